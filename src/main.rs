@@ -1,0 +1,3 @@
+//! The `flowcinch` program.
+
+fn main() {}

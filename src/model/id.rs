@@ -1,0 +1,164 @@
+//! Identifiers as the cloud prints them, one type a kind so that they cannot
+//! be mixed up. They order by their text, so every list sorted by id is the
+//! same on every machine.
+
+use std::fmt;
+use std::str;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::Serialize;
+use serde::Serializer;
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The id as the cloud prints it.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> $name {
+                $name(Arc::from(text))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
+                String::deserialize(deserializer).map(|text| $name::from(text.as_str()))
+            }
+        }
+    };
+}
+
+text_id! {
+    /// Security group id, `sg-…`.
+    SgId
+}
+text_id! {
+    /// Security group rule id: `sgr-…` where the snapshot names it, else
+    /// `GROUP/DIRECTION/PROTOCOL/FROM-TO/PEER`.
+    SgRuleId
+}
+text_id! {
+    /// Subnet (or vSwitch) id.
+    SubnetId
+}
+text_id! {
+    /// VPC id.
+    VpcId
+}
+text_id! {
+    /// Network ACL id.
+    AclId
+}
+text_id! {
+    /// Prefix list id, `pl-…`.
+    PrefixListId
+}
+
+/// Network interface id, held in place: it is the join key of every record,
+/// so it is `Copy` and costs no allocation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EniId {
+    /// Invariant: printable ASCII, zero after `len`; so the derived order is
+    /// the order of the texts.
+    bytes: [u8; EniId::CAPACITY],
+    len: u8,
+}
+
+impl EniId {
+    /// Longest id in bytes; AWS's are 21, Alibaba Cloud's 24.
+    pub const CAPACITY: usize = 31;
+
+    /// The id, or `None` where it is empty, too long or not printable ASCII.
+    #[must_use]
+    pub fn from_bytes(text: &[u8]) -> Option<EniId> {
+        let len = u8::try_from(text.len()).ok()?;
+        let mut bytes = [0; EniId::CAPACITY];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        (len > 0 && text.iter().all(u8::is_ascii_graphic)).then_some(EniId { bytes, len })
+    }
+
+    /// The id, or `None` as in [`EniId::from_bytes`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<EniId> {
+        EniId::from_bytes(text.as_bytes())
+    }
+
+    /// The id as the cloud prints it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let used = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
+        str::from_utf8(used).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for EniId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EniId({})", self.as_str())
+    }
+}
+
+impl fmt::Display for EniId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for EniId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for EniId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<EniId, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        EniId::parse(&text)
+            .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not an interface id")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interface_ids_order_as_their_texts() {
+        let id = |text| EniId::parse(text).unwrap();
+        assert!(id("eni-0") < id("eni-00"));
+        assert!(id("eni-0f") < id("eni-1"));
+        assert_eq!(
+            id("eni-0a1b2c3d4e5f60718").as_str(),
+            "eni-0a1b2c3d4e5f60718"
+        );
+    }
+
+    #[test]
+    fn what_is_no_id_is_refused() {
+        assert_eq!(EniId::parse(""), None);
+        assert_eq!(EniId::parse("eni-\u{e9}"), None);
+        assert_eq!(EniId::parse(&"e".repeat(32)), None);
+    }
+}

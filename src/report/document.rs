@@ -1,0 +1,431 @@
+//! The analysis as others read it: `analysis.json`, schema
+//! `flowcinch.analysis.v1`. Every renderer starts from this document, so what
+//! one format shows, all can.
+//!
+//! Keys and meanings are the contract with scripts; keys may be added, never
+//! renamed. Lists are sorted, so equal inputs give equal bytes.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::model::Direction;
+use crate::model::Effect;
+use crate::model::EniId;
+use crate::model::Peer;
+use crate::model::SgId;
+use crate::model::SgRuleId;
+use crate::net::Span;
+use crate::net::Timestamp;
+
+/// Name and version of this document's form.
+pub const SCHEMA: &str = "flowcinch.analysis.v1";
+
+/// All that one run found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Analysis {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// First and last second seen; `None` where nothing was.
+    pub window: Option<Span>,
+    /// What was read.
+    pub ingest: Ingest,
+    /// What was watched, and what was not.
+    pub coverage: Coverage,
+    /// What the snapshot lacks, each with what it costs, sorted.
+    #[serde(default)]
+    pub caveats: Vec<Caveat>,
+    /// Groups by id, each with the usage of its rules.
+    pub security_groups: Vec<GroupReport>,
+    /// REJECTs folded by interface, direction, protocol, port and peer.
+    pub rejects: Vec<RejectReport>,
+    /// What to change, by group and direction.
+    pub proposals: Vec<ProposalReport>,
+    /// The proof that the proposals are safe.
+    pub verification: Verification,
+}
+
+/// What was read, counted. `records` is `accepted + rejected + other`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ingest {
+    /// Objects opened.
+    pub objects: u64,
+    /// Bytes as stored.
+    pub compressed_bytes: u64,
+    /// Bytes after inflating.
+    pub text_bytes: u64,
+    /// Rows about traffic.
+    pub records: u64,
+    /// Rows with ACCEPT.
+    pub accepted: u64,
+    /// Rows with REJECT.
+    pub rejected: u64,
+    /// Rows about traffic without a verdict.
+    pub other: u64,
+    /// NODATA rows.
+    pub no_data: u64,
+    /// SKIPDATA rows.
+    pub skip_data: u64,
+    /// Lines that could not be read.
+    pub malformed: u64,
+    /// The first of them.
+    pub malformed_samples: Vec<MalformedSample>,
+    /// Objects that could not be read to their end.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A line that could not be read, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MalformedSample {
+    /// Name of the object.
+    pub object: String,
+    /// Line number in the inflated object, from 1.
+    pub line: u64,
+    /// Offset of the line's first byte in the inflated object, from 0.
+    pub byte: u64,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// An object that could not be read to its end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// Name of the object.
+    pub object: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What was watched.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Interfaces of the newest snapshot.
+    pub interfaces_in_snapshot: u64,
+    /// Of those, how many the logs speak of.
+    pub interfaces_logged: u64,
+    /// Interfaces in the logs that no snapshot knows.
+    pub unknown_interfaces: Vec<EniId>,
+    /// Interfaces of the newest snapshot that the logs never speak of.
+    pub unlogged_interfaces: Vec<EniId>,
+    /// Interface-hours with a row and without loss.
+    pub interface_hours_observed: u64,
+    /// Interface-hours in which records were lost.
+    pub interface_hours_lost: u64,
+    /// Records that could not be attributed, by reason.
+    pub unresolved: BTreeMap<String, u64>,
+}
+
+/// Something that weakens what the analysis can say.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Caveat {
+    /// Stable code that `flowcinch explain` knows.
+    pub code: String,
+    /// What it is and what it costs.
+    pub text: String,
+}
+
+/// A group with its rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupReport {
+    /// Its id.
+    pub group_id: SgId,
+    /// Its name.
+    pub group_name: String,
+    /// Its VPC.
+    pub vpc_id: Option<String>,
+    /// Interfaces that carry it.
+    pub interfaces: u64,
+    /// Of those, how many the logs speak of.
+    pub interfaces_logged: u64,
+    /// Its rules, sorted by direction and id.
+    pub rules: Vec<RuleReport>,
+}
+
+/// What became of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleStatus {
+    /// Some connection passed that no other rule of the interface covers.
+    Used,
+    /// Connections passed, each covered by another rule too.
+    Redundant,
+    /// None passed, and the group's interfaces were watched.
+    Unused,
+    /// Stronger rules decide all of it on every interface.
+    Shadowed,
+    /// No interface that carries the group gave a usable record.
+    Unobservable,
+    /// The rule is for traffic that groups never filter.
+    NoEffect,
+}
+
+/// How strong an unused claim is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Tier {
+    /// Cannot tell.
+    U0,
+    /// Not observed in the days watched.
+    U1,
+    /// Probably unused.
+    U2,
+    /// Removal candidate.
+    U3,
+    /// Removal candidate, yearly jobs included.
+    U4,
+}
+
+/// How sure a statement is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// Doubt remains.
+    Low,
+    /// Likely.
+    Medium,
+    /// As sure as logs allow.
+    High,
+}
+
+/// A rule with its evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleReport {
+    /// Its id.
+    pub rule_id: SgRuleId,
+    /// Which way it looks.
+    pub direction: Direction,
+    /// What it does.
+    pub effect: Effect,
+    /// Rank, where the cloud has ranks.
+    pub priority: Option<u16>,
+    /// `tcp`, `udp`, `icmp`, `icmpv6`, `all` or a number.
+    pub protocol: String,
+    /// First port, or ICMP type; `None` where it means nothing.
+    pub from_port: Option<i32>,
+    /// Last port, or ICMP code; `None` where it means nothing.
+    pub to_port: Option<i32>,
+    /// Whom it admits.
+    pub peer: Peer,
+    /// The customer's text.
+    pub description: String,
+    /// What became of it.
+    pub status: RuleStatus,
+    /// How strong an unused claim is; `None` for other statuses.
+    pub tier: Option<Tier>,
+    /// How sure the status is.
+    pub confidence: Confidence,
+    /// Why the status is what it is.
+    pub reasons: Vec<String>,
+    /// Records of the initiator-to-responder half of what it covers.
+    pub records: u64,
+    /// Packets of those.
+    pub packets: u64,
+    /// Bytes of those.
+    pub bytes: u64,
+    /// Records that no other rule of the interface covers.
+    pub sole_records: u64,
+    /// First time it was used.
+    pub first_seen: Option<Timestamp>,
+    /// Last time it was used.
+    pub last_seen: Option<Timestamp>,
+    /// Other rules that cover the same connections.
+    pub also_allowed_by: Vec<SgRuleId>,
+}
+
+/// What stopped a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RejectCause {
+    /// No rule of the interface's groups.
+    SecurityGroup,
+    /// An entry of the subnet's network ACL.
+    NetworkAcl,
+    /// Both; fixing one is not enough.
+    Both,
+    /// VPC Block Public Access.
+    BlockPublicAccess,
+    /// The configuration would have let it through, or is not known.
+    Unexplained,
+}
+
+/// What a REJECT asks of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RejectVerdict {
+    /// Wanted traffic, most likely: look at it.
+    Misconfiguration,
+    /// Scans and strays.
+    Noise,
+    /// The rules mean it to be so.
+    Expected,
+    /// Cannot be told.
+    Unclear,
+}
+
+/// What a nearest rule misses on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Miss {
+    /// Another protocol.
+    Protocol,
+    /// Another port, or ICMP type.
+    Port,
+    /// Another peer.
+    Peer,
+}
+
+/// A rule that nearly let a packet through.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NearestRule {
+    /// The rule.
+    pub rule_id: SgRuleId,
+    /// On what it misses.
+    pub misses: Vec<Miss>,
+}
+
+/// REJECTs of one interface, direction, protocol, service port and peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectReport {
+    /// The interface that recorded it.
+    pub interface_id: EniId,
+    /// Groups of the interface.
+    pub group_ids: Vec<SgId>,
+    /// Direction of the rejected packet's own connection; for a reply, the
+    /// way the reply went.
+    pub direction: Direction,
+    /// `tcp`, `udp`, `icmp`, `icmpv6` or a number.
+    pub protocol: String,
+    /// Service port; `None` where it means nothing.
+    pub port: Option<u16>,
+    /// The far side: an address, or a prefix where peers were folded.
+    pub peer: String,
+    /// Groups of the far side's interface, where the snapshot knows it.
+    pub peer_groups: Vec<SgId>,
+    /// Whether the packet answered a connection that was let through.
+    pub reply: bool,
+    /// What stopped it.
+    pub cause: RejectCause,
+    /// Records.
+    pub records: u64,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// First time.
+    pub first_seen: Timestamp,
+    /// Last time.
+    pub last_seen: Timestamp,
+    /// Rules that come nearest, best first.
+    pub nearest: Vec<NearestRule>,
+    /// What it asks of a person.
+    pub verdict: RejectVerdict,
+    /// The explanation in words.
+    pub text: String,
+}
+
+/// What a proposal decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Fewer or narrower rules do.
+    Tighten,
+    /// Nothing to gain.
+    Keep,
+    /// Not watched well enough to say.
+    InsufficientEvidence,
+}
+
+/// How far a proposal may be trusted to be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Applicability {
+    /// To be read, not applied.
+    ReportOnly,
+    /// To be applied after a person agreed.
+    Review,
+    /// May be applied.
+    Apply,
+}
+
+/// A rule that should stand after the change.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProposedRule {
+    /// `tcp`, `udp`, `icmp`, `icmpv6`, `all` or a number.
+    pub protocol: String,
+    /// First port, or ICMP type.
+    pub from_port: Option<i32>,
+    /// Last port, or ICMP code.
+    pub to_port: Option<i32>,
+    /// Whom it admits.
+    pub peer: Peer,
+    /// Rules of today that it stands in for, sorted.
+    pub replaces: Vec<SgRuleId>,
+    /// Records that it carries.
+    pub records: u64,
+}
+
+/// What to change in one direction of one group. Each of today's rules is in
+/// exactly one of: `keep`, `remove`, or some rule's `replaces`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProposalReport {
+    /// The group.
+    pub group_id: SgId,
+    /// The direction.
+    pub direction: Direction,
+    /// What is proposed.
+    pub decision: Decision,
+    /// How far it may be trusted.
+    pub applicability: Applicability,
+    /// Why.
+    pub reasons: Vec<String>,
+    /// New or narrowed rules.
+    pub rules: Vec<ProposedRule>,
+    /// Rules to leave as they are.
+    pub keep: Vec<SgRuleId>,
+    /// Rules to delete without replacement.
+    pub remove: Vec<SgRuleId>,
+    /// Volume address × port × protocol open today, as a decimal.
+    pub exposure_before: String,
+    /// The same after the change.
+    pub exposure_after: String,
+    /// Rules that count in the quota today, in the family that has more.
+    pub quota_before: u64,
+    /// The same after the change.
+    pub quota_after: u64,
+    /// How far from the best possible, 0 to 1; `None` where not known.
+    pub optimality_gap: Option<f64>,
+}
+
+/// The proof, summed up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// Accepted conversations replayed against the proposed rules.
+    pub connections: u64,
+    /// Of those, how many would no longer pass. Always 0, or it is a bug.
+    pub broken: u64,
+    /// Conversations for which a proposed or kept rule was named.
+    pub witnesses: u64,
+    /// Proposals that would allow what is not allowed today. Always 0.
+    pub widened: u64,
+    /// Conversations that today's rules do not explain; not replayed.
+    pub unexplained: u64,
+    /// The same by group and direction.
+    pub per_group: Vec<GroupVerification>,
+}
+
+/// The proof of one proposal.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct GroupVerification {
+    /// The group.
+    pub group_id: SgId,
+    /// The direction.
+    pub direction: Direction,
+    /// Needs of the group that were replayed.
+    pub connections: u64,
+    /// Of those, how many would no longer pass.
+    pub broken: u64,
+    /// Needs for which a rule was named.
+    pub witnesses: u64,
+    /// Packets that would newly pass; empty, or it is a bug.
+    pub widened: u64,
+}
