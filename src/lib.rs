@@ -7,3 +7,4 @@ pub mod collections;
 pub mod model;
 pub mod net;
 pub mod report;
+pub mod tighten;

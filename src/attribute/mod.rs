@@ -6,3 +6,4 @@
 //! [`needs::Passed`] for each conversation that was let through.
 
 pub mod needs;
+pub mod verdict;

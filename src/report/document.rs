@@ -10,6 +10,12 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::attribute::verdict::Confidence;
+use crate::attribute::verdict::NearestRule;
+use crate::attribute::verdict::RejectCause;
+use crate::attribute::verdict::RejectVerdict;
+use crate::attribute::verdict::RuleStatus;
+use crate::attribute::verdict::Tier;
 use crate::model::Direction;
 use crate::model::Effect;
 use crate::model::EniId;
@@ -18,6 +24,8 @@ use crate::model::SgId;
 use crate::model::SgRuleId;
 use crate::net::Span;
 use crate::net::Timestamp;
+use crate::tighten::plan::Applicability;
+use crate::tighten::plan::Decision;
 
 /// Name and version of this document's form.
 pub const SCHEMA: &str = "flowcinch.analysis.v1";
@@ -142,51 +150,6 @@ pub struct GroupReport {
     pub rules: Vec<RuleReport>,
 }
 
-/// What became of a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RuleStatus {
-    /// Some connection passed that no other rule of the interface covers.
-    Used,
-    /// Connections passed, each covered by another rule too.
-    Redundant,
-    /// None passed, and the group's interfaces were watched.
-    Unused,
-    /// Stronger rules decide all of it on every interface.
-    Shadowed,
-    /// No interface that carries the group gave a usable record.
-    Unobservable,
-    /// The rule is for traffic that groups never filter.
-    NoEffect,
-}
-
-/// How strong an unused claim is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Tier {
-    /// Cannot tell.
-    U0,
-    /// Not observed in the days watched.
-    U1,
-    /// Probably unused.
-    U2,
-    /// Removal candidate.
-    U3,
-    /// Removal candidate, yearly jobs included.
-    U4,
-}
-
-/// How sure a statement is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Confidence {
-    /// Doubt remains.
-    Low,
-    /// Likely.
-    Medium,
-    /// As sure as logs allow.
-    High,
-}
-
 /// A rule with its evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleReport {
@@ -232,57 +195,6 @@ pub struct RuleReport {
     pub also_allowed_by: Vec<SgRuleId>,
 }
 
-/// What stopped a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RejectCause {
-    /// No rule of the interface's groups.
-    SecurityGroup,
-    /// An entry of the subnet's network ACL.
-    NetworkAcl,
-    /// Both; fixing one is not enough.
-    Both,
-    /// VPC Block Public Access.
-    BlockPublicAccess,
-    /// The configuration would have let it through, or is not known.
-    Unexplained,
-}
-
-/// What a REJECT asks of a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RejectVerdict {
-    /// Wanted traffic, most likely: look at it.
-    Misconfiguration,
-    /// Scans and strays.
-    Noise,
-    /// The rules mean it to be so.
-    Expected,
-    /// Cannot be told.
-    Unclear,
-}
-
-/// What a nearest rule misses on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Miss {
-    /// Another protocol.
-    Protocol,
-    /// Another port, or ICMP type.
-    Port,
-    /// Another peer.
-    Peer,
-}
-
-/// A rule that nearly let a packet through.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct NearestRule {
-    /// The rule.
-    pub rule_id: SgRuleId,
-    /// On what it misses.
-    pub misses: Vec<Miss>,
-}
-
 /// REJECTs of one interface, direction, protocol, service port and peer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectReport {
@@ -321,30 +233,6 @@ pub struct RejectReport {
     pub verdict: RejectVerdict,
     /// The explanation in words.
     pub text: String,
-}
-
-/// What a proposal decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Decision {
-    /// Fewer or narrower rules do.
-    Tighten,
-    /// Nothing to gain.
-    Keep,
-    /// Not watched well enough to say.
-    InsufficientEvidence,
-}
-
-/// How far a proposal may be trusted to be applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Applicability {
-    /// To be read, not applied.
-    ReportOnly,
-    /// To be applied after a person agreed.
-    Review,
-    /// May be applied.
-    Apply,
 }
 
 /// A rule that should stand after the change.
