@@ -5,5 +5,8 @@
 //! rule, [`rejects::RejectFinding`] for each folded REJECT, and
 //! [`needs::Passed`] for each conversation that was let through.
 
+pub mod acl;
+pub mod matching;
 pub mod needs;
+pub mod scene;
 pub mod verdict;

@@ -1,0 +1,178 @@
+//! A snapshot made ready for questions: who owns an address, which groups may
+//! keep a client's address, what lies inside a VPC.
+//!
+//! Groups match references by the private addresses of members (VPC user
+//! guide, "Security group rules"), so everything here starts from an address.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::collections::HashMap;
+use crate::model::Eni;
+use crate::model::InterfaceKind;
+use crate::model::NetworkAcl;
+use crate::model::SecurityGroup;
+use crate::model::SgId;
+use crate::model::Snapshot;
+use crate::model::SubnetId;
+use crate::model::VpcId;
+use crate::net::AddressSet;
+
+/// A snapshot with its address book.
+#[derive(Debug)]
+pub struct Scene<'a> {
+    /// The snapshot.
+    pub snapshot: &'a Snapshot,
+    owners: HashMap<IpAddr, Vec<&'a Eni>>,
+    /// Delegated prefixes with their interfaces.
+    delegated: Vec<(IpNet, &'a Eni)>,
+    /// Groups on a Network Load Balancer: a reference to one also matches
+    /// clients whose address the balancer keeps.
+    balancer_groups: BTreeSet<&'a SgId>,
+    acls: BTreeMap<&'a SubnetId, &'a NetworkAcl>,
+    /// Address ranges by VPC: the VPC's own, or those of its subnets.
+    ranges: BTreeMap<&'a VpcId, AddressSet>,
+}
+
+/// What is known of the far side of a conversation, seen from one interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerFacts<'a> {
+    /// Its address.
+    pub address: IpAddr,
+    /// Interfaces that may own it: those of the same VPC where there are any.
+    pub owners: Vec<&'a Eni>,
+    /// Whether it lies in a known VPC and yet no known interface owns it: a
+    /// short-lived interface may have carried any group.
+    pub lost_owner: bool,
+}
+
+impl<'a> PeerFacts<'a> {
+    /// Groups of its interfaces, sorted.
+    #[must_use]
+    pub fn groups(&self) -> Vec<SgId> {
+        let all: BTreeSet<&SgId> = self.owners.iter().flat_map(|owner| &owner.groups).collect();
+        all.into_iter().cloned().collect()
+    }
+
+    /// The one interface that owns it.
+    #[must_use]
+    pub fn owner(&self) -> Option<&'a Eni> {
+        self.owners.first().copied()
+    }
+}
+
+impl<'a> Scene<'a> {
+    /// Prepares a snapshot.
+    #[must_use]
+    pub fn new(snapshot: &'a Snapshot) -> Scene<'a> {
+        let mut owners: HashMap<IpAddr, Vec<&'a Eni>> = HashMap::default();
+        let mut delegated = Vec::new();
+        for eni in snapshot.enis.values() {
+            for address in &eni.addresses {
+                owners.entry(*address).or_default().push(eni);
+            }
+            delegated.extend(eni.prefixes.iter().map(|prefix| (*prefix, eni)));
+        }
+        let balancers = snapshot
+            .enis
+            .values()
+            .filter(|eni| eni.kind == InterfaceKind::NetworkLoadBalancer);
+        let acls = snapshot
+            .acls
+            .values()
+            .flat_map(|acl| acl.subnets.iter().map(move |subnet| (subnet, acl)));
+        Scene {
+            snapshot,
+            owners,
+            delegated,
+            balancer_groups: balancers.flat_map(|eni| &eni.groups).collect(),
+            acls: acls.collect(),
+            ranges: vpc_ranges(snapshot),
+        }
+    }
+
+    /// The interface's group, where the snapshot has it.
+    #[must_use]
+    pub fn group(&self, id: &SgId) -> Option<&'a SecurityGroup> {
+        self.snapshot.groups.get(id)
+    }
+
+    /// The network ACL of a subnet.
+    #[must_use]
+    pub fn acl(&self, subnet: &SubnetId) -> Option<&'a NetworkAcl> {
+        self.acls.get(subnet).copied()
+    }
+
+    /// Whether a load balancer that may keep client addresses carries it.
+    #[must_use]
+    pub fn on_balancer(&self, group: &SgId) -> bool {
+        self.balancer_groups.contains(group)
+    }
+
+    /// Address ranges of a VPC as far as the snapshot tells.
+    #[must_use]
+    pub fn vpc_range(&self, vpc: &VpcId) -> Option<&AddressSet> {
+        self.ranges.get(vpc)
+    }
+
+    /// What is known of an address as seen from an interface.
+    #[must_use]
+    pub fn peer(&self, address: IpAddr, seen_from: &Eni) -> PeerFacts<'a> {
+        let mut owners = self.owners_of(address);
+        // Addresses of two VPCs may overlap; the own VPC's route always wins.
+        if owners.iter().any(|owner| owner.vpc_id == seen_from.vpc_id) {
+            owners.retain(|owner| owner.vpc_id == seen_from.vpc_id);
+        }
+        let lost_owner =
+            owners.is_empty() && self.ranges.values().any(|range| range.contains(address));
+        PeerFacts {
+            address,
+            owners,
+            lost_owner,
+        }
+    }
+
+    /// Interfaces that own an address, in any VPC.
+    #[must_use]
+    pub fn owners_of(&self, address: IpAddr) -> Vec<&'a Eni> {
+        let mut owners = self.owners.get(&address).cloned().unwrap_or_default();
+        for (prefix, eni) in &self.delegated {
+            if prefix.contains(&address) && !owners.iter().any(|owner| owner.id == eni.id) {
+                owners.push(eni);
+            }
+        }
+        owners
+    }
+
+    /// Whether a packet between the two crosses no subnet boundary, so that no
+    /// ACL sees it. Needs the subnet of both.
+    #[must_use]
+    pub fn same_subnet(&self, eni: &Eni, peer: &PeerFacts<'_>) -> bool {
+        let Some(own) = &eni.subnet_id else {
+            return false;
+        };
+        if let Some(owner) = peer.owner() {
+            return owner.subnet_id.as_ref() == Some(own);
+        }
+        let subnet = self.snapshot.subnets.get(own);
+        subnet.is_some_and(|subnet| subnet.cidrs.iter().any(|cidr| cidr.contains(&peer.address)))
+    }
+}
+
+fn vpc_ranges(snapshot: &Snapshot) -> BTreeMap<&VpcId, AddressSet> {
+    let mut nets: BTreeMap<&VpcId, Vec<IpNet>> = BTreeMap::new();
+    for subnet in snapshot.subnets.values() {
+        if let Some(vpc) = &subnet.vpc_id {
+            nets.entry(vpc).or_default().extend(&subnet.cidrs);
+        }
+    }
+    for vpc in snapshot.vpcs.values() {
+        nets.entry(&vpc.id).or_default().extend(&vpc.cidrs);
+    }
+    nets.into_iter()
+        .map(|(vpc, nets)| (vpc, nets.into_iter().collect()))
+        .collect()
+}

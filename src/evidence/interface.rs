@@ -1,0 +1,65 @@
+//! What was seen at one interface.
+
+use crate::collections::HashMap;
+use crate::evidence::cell::Cell;
+use crate::evidence::cell::CellKey;
+use crate::evidence::coverage::HourSet;
+use crate::net::Timestamp;
+
+/// Cells and coverage of one interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceEvidence {
+    /// What it recorded.
+    pub cells: HashMap<CellKey, Cell>,
+    /// Hours with a record or a NODATA row.
+    pub observed: HourSet,
+    /// Hours with a SKIPDATA row.
+    pub lost: HourSet,
+    /// EFA rows: their five-tuple means nothing.
+    pub efa_records: u64,
+    /// Records that lack an address, port or protocol.
+    pub incomplete_records: u64,
+}
+
+impl InterfaceEvidence {
+    /// Notes a record or NODATA row over these seconds.
+    pub fn observe(&mut self, start: Timestamp, end: Timestamp) {
+        self.observed.insert_span(start, end);
+    }
+
+    /// Notes a SKIPDATA row over these seconds.
+    pub fn lose(&mut self, start: Timestamp, end: Timestamp) {
+        self.lost.insert_span(start, end);
+    }
+
+    /// Adds a cell.
+    pub fn add(&mut self, key: CellKey, cell: &Cell) {
+        self.cells
+            .entry(key)
+            .and_modify(|own| own.merge(cell))
+            .or_insert(*cell);
+    }
+
+    /// Adds what another worker saw at the same interface.
+    pub fn merge(&mut self, other: InterfaceEvidence) {
+        let InterfaceEvidence {
+            cells,
+            observed,
+            lost,
+            efa_records,
+            incomplete_records,
+        } = other;
+        if self.cells.is_empty() {
+            self.cells = cells;
+        } else {
+            // In hash order, which is lawful: merging is commutative.
+            for (key, cell) in &cells {
+                self.add(*key, cell);
+            }
+        }
+        self.observed.merge(&observed);
+        self.lost.merge(&lost);
+        self.efa_records += efa_records;
+        self.incomplete_records += incomplete_records;
+    }
+}
