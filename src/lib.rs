@@ -4,6 +4,7 @@
 
 pub mod attribute;
 pub mod collections;
+pub mod flowlog;
 pub mod model;
 pub mod net;
 pub mod report;
