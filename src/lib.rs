@@ -8,4 +8,5 @@ pub mod flowlog;
 pub mod model;
 pub mod net;
 pub mod report;
+pub mod source;
 pub mod tighten;
