@@ -4,8 +4,13 @@
 
 pub mod attribute;
 pub mod collections;
+pub mod describe;
 pub mod evidence;
+pub mod flowlog;
 pub mod model;
 pub mod net;
+pub mod pipeline;
 pub mod report;
+pub mod sample;
+pub mod source;
 pub mod tighten;
