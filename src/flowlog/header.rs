@@ -120,7 +120,8 @@ impl Layout {
         self.origin
     }
 
-    /// Whether some column fills this slot of a record.
+    /// Whether some column fills this slot of a row; of rows without a verdict
+    /// only the interval is read.
     #[must_use]
     pub fn has(&self, slot: Slot) -> bool {
         self.wanted.iter().any(|wanted| wanted.slot == slot)
