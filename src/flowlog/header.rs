@@ -216,7 +216,21 @@ fn refuse_repeats<'a>(names: impl Iterator<Item = &'a [u8]>) -> Result<(), Layou
 
 #[cfg(test)]
 mod tests {
+    use proptest::prop_assert_eq;
+    use proptest::proptest;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_layout_or_an_error(text in "[a-z$ {}_\\-]{0,30}( srcaddr| action|\t\\$\\{end\\}){0,3}") {
+            if let Ok(layout) = Layout::parse(&text) {
+                prop_assert_eq!(layout.columns(), text.split_ascii_whitespace().count());
+            }
+            let header = Layout::from_header(text.as_bytes());
+            prop_assert_eq!(header.is_some(), is_header(text.as_bytes()));
+        }
+    }
 
     fn columns_of(layout: &Layout) -> Vec<(usize, Slot)> {
         layout.wanted.iter().map(|w| (w.column, w.slot)).collect()
