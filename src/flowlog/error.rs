@@ -60,19 +60,25 @@ impl fmt::Display for LineErrorKind {
                 found,
                 expected,
                 origin,
-            } => match origin {
-                LayoutOrigin::Header => {
-                    write!(f, "{found} fields where the header names {expected}")
-                }
-                LayoutOrigin::Fields => {
-                    write!(f, "{found} fields where `--fields` names {expected}")
-                }
-                LayoutOrigin::Default => write!(
+            } => {
+                let fields = if found == 1 { "field" } else { "fields" };
+                write!(
                     f,
-                    "{found} fields where the default format has {expected}, and no header; name them with `--fields`"
-                ),
-            },
+                    "{found} {fields} where {}",
+                    expectation(origin, expected)
+                )
+            }
             LineErrorKind::Value(slot) => write!(f, "`{}` is {}", slot.name(), complaint(slot)),
+        }
+    }
+}
+
+fn expectation(origin: LayoutOrigin, expected: usize) -> String {
+    match origin {
+        LayoutOrigin::Header => format!("the header names {expected}"),
+        LayoutOrigin::Fields => format!("`--fields` names {expected}"),
+        LayoutOrigin::Default => {
+            format!("the default format has {expected}; no header, so name them with `--fields`")
         }
     }
 }
@@ -120,6 +126,15 @@ mod tests {
         assert_eq!(
             count(LayoutOrigin::Fields).to_string(),
             "13 fields where `--fields` names 14"
+        );
+        let one = LineErrorKind::FieldCount {
+            found: 1,
+            expected: 14,
+            origin: LayoutOrigin::Default,
+        };
+        assert!(
+            one.to_string()
+                .starts_with("1 field where the default format has 14;")
         );
         assert_eq!(
             LineErrorKind::TooLong.to_string(),

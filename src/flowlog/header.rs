@@ -120,7 +120,8 @@ impl Layout {
         self.origin
     }
 
-    /// Whether some column fills this slot of a record.
+    /// Whether some column fills this slot of a row; of rows without a verdict
+    /// only the interval is read.
     #[must_use]
     pub fn has(&self, slot: Slot) -> bool {
         self.wanted.iter().any(|wanted| wanted.slot == slot)
@@ -215,7 +216,24 @@ fn refuse_repeats<'a>(names: impl Iterator<Item = &'a [u8]>) -> Result<(), Layou
 
 #[cfg(test)]
 mod tests {
+    use proptest::prop_assert;
+    use proptest::prop_assert_eq;
+    use proptest::proptest;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_layout_or_an_error(text in "[a-z$ {}_\\-]{0,30}( srcaddr| action|\t\\$\\{end\\}){0,3}") {
+            if let Ok(layout) = Layout::parse(&text) {
+                prop_assert_eq!(layout.columns(), text.split_ascii_whitespace().count());
+            }
+            if let Some(layout) = Layout::from_header(text.as_bytes()) {
+                prop_assert!(layout.columns() >= 2);
+                prop_assert_eq!(layout.columns(), text.split_ascii_whitespace().count());
+            }
+        }
+    }
 
     fn columns_of(layout: &Layout) -> Vec<(usize, Slot)> {
         layout.wanted.iter().map(|w| (w.column, w.slot)).collect()

@@ -7,7 +7,7 @@
 //! `evidence`.
 //!
 //! The way of a line: [`reader`] cuts it out, [`header`] says whether it names
-//! columns, `scan` finds its tokens, [`line`] gives each token its meaning
+//! columns, `scan` finds its tokens, [`mod@line`] gives each token its meaning
 //! through the [`Layout`], and [`fields`] is the one table of what columns exist.
 
 pub mod error;

@@ -46,8 +46,8 @@ pub struct LogReader {
 }
 
 impl LogReader {
-    /// Starts an object; lines before its first header have the columns of
-    /// `headerless`.
+    /// Starts an object. Lines before its first header have the columns of
+    /// `headerless`; from there on the header's word counts.
     #[must_use]
     pub fn new(headerless: &Layout) -> LogReader {
         LogReader {
@@ -70,7 +70,9 @@ impl LogReader {
         self.keep(rest);
     }
 
-    /// Ends the object; its last line may lack a newline.
+    /// Ends the object; its last line may lack a newline. Of an object that
+    /// could not be read to its end the reader is dropped instead: its last line
+    /// may be cut within a number, and would pass for a record.
     pub fn finish(mut self, sink: &mut impl Sink) {
         if self.pending_len > 0 {
             self.pending_line(sink);

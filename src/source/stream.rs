@@ -189,6 +189,8 @@ mod tests {
         read(data, usize::MAX).1.unwrap().to_string()
     }
 
+    const DEFLATE_METHOD: u8 = 8;
+
     /// Text that deflates badly, so that cuts leave something to inflate.
     fn noise(len: u32) -> Vec<u8> {
         let mut state = 1_u32;
@@ -225,6 +227,16 @@ mod tests {
                 assert!(cut_short, "{fault:?}");
                 assert!(text.starts_with(&front));
             }
+        }
+
+        #[test]
+        fn whatever_follows_the_magic_comes_to_an_end(
+            flags in 0_u8..64,
+            rest in vec(any::<u8>(), 0..400),
+        ) {
+            let header = [0x1f, 0x8b, DEFLATE_METHOD, flags];
+            let (text, fault) = read(&[header.as_slice(), &rest].concat(), 7);
+            assert!(fault.is_some() || text.len() < 400_000);
         }
 
         #[test]

@@ -1,6 +1,9 @@
 //! The line parser against the `csv` crate: another splitter, and the standard
 //! library's own parsers, written without a look at speed.
 
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+
 use flowcinch::flowlog::Layout;
 use flowcinch::flowlog::LineErrorKind;
 use flowcinch::flowlog::Slot;
@@ -22,8 +25,6 @@ use proptest::prop_assert_eq;
 use proptest::proptest;
 use proptest::sample::select;
 use proptest::sample::subsequence;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
 
 const COLUMNS: [&str; 20] = [
     "version",
