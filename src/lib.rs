@@ -4,6 +4,7 @@
 
 pub mod attribute;
 pub mod collections;
+pub mod describe;
 pub mod model;
 pub mod net;
 pub mod report;
