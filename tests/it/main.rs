@@ -1,4 +1,5 @@
 //! Integration tests, one binary.
 
+mod describe;
 mod flowlog;
 mod source;
