@@ -7,4 +7,5 @@ pub mod collections;
 pub mod model;
 pub mod net;
 pub mod report;
+pub mod sample;
 pub mod tighten;
