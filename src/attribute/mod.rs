@@ -6,7 +6,15 @@
 //! [`needs::Passed`] for each conversation that was let through.
 
 pub mod acl;
+pub mod ends;
 pub mod matching;
+pub mod nearest;
 pub mod needs;
+pub mod question;
+mod ruling;
 pub mod scene;
+pub mod unfiltered;
 pub mod verdict;
+pub mod why;
+#[cfg(test)]
+mod world;
