@@ -4,8 +4,4 @@
 
 pub mod attribute;
 pub mod collections;
-pub mod evidence;
-pub mod model;
-pub mod net;
-pub mod report;
-pub mod tighten;
+pub mod describe;

@@ -1,0 +1,28 @@
+//! What describe calls printed -> one [`Snapshot`](crate::model::Snapshot).
+//!
+//! The shapes vary more than their meaning: pages, wrappers, `null` for
+//! nothing, two spellings of one rule, AWS Config's own casing. All of that
+//! ends here. What an answer leaves out, or names without showing it, becomes
+//! a [`Note`] that says what it costs; nothing is dropped without one.
+//!
+//! [`Collector`] does the reading and touches no file; [`load`] walks folders
+//! and feeds it. Where the bytes came from is all that [`load`] knows, what
+//! they mean is all that [`Collector`] knows.
+
+mod aws;
+mod collect;
+mod date;
+mod error;
+mod gaps;
+mod json;
+mod load;
+mod note;
+mod shelves;
+mod unicode;
+
+pub use collect::Collector;
+pub use collect::Loaded;
+pub use error::DescribeError;
+pub use load::load;
+pub use load::require_minimum;
+pub use note::Note;
