@@ -160,3 +160,116 @@ fn one_service(protocol: IpProtocol, service: PortRange) -> String {
         format!("{protocol}/{kind}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribute::world::World;
+    use crate::model::Direction;
+    use crate::model::EniId;
+    use crate::model::Snapshot;
+
+    fn near(snapshot: &Snapshot, protocol: u8, port: u16, peer: &str) -> Vec<(String, Vec<Miss>)> {
+        words(snapshot, protocol, port, peer)
+            .into_iter()
+            .map(|(near, _)| (near.rule_id.to_string(), near.misses))
+            .collect()
+    }
+
+    fn words(
+        snapshot: &Snapshot,
+        protocol: u8,
+        port: u16,
+        peer: &str,
+    ) -> Vec<(NearestRule, String)> {
+        let scene = Scene::new(snapshot);
+        let eni = &snapshot.enis[&EniId::parse("eni-db").unwrap()];
+        let peer = scene.peer(peer.parse().unwrap(), eni);
+        let ask = Ask {
+            direction: Direction::Ingress,
+            protocol: IpProtocol(protocol),
+            services: &[PortRange::single(port)],
+            peer: &peer,
+        };
+        nearest_in_words(eni, &ask, &scene)
+    }
+
+    fn database() -> Snapshot {
+        World::new()
+            .eni("eni-db", "subnet-2", "10.0.2.30", &["sg-db"])
+            .eni("eni-app", "subnet-1", "10.0.1.10", &["sg-app"])
+            .group("sg-app", &[])
+            .group(
+                "sg-db",
+                &[
+                    "in tcp 5432 sg-app",
+                    "in tcp 443 10.0.0.0/8",
+                    "in udp 5432 10.0.0.0/8",
+                    "in icmp 8 10.0.0.0/8",
+                    "out all - 0.0.0.0/0",
+                ],
+            )
+            .snapshot()
+    }
+
+    #[test]
+    fn fewest_misses_come_first() {
+        let found = near(&database(), 6, 22, "10.9.9.9");
+        let misses: Vec<usize> = found.iter().map(|(_, misses)| misses.len()).collect();
+        // Egress rules are no candidates of ingress.
+        assert_eq!(misses, vec![1, 1, 2, 2]);
+        assert_eq!(found[0].0, "sg-db/ingress/tcp/443-443/10.0.0.0/8");
+        assert_eq!(found[0].1, vec![Miss::Port]);
+        assert_eq!(found[1].0, "sg-db/ingress/icmp/8--1/10.0.0.0/8");
+        // ICMP has no ports to miss on.
+        assert_eq!(found[1].1, vec![Miss::Protocol]);
+    }
+
+    #[test]
+    fn ports_of_two_protocols_are_compared_where_both_have_them() {
+        let found = near(&database(), 17, 443, "10.9.9.9");
+        let of = |id: &str| {
+            let (_, misses) = found.iter().find(|(found, _)| found == id).unwrap();
+            misses.clone()
+        };
+        assert_eq!(
+            of("sg-db/ingress/tcp/443-443/10.0.0.0/8"),
+            vec![Miss::Protocol]
+        );
+        assert_eq!(
+            of("sg-db/ingress/udp/5432-5432/10.0.0.0/8"),
+            vec![Miss::Port]
+        );
+        assert_eq!(
+            of("sg-db/ingress/tcp/5432-5432/sg-app"),
+            vec![Miss::Protocol, Miss::Port, Miss::Peer]
+        );
+    }
+
+    #[test]
+    fn words_say_only_what_is_missed() {
+        let text =
+            |protocol, port, peer: &str| words(&database(), protocol, port, peer)[0].1.clone();
+        assert_eq!(
+            text(6, 22, "10.9.9.9"),
+            "sg-db/ingress/tcp/443-443/10.0.0.0/8 allows tcp/443 from 10.0.0.0/8; this is tcp/22"
+        );
+        assert_eq!(
+            text(6, 443, "192.0.2.1"),
+            "sg-db/ingress/tcp/443-443/10.0.0.0/8 allows tcp/443 from 10.0.0.0/8; this is from 192.0.2.1"
+        );
+    }
+
+    #[test]
+    fn no_more_than_five_are_told() {
+        let rules: Vec<String> = (1..9)
+            .map(|port| format!("in tcp {port} 10.0.0.0/8"))
+            .collect();
+        let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
+        let snapshot = World::new()
+            .eni("eni-db", "subnet-2", "10.0.2.30", &["sg-db"])
+            .group("sg-db", &rules)
+            .snapshot();
+        assert_eq!(near(&snapshot, 6, 22, "10.9.9.9").len(), MOST);
+    }
+}

@@ -3,3 +3,4 @@
 //! Floor 6. Computing code never prints; these renderers never compute.
 
 pub mod document;
+pub mod why;
