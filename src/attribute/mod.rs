@@ -9,6 +9,7 @@
 pub mod acl;
 pub mod conversation;
 pub mod cover;
+pub mod ends;
 pub mod initiator;
 pub mod judge;
 pub mod matching;
@@ -16,14 +17,20 @@ pub mod nearest;
 pub mod needs;
 pub mod no_effect;
 pub mod protected;
+pub mod question;
 pub mod rejects;
+mod ruling;
 pub mod scene;
 pub mod strays;
 pub mod table;
+pub mod unfiltered;
 pub mod usage;
 pub mod verdict;
 pub mod verdicts;
 pub mod watch;
+pub mod why;
+#[cfg(test)]
+mod world;
 
 use std::collections::BTreeMap;
 

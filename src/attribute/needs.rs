@@ -108,11 +108,13 @@ pub fn group_needs(passed: &[Passed], keepers: Keepers) -> Vec<GroupNeeds> {
             add(of_group, one, rules);
         }
     }
-    let gathered = needs.into_iter().map(|((group, direction), needs)| GroupNeeds {
-        group_id: group.clone(),
-        direction,
-        needs: needs.into_values().collect(),
-    });
+    let gathered = needs
+        .into_iter()
+        .map(|((group, direction), needs)| GroupNeeds {
+            group_id: group.clone(),
+            direction,
+            needs: needs.into_values().collect(),
+        });
     gathered.collect()
 }
 
@@ -121,30 +123,42 @@ type NeedKey = (IpProtocol, PortRange, IpAddr);
 fn by_group(passed: &Passed) -> BTreeMap<&SgId, Vec<&SgRuleId>> {
     let mut groups: BTreeMap<&SgId, Vec<&SgRuleId>> = BTreeMap::new();
     for rule in &passed.covered_by {
-        groups.entry(&rule.group_id).or_default().push(&rule.rule_id);
+        groups
+            .entry(&rule.group_id)
+            .or_default()
+            .push(&rule.rule_id);
     }
     groups
 }
 
 fn add(needs: &mut BTreeMap<NeedKey, Need>, passed: &Passed, rules: Vec<&SgRuleId>) {
-    let need = needs.entry((passed.protocol, passed.service, passed.peer)).or_insert_with(|| Need {
-        protocol: passed.protocol,
-        service: passed.service,
-        peer: passed.peer,
-        covered_by: Vec::new(),
-        records: 0,
-        in_doubt: true,
-    });
+    let need = needs
+        .entry((passed.protocol, passed.service, passed.peer))
+        .or_insert_with(|| Need {
+            protocol: passed.protocol,
+            service: passed.service,
+            peer: passed.peer,
+            covered_by: Vec::new(),
+            records: 0,
+            in_doubt: true,
+        });
     need.records += passed.records;
     need.in_doubt &= passed.in_doubt;
     // Interfaces may differ in which references cover it; the union is kept.
-    let all: BTreeSet<SgRuleId> = rules.into_iter().cloned().chain(need.covered_by.drain(..)).collect();
+    let all: BTreeSet<SgRuleId> = rules
+        .into_iter()
+        .cloned()
+        .chain(need.covered_by.drain(..))
+        .collect();
     need.covered_by = all.into_iter().collect();
 }
 
 /// Groups that alone cover some conversation: they keep permissions anyway.
 fn only_coverers(passed: &[Passed]) -> BTreeSet<&SgId> {
-    let groups = passed.iter().map(by_group).filter(|groups| groups.len() == 1);
+    let groups = passed
+        .iter()
+        .map(by_group)
+        .filter(|groups| groups.len() == 1);
     groups.flat_map(BTreeMap::into_keys).collect()
 }
 
@@ -153,5 +167,8 @@ fn only_coverers(passed: &[Passed]) -> BTreeSet<&SgId> {
 fn keeper<'a>(passed: &'a Passed, indispensable: &BTreeSet<&SgId>) -> Option<&'a SgId> {
     let groups = by_group(passed);
     let first = groups.keys().next().copied();
-    groups.into_keys().find(|group| indispensable.contains(group)).or(first)
+    groups
+        .into_keys()
+        .find(|group| indispensable.contains(group))
+        .or(first)
 }

@@ -32,7 +32,8 @@ use crate::source::Object;
 pub fn analyze(request: &Request, progress: &dyn Progress) -> Result<Analysis, PipelineError> {
     let threads = request.threads.unwrap_or(0);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    pool.map_err(|_| PipelineError::Threads(threads))?.install(|| run(request, progress))
+    pool.map_err(|_| PipelineError::Threads(threads))?
+        .install(|| run(request, progress))
 }
 
 fn run(request: &Request, progress: &dyn Progress) -> Result<Analysis, PipelineError> {
@@ -49,10 +50,16 @@ fn run(request: &Request, progress: &dyn Progress) -> Result<Analysis, PipelineE
         MinConfidence::Certain => Certainty::Certain,
         MinConfidence::High => Certainty::High,
     };
-    let attribution = attribute::attribute(&ingested.evidence, &scenes, &eras, &table, min_certainty);
+    let attribution =
+        attribute::attribute(&ingested.evidence, &scenes, &eras, &table, min_certainty);
     let scene = Scene::new(series.latest());
-    let court =
-        Court { evidence: &ingested.evidence, series: &series, scene: &scene, table: &table, attribution: &attribution };
+    let court = Court {
+        evidence: &ingested.evidence,
+        series: &series,
+        scene: &scene,
+        table: &table,
+        attribution: &attribution,
+    };
     let verdicts = court.decide();
     progress.phase("tightening");
     let window = Window::of(&ingested.evidence);
@@ -75,14 +82,31 @@ fn run(request: &Request, progress: &dyn Progress) -> Result<Analysis, PipelineE
     Ok(parts.assemble(ingested, caveats))
 }
 
-fn read(request: &Request, eras: &Eras, progress: &dyn Progress) -> Result<Ingested, PipelineError> {
-    let layout = request.fields.as_deref().map_or_else(|| Ok(Layout::default()), Layout::parse)?;
+fn read(
+    request: &Request,
+    eras: &Eras,
+    progress: &dyn Progress,
+) -> Result<Ingested, PipelineError> {
+    let layout = request
+        .fields
+        .as_deref()
+        .map_or_else(|| Ok(Layout::default()), Layout::parse)?;
     let objects = source::list(&request.logs)?;
     let sizes: Option<u64> = objects.iter().map(|object| object.size).sum();
     progress.begin(u64::try_from(objects.len()).unwrap_or(u64::MAX), sizes);
     let (since, until) = bounds(request, &objects, &layout, progress)?;
     progress.phase("reading");
-    ingest::ingest(&objects, &Reading { layout, eras, since, until, memory: request.memory }, progress)
+    ingest::ingest(
+        &objects,
+        &Reading {
+            layout,
+            eras,
+            since,
+            until,
+            memory: request.memory,
+        },
+        progress,
+    )
 }
 
 type Bounds = (Option<Timestamp>, Option<Timestamp>);
@@ -96,7 +120,10 @@ fn bounds(
     progress: &dyn Progress,
 ) -> Result<Bounds, PipelineError> {
     let asked = [request.since, request.until];
-    let relative = asked.iter().flatten().any(|bound| matches!(bound, TimeBound::BeforeNewest { .. }));
+    let relative = asked
+        .iter()
+        .flatten()
+        .any(|bound| matches!(bound, TimeBound::BeforeNewest { .. }));
     let newest = if relative {
         if objects.iter().any(Object::is_stdin) {
             return Err(PipelineError::RelativeOnStdin);
@@ -108,7 +135,9 @@ fn bounds(
     };
     let point = |bound: TimeBound| match bound {
         TimeBound::At(time) => Some(time),
-        TimeBound::BeforeNewest { seconds } => newest.map(|newest| Timestamp(newest.0.saturating_sub(seconds))),
+        TimeBound::BeforeNewest { seconds } => {
+            newest.map(|newest| Timestamp(newest.0.saturating_sub(seconds)))
+        }
     };
     Ok((request.since.and_then(point), request.until.and_then(point)))
 }

@@ -71,15 +71,29 @@ impl Parts<'_> {
 
     fn coverage(&self, evidence: &Evidence) -> Coverage {
         let latest = self.series.latest();
-        let heard = |eni: &Eni| evidence.interfaces.get(&eni.id).is_some_and(|seen| !seen.observed.is_empty());
-        let unlogged: Vec<EniId> = latest.enis.values().filter(|eni| !heard(eni)).map(|eni| eni.id).collect();
+        let heard = |eni: &Eni| {
+            evidence
+                .interfaces
+                .get(&eni.id)
+                .is_some_and(|seen| !seen.observed.is_empty())
+        };
+        let unlogged: Vec<EniId> = latest
+            .enis
+            .values()
+            .filter(|eni| !heard(eni))
+            .map(|eni| eni.id)
+            .collect();
         let all = count(latest.enis.len());
         let (mut observed, mut lost) = (0, 0);
         for seen in evidence.interfaces.values() {
             observed += seen.observed.count_without(&seen.lost);
             lost += seen.lost.count();
         }
-        let unresolved = self.attribution.unresolved.iter().map(|(why, records)| (why.key().to_owned(), *records));
+        let unresolved = self
+            .attribution
+            .unresolved
+            .iter()
+            .map(|(why, records)| (why.key().to_owned(), *records));
         Coverage {
             interfaces_in_snapshot: all,
             interfaces_logged: all - count(unlogged.len()),
@@ -95,7 +109,10 @@ impl Parts<'_> {
         let mut rules: BTreeMap<&str, Vec<RuleReport>> = BTreeMap::new();
         for verdict in &self.verdicts.rules {
             if let Some((group, rule)) = self.table.get(verdict.rule) {
-                rules.entry(group.id.as_str()).or_default().push(self.rule(rule, verdict));
+                rules
+                    .entry(group.id.as_str())
+                    .or_default()
+                    .push(self.rule(rule, verdict));
             }
         }
         let report = |group: &SecurityGroup| {
@@ -145,9 +162,25 @@ impl Parts<'_> {
     fn verification(&self) -> Verification {
         let replay = &self.proposed.replay;
         let failed = |one: &&Proven| one.failed.is_some();
-        let widened: u64 = self.proposed.proven.iter().map(|one| count(one.proof.widened.len())).sum();
-        let broken: u64 = self.proposed.proven.iter().filter(failed).map(|one| count(one.proof.broken.len())).sum();
-        let mut per_group: Vec<GroupVerification> = self.proposed.proven.iter().map(group_verification).collect();
+        let widened: u64 = self
+            .proposed
+            .proven
+            .iter()
+            .map(|one| count(one.proof.widened.len()))
+            .sum();
+        let broken: u64 = self
+            .proposed
+            .proven
+            .iter()
+            .filter(failed)
+            .map(|one| count(one.proof.broken.len()))
+            .sum();
+        let mut per_group: Vec<GroupVerification> = self
+            .proposed
+            .proven
+            .iter()
+            .map(group_verification)
+            .collect();
         per_group.sort();
         Verification {
             connections: replay.connections,
@@ -165,21 +198,72 @@ impl Parts<'_> {
         let mut caveats = Vec::new();
         let mut say = |holds: bool, code: &str, text: String| {
             if holds {
-                caveats.push(Caveat { code: code.to_owned(), text });
+                caveats.push(Caveat {
+                    code: code.to_owned(),
+                    text,
+                });
             }
         };
-        let lost: u64 = ingested.evidence.interfaces.values().map(|seen| seen.lost.count()).sum();
-        say(lost > 0, "FL301", format!("records were lost (SKIPDATA) in {lost} interface-hours: what happened there is not known"));
+        let lost: u64 = ingested
+            .evidence
+            .interfaces
+            .values()
+            .map(|seen| seen.lost.count())
+            .sum();
+        say(
+            lost > 0,
+            "FL301",
+            format!(
+                "records were lost (SKIPDATA) in {lost} interface-hours: what happened there is not known"
+            ),
+        );
         let days = ingested.evidence.span.map_or(0, crate::net::Span::seconds) / DAY;
-        say(days < 7, "FL306", format!("the logs span {days} days: too short for any claim of non-use"));
+        say(
+            days < 7,
+            "FL306",
+            format!("the logs span {days} days: too short for any claim of non-use"),
+        );
         let (accepted, rejected) = (rows.accepted, rows.rejected);
-        say(accepted == 0 && rejected > 0, "FL307", "the logs carry REJECT only: nothing can be said of use".to_owned());
-        say(rejected == 0 && accepted > 0, "FL308", "the logs carry ACCEPT only: either nothing was rejected or it was not logged".to_owned());
+        say(
+            accepted == 0 && rejected > 0,
+            "FL307",
+            "the logs carry REJECT only: nothing can be said of use".to_owned(),
+        );
+        say(
+            rejected == 0 && accepted > 0,
+            "FL308",
+            "the logs carry ACCEPT only: either nothing was rejected or it was not logged"
+                .to_owned(),
+        );
         let unknown = self.attribution.unknown_interfaces.len();
-        say(unknown > 0, "FL304", format!("{unknown} interfaces in the logs are in no snapshot: their traffic may have used any group of their subnet"));
-        say(self.proposed.let_go > 0, "TG501", format!("{} conversations without an answer were let go (`--obligations answered`): they would no longer pass", self.proposed.let_go));
-        let failed = self.proposed.proven.iter().filter(|one| one.failed.is_some()).count();
-        say(failed > 0, "PF401", format!("{failed} proposals failed their proof and are not shown: a bug of this program, please report it"));
+        say(
+            unknown > 0,
+            "FL304",
+            format!(
+                "{unknown} interfaces in the logs are in no snapshot: their traffic may have used any group of their subnet"
+            ),
+        );
+        say(
+            self.proposed.let_go > 0,
+            "TG501",
+            format!(
+                "{} conversations without an answer were let go (`--obligations answered`): they would no longer pass",
+                self.proposed.let_go
+            ),
+        );
+        let failed = self
+            .proposed
+            .proven
+            .iter()
+            .filter(|one| one.failed.is_some())
+            .count();
+        say(
+            failed > 0,
+            "PF401",
+            format!(
+                "{failed} proposals failed their proof and are not shown: a bug of this program, please report it"
+            ),
+        );
         caveats
     }
 }

@@ -35,7 +35,9 @@ pub enum PipelineError {
     )]
     Undated(PathBuf, PathBuf),
     /// A relative time bound needs the logs read twice.
-    #[error("a time counted back from the newest record needs the logs read twice, which standard input cannot be; give an RFC 3339 time")]
+    #[error(
+        "a time counted back from the newest record needs the logs read twice, which standard input cannot be; give an RFC 3339 time"
+    )]
     RelativeOnStdin,
     /// The evidence outgrew the bound.
     #[error(

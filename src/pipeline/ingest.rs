@@ -70,8 +70,16 @@ pub struct Ingested {
 impl Ingested {
     /// Adds what another worker read; any order gives the same value.
     pub fn merge(&mut self, other: Ingested) {
-        let Ingested { evidence, objects, compressed_bytes, text_bytes, malformed, samples, unreadable, outside } =
-            other;
+        let Ingested {
+            evidence,
+            objects,
+            compressed_bytes,
+            text_bytes,
+            malformed,
+            samples,
+            unreadable,
+            outside,
+        } = other;
         self.evidence.merge(evidence);
         self.objects += objects;
         self.compressed_bytes += compressed_bytes;
@@ -100,14 +108,29 @@ pub fn ingest(
     reading: &Reading<'_>,
     progress: &dyn Progress,
 ) -> Result<Ingested, PipelineError> {
-    let shared = Shared { objects, next: AtomicUsize::new(0), cells: AtomicU64::new(0), full: AtomicBool::new(false) };
+    let shared = Shared {
+        objects,
+        next: AtomicUsize::new(0),
+        cells: AtomicU64::new(0),
+        full: AtomicBool::new(false),
+    };
     // Large objects first, so that none is left to one worker at the end.
     let mut order: Vec<usize> = (0..objects.len()).collect();
-    order.sort_by_key(|index| std::cmp::Reverse(objects.get(*index).and_then(|object| object.size)));
-    let worker = || Worker { shared: &shared, reading, progress, ingested: Ingested::default(), blocks: 0, cells: 0 };
+    order
+        .sort_by_key(|index| std::cmp::Reverse(objects.get(*index).and_then(|object| object.size)));
+    let worker = || Worker {
+        shared: &shared,
+        reading,
+        progress,
+        ingested: Ingested::default(),
+        blocks: 0,
+        cells: 0,
+    };
     let parts = rayon::broadcast(|_| worker().run(&order));
     if shared.full.load(Ordering::Relaxed) {
-        return Err(PipelineError::Memory { limit: reading.memory.unwrap_or(0) });
+        return Err(PipelineError::Memory {
+            limit: reading.memory.unwrap_or(0),
+        });
     }
     let merged = parts.into_iter().reduce(|mut all, part| {
         all.merge(part);
@@ -143,13 +166,19 @@ impl Worker<'_, '_> {
     fn run(mut self, order: &[usize]) -> Ingested {
         while !self.shared.full.load(Ordering::Relaxed) {
             let turn = self.shared.next.fetch_add(1, Ordering::Relaxed);
-            let Some(object) = order.get(turn).and_then(|index| self.shared.objects.get(*index)) else {
+            let Some(object) = order
+                .get(turn)
+                .and_then(|index| self.shared.objects.get(*index))
+            else {
                 break;
             };
             self.ingested.objects += 1;
             if let Err(error) = self.stream(object) {
                 let reason = error.kind.to_string();
-                self.ingested.unreadable.insert(Unreadable { object: error.object, reason });
+                self.ingested.unreadable.insert(Unreadable {
+                    object: error.object,
+                    reason,
+                });
             }
             self.progress.object_done();
         }
@@ -170,7 +199,8 @@ impl Worker<'_, '_> {
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             };
-            self.progress.advance(stream.compressed_bytes().saturating_sub(told), rows);
+            self.progress
+                .advance(stream.compressed_bytes().saturating_sub(told), rows);
             told = stream.compressed_bytes();
             if self.over_memory() {
                 break Ok(());
@@ -182,7 +212,8 @@ impl Worker<'_, '_> {
             let mut sink = self.folding(object);
             reader.finish(&mut sink);
             let rows = sink.rows;
-            self.progress.advance(stream.compressed_bytes().saturating_sub(told), rows);
+            self.progress
+                .advance(stream.compressed_bytes().saturating_sub(told), rows);
         }
         self.ingested.compressed_bytes += stream.compressed_bytes();
         self.ingested.text_bytes += stream.text_bytes();
@@ -190,7 +221,14 @@ impl Worker<'_, '_> {
     }
 
     fn folding<'w>(&'w mut self, object: &'w Object) -> Folding<'w> {
-        Folding { object, since: self.reading.since, until: self.reading.until, eras: self.reading.eras, ingested: &mut self.ingested, rows: 0 }
+        Folding {
+            object,
+            since: self.reading.since,
+            until: self.reading.until,
+            eras: self.reading.eras,
+            ingested: &mut self.ingested,
+            rows: 0,
+        }
     }
 
     /// Whether the workers' evidence together outgrew the bound.
@@ -200,12 +238,20 @@ impl Worker<'_, '_> {
         };
         self.blocks += 1;
         if self.blocks % BLOCKS_A_LOOK == 0 {
-            let cells: usize = self.ingested.evidence.interfaces.values().map(|interface| interface.cells.len()).sum();
+            let cells: usize = self
+                .ingested
+                .evidence
+                .interfaces
+                .values()
+                .map(|interface| interface.cells.len())
+                .sum();
             let cells = u64::try_from(cells).unwrap_or(u64::MAX);
             let grown = cells.saturating_sub(self.cells);
             self.cells = cells;
             let all = self.shared.cells.fetch_add(grown, Ordering::Relaxed) + grown;
-            self.shared.full.fetch_or(all.saturating_mul(CELL_BYTES) > limit, Ordering::Relaxed);
+            self.shared
+                .full
+                .fetch_or(all.saturating_mul(CELL_BYTES) > limit, Ordering::Relaxed);
         }
         self.shared.full.load(Ordering::Relaxed)
     }
@@ -234,7 +280,9 @@ impl Sink for Folding<'_> {
     fn malformed(&mut self, error: &LineError) {
         let ingested = &mut *self.ingested;
         ingested.malformed += 1;
-        let earlier = |last: &MalformedSample| (self.object.name.as_str(), error.line) < (last.object.as_str(), last.line);
+        let earlier = |last: &MalformedSample| {
+            (self.object.name.as_str(), error.line) < (last.object.as_str(), last.line)
+        };
         if ingested.samples.len() < SAMPLES || ingested.samples.last().is_some_and(earlier) {
             ingested.samples.insert(MalformedSample {
                 object: self.object.name.clone(),
@@ -255,7 +303,8 @@ impl Folding<'_> {
             return true;
         }
         begins(row).is_none_or(|start| {
-            self.since.is_none_or(|since| start >= since) && self.until.is_none_or(|until| start <= until)
+            self.since.is_none_or(|since| start >= since)
+                && self.until.is_none_or(|until| start <= until)
         })
     }
 }

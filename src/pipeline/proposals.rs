@@ -87,19 +87,29 @@ impl Maker<'_> {
             let case = Case {
                 group,
                 direction: *direction,
-                needs: needs.get(&(&group.id, *direction)).copied().unwrap_or_default(),
+                needs: needs
+                    .get(&(&group.id, *direction))
+                    .copied()
+                    .unwrap_or_default(),
                 standing: &standing,
                 watch: self.watch(group),
                 prefix_lists: &self.snapshot.prefix_lists,
                 members: &|label| members.get(label).cloned().unwrap_or_default(),
-                limits: &Limits { rule_quota: self.request.rule_quota, ..Limits::default() },
+                limits: &Limits {
+                    rule_quota: self.request.rule_quota,
+                    ..Limits::default()
+                },
             };
             tighten::proven(&case)
         };
         let proven: Vec<Proven> = cases.par_iter().map(propose).collect();
         let proposals: Vec<_> = proven.iter().map(|one| one.proposal.clone()).collect();
         let replay = tighten::proof::replay::replay(&passed, &self.snapshot.groups, &proposals);
-        Proposed { proven, replay, let_go }
+        Proposed {
+            proven,
+            replay,
+            let_go,
+        }
     }
 
     /// What must keep passing, and how many conversations were let go.
@@ -118,8 +128,13 @@ impl Maker<'_> {
     fn standing(&self) -> BTreeMap<SgRuleId, Standing> {
         let of_rule = |verdict: &crate::attribute::verdicts::RuleVerdict| {
             let (group, rule) = self.table.get(verdict.rule)?;
-            let kept = protected::managed_by(group).map(|service| format!("belongs to a group that is kept by {service}"));
-            let standing = verdict.hold.clone().or(kept).map_or(Standing::Free, Standing::Hold);
+            let kept = protected::managed_by(group)
+                .map(|service| format!("belongs to a group that is kept by {service}"));
+            let standing = verdict
+                .hold
+                .clone()
+                .or(kept)
+                .map_or(Standing::Free, Standing::Hold);
             Some((rule.id.clone(), standing))
         };
         self.verdicts.rules.iter().filter_map(of_rule).collect()
@@ -135,7 +150,10 @@ impl Maker<'_> {
                 own.extend(&eni.prefixes);
             }
         }
-        members.into_iter().map(|(group, nets)| (group, nets.into_iter().collect())).collect()
+        members
+            .into_iter()
+            .map(|(group, nets)| (group, nets.into_iter().collect()))
+            .collect()
     }
 
     fn watch(&self, group: &SecurityGroup) -> Watch {
@@ -143,7 +161,11 @@ impl Maker<'_> {
             return Watch::Insufficient(vec!["nothing is known of its interfaces".to_owned()]);
         };
         let lacking = self.lacking(group, watch);
-        if lacking.is_empty() { self.enough(watch) } else { Watch::Insufficient(lacking) }
+        if lacking.is_empty() {
+            self.enough(watch)
+        } else {
+            Watch::Insufficient(lacking)
+        }
     }
 
     /// What stands against any proposal for the group.
@@ -155,15 +177,25 @@ impl Maker<'_> {
             lacking.push("none of its interfaces is in the logs".to_owned());
         } else if !watch.unlogged.is_empty() {
             let (unlogged, all) = (watch.unlogged.len(), watch.interfaces.len());
-            lacking.push(format!("{unlogged} of its {all} interfaces are not in the logs"));
+            lacking.push(format!(
+                "{unlogged} of its {all} interfaces are not in the logs"
+            ));
         }
         if !self.window.accepts {
             lacking.push("the logs carry no ACCEPT record".to_owned());
         }
         if watch.logged > 0 && watch.unlogged.is_empty() && !watch.covers(500) {
-            lacking.push(format!("only {} of the hours were watched", watch.coverage_text()));
+            lacking.push(format!(
+                "only {} of the hours were watched",
+                watch.coverage_text()
+            ));
         }
-        let accepted = self.attribution.accepted_by_group.get(&group.id).copied().unwrap_or_default();
+        let accepted = self
+            .attribution
+            .accepted_by_group
+            .get(&group.id)
+            .copied()
+            .unwrap_or_default();
         // More than one record in a thousand: the snapshot is not the truth.
         if accepted.unexplained * 1_000 > accepted.all {
             lacking.push(format!(
@@ -177,13 +209,28 @@ impl Maker<'_> {
     fn enough(&self, watch: &GroupWatch) -> Watch {
         let days = self.window.seconds() / DAY;
         let (applicability, why) = match days {
-            ..7 => (Applicability::ReportOnly, "too short to act on: weekly jobs have not been seen"),
-            7..90 => (Applicability::Review, "monthly and quarterly jobs may not have been seen; have the owner agree"),
+            ..7 => (
+                Applicability::ReportOnly,
+                "too short to act on: weekly jobs have not been seen",
+            ),
+            7..90 => (
+                Applicability::Review,
+                "monthly and quarterly jobs may not have been seen; have the owner agree",
+            ),
             _ if watch.covers(990) => (Applicability::Apply, "yearly jobs may not have been seen"),
-            _ => (Applicability::Review, "not all hours were watched; have the owner agree"),
+            _ => (
+                Applicability::Review,
+                "not all hours were watched; have the owner agree",
+            ),
         };
-        let seen = format!("{days} days of logs, {} of the hours watched: {why}", watch.coverage_text());
-        Watch::Enough { applicability, reasons: vec![seen] }
+        let seen = format!(
+            "{days} days of logs, {} of the hours watched: {why}",
+            watch.coverage_text()
+        );
+        Watch::Enough {
+            applicability,
+            reasons: vec![seen],
+        }
     }
 }
 

@@ -21,11 +21,18 @@ pub fn load(paths: &[PathBuf]) -> Result<(SnapshotSeries, Vec<Caveat>), Pipeline
     for path in paths {
         let one = describe::load(path)?;
         describe::require_minimum(&one.snapshot)?;
-        caveats.extend(one.notes.into_iter().map(|note| Caveat { code: note.code.to_owned(), text: note.text }));
+        caveats.extend(one.notes.into_iter().map(|note| Caveat {
+            code: note.code.to_owned(),
+            text: note.text,
+        }));
         loaded.push((path, one.snapshot));
     }
-    let mut undated = loaded.iter().filter(|(_, snapshot)| snapshot.captured_at.is_none());
-    if let (Some((first, _)), true, Some(other)) = (undated.next(), loaded.len() > 1, other_than_first(&loaded)) {
+    let mut undated = loaded
+        .iter()
+        .filter(|(_, snapshot)| snapshot.captured_at.is_none());
+    if let (Some((first, _)), true, Some(other)) =
+        (undated.next(), loaded.len() > 1, other_than_first(&loaded))
+    {
         return Err(PipelineError::Undated(first.to_path_buf(), other));
     }
     let snapshots = loaded.into_iter().map(|(_, snapshot)| snapshot).collect();

@@ -60,6 +60,12 @@ impl Object {
         }
     }
 
+    /// Whether it is standard input, which can be read once only.
+    #[must_use]
+    pub fn is_stdin(&self) -> bool {
+        self.place == Place::Stdin
+    }
+
     fn stdin() -> Object {
         Object {
             name: STDIN.to_owned(),
