@@ -1,5 +1,7 @@
 //! Integration tests, one binary.
 
+#[cfg(test)]
 mod describe;
 mod flowlog;
 mod source;
+mod tighten;
