@@ -6,5 +6,6 @@ pub mod attribute;
 pub mod collections;
 pub mod model;
 pub mod net;
+pub mod pipeline;
 pub mod report;
 pub mod tighten;

@@ -1,0 +1,14 @@
+//! Objects to records to evidence to findings, in parallel. The hot path is
+//! assembled here, and only here.
+//!
+//! Floor 7. What is asked of it stands in [`request`]; it knows nothing of how
+//! the asking was typed, and prints nothing.
+
+pub mod request;
+
+pub use request::Assign;
+pub use request::MinConfidence;
+pub use request::Obligations;
+pub use request::Progress;
+pub use request::Request;
+pub use request::TimeBound;
