@@ -77,12 +77,11 @@ pub(super) fn answer(page: &mut Page, analysis: &Analysis, findings: &Findings) 
     let numbers = rows.iter().map(|row| row.number.len()).max().unwrap_or(0);
     let labels = rows.iter().map(|row| row.label.len()).max().unwrap_or(0);
     for row in rows {
-        let pad = " ".repeat(numbers - row.number.len());
-        let head = Text::new().plain(&pad).strong(&row.number);
-        let head = head.plain(" ").plain(&row.label);
+        let indent = 2 + numbers - row.number.len();
         let hang = 2 + numbers + 1 + labels + 2;
-        let text = head.pad_to(hang - 2).dim(&row.note);
-        page.hanging(2, hang, &text);
+        let head = Text::new().strong(&row.number).plain(" ");
+        let head = head.plain(&row.label).pad_to(hang - indent);
+        page.hanging(indent, hang, &head.dim(&row.note));
     }
 }
 
