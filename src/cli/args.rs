@@ -298,3 +298,31 @@ pub(crate) struct SampleArgs {
     #[arg(long)]
     pub(crate) plain: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn logs_and_snapshots_may_stand_in_any_order() {
+        let typed = "flowcinch analyze a --snapshot s1 b - --snapshot s2 --since 30d";
+        let args = Args::try_parse_from(typed.split(' ')).unwrap();
+        let Some(Command::Analyze(analyze)) = args.command else {
+            panic!("another command");
+        };
+        assert_eq!(analyze.logs, ["a", "b", "-"]);
+        assert_eq!(
+            analyze.snapshots,
+            [PathBuf::from("s1"), PathBuf::from("s2")]
+        );
+        assert_eq!(analyze.log.max_bad_lines, BadLines::Millionths(1_000));
+        assert_eq!(analyze.judge.rule_quota, 60);
+    }
+}

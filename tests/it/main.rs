@@ -8,4 +8,6 @@ mod case;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod findings;
+#[cfg(test)]
 mod text_report;

@@ -92,7 +92,10 @@ pub(super) fn redundant(
 fn covered(rule: &RuleReport, lookup: &Lookup<'_>, options: TextOptions) -> Text {
     let records = human::counted(rule.records, "record");
     let text = Text::new().plain(&format!("{records}, all also let through by "));
-    let text = text.then(ids(&rule.also_allowed_by, options.limit(3)));
+    let text = match rule.also_allowed_by.as_slice() {
+        [] => text.plain("other rules"),
+        others => text.then(ids(others, options.limit(3))),
+    };
     let text = text.then(doubt(rule));
     if rule
         .also_allowed_by
