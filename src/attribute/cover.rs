@@ -65,6 +65,18 @@ impl Covering {
         self.rules > 0 || !self.possible.is_empty() || self.unknown_group
     }
 
+    /// The same where something is known to have let it through: if only one
+    /// rule may have, that one did.
+    #[must_use]
+    pub fn by_elimination(&self) -> Covering {
+        let mut settled = self.clone();
+        if settled.rules == 0 && settled.possible.len() == 1 && !settled.unknown_group {
+            settled.sure = std::mem::take(&mut settled.possible);
+            settled.rules = 1;
+        }
+        settled
+    }
+
     /// The only rule that covered it, beyond doubt.
     #[must_use]
     pub fn sole(&self) -> Option<RuleIndex> {

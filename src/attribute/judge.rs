@@ -20,7 +20,6 @@ use crate::attribute::rejects::RejectFinding;
 use crate::attribute::scene::Scene;
 use crate::attribute::table::RuleTable;
 use crate::attribute::usage::Uses;
-use crate::evidence::cell::Cell;
 use crate::evidence::coverage::HourSet;
 use crate::evidence::interface::InterfaceEvidence;
 use crate::model::Direction;
@@ -193,9 +192,51 @@ impl Case<'_, '_> {
         })
     }
 
+    /// Whether the rules of the time could let the reading through: at this
+    /// interface, and, where packets went both ways, at the peer's too.
     fn feasible(&self, direction: Direction) -> bool {
-        self.reading(direction)
-            .is_some_and(|reading| cover::feasible(&reading, &self.candidates))
+        let own = self
+            .reading(direction)
+            .is_some_and(|reading| cover::feasible(&reading, &self.candidates));
+        let both_ways = self.conversation.inward.accepted.is_some()
+            && self.conversation.outward.accepted.is_some();
+        own && (!both_ways || self.feasible_at_peer(direction))
+    }
+
+    /// The rule part of test 4: what went both ways was let through at both
+    /// ends. True where the peer's interface is not known for certain.
+    fn feasible_at_peer(&self, direction: Direction) -> bool {
+        let Some(own) = self.candidates.first() else {
+            return true;
+        };
+        let peer = own.scene.peer(self.conversation.key.peer, own.eni);
+        let [owner] = peer.owners.as_slice() else {
+            return true;
+        };
+        let Some(mut reading) = self.reading(direction) else {
+            return true;
+        };
+        let local = own.eni;
+        if owner.groups.is_empty()
+            || owner.vpc_id != local.vpc_id
+            || owner.id == local.id
+            || !local.prefixes.is_empty()
+        {
+            return true;
+        }
+        reading.direction = direction.reverse();
+        // Which of its addresses the interface used, the peer's rules saw.
+        local.addresses.iter().any(|address| {
+            reading.peer = *address;
+            self.candidates.iter().any(|candidate| {
+                let eni = candidate.scene.snapshot.enis.get(&owner.id);
+                let there = |eni| Candidate {
+                    scene: candidate.scene,
+                    eni,
+                };
+                eni.is_none_or(|eni| cover::feasible(&reading, &[there(eni)]))
+            })
+        })
     }
 
     fn endpoint(&self, address: std::net::IpAddr) -> Endpoint {
@@ -282,7 +323,7 @@ impl Case<'_, '_> {
         }
         if self.full_coverage() && reverse.explains() {
             findings.uses.credit(&reverse, Some(&reply), &reply);
-            findings.uses.doubt(&own, &reply);
+            findings.uses.doubt(&own);
             self.need(
                 direction.reverse(),
                 &reverse,
@@ -296,19 +337,16 @@ impl Case<'_, '_> {
             findings.uses.credit(&own, None, &reply);
             self.need(direction, &own, 0, false, findings);
         }
-        findings.uses.doubt(&reverse, &reply);
+        findings.uses.doubt(&reverse);
         self.need(direction.reverse(), &reverse, reply.records, true, findings);
     }
 
     /// The direction stays in doubt: both readings are kept, none is claimed.
     fn both_ways(&self, findings: &mut Findings, records: u64) {
-        let Some(seen) = self.conversation.cells().copied().reduce(merged) else {
-            return;
-        };
         findings.note(Unresolved::AmbiguousInitiator, records);
         for direction in Direction::BOTH {
             let covering = self.covering(direction);
-            findings.uses.doubt(&covering, &seen);
+            findings.uses.doubt(&covering);
             let half = self.conversation.half(direction).accepted;
             self.need(
                 direction,
@@ -377,11 +415,6 @@ impl Case<'_, '_> {
             });
         }
     }
-}
-
-fn merged(mut a: Cell, b: Cell) -> Cell {
-    a.merge(&b);
-    a
 }
 
 /// The endpoint of an address as seen from an interface.

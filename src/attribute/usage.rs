@@ -135,6 +135,7 @@ impl Uses {
     /// Credits a conversation beyond doubt. `counted` is its
     /// initiator-to-responder half; `seen` is any half, for the times.
     pub fn credit(&mut self, covering: &Covering, counted: Option<&Cell>, seen: &Cell) {
+        let covering = &covering.by_elimination();
         let sole = covering.sole();
         let uncertain = !covering.possible.is_empty() || covering.unknown_group;
         for rule in &covering.sure {
@@ -156,30 +157,27 @@ impl Uses {
                 earned.shared += 1;
             }
         }
-        self.possible(covering, seen);
+        self.possible(covering);
     }
 
     /// Notes one reading of a conversation whose direction stays in doubt.
-    pub fn doubt(&mut self, covering: &Covering, seen: &Cell) {
+    pub fn doubt(&mut self, covering: &Covering) {
         for rule in &covering.sure {
             let others = covering.sure.iter().filter(|other| *other != rule);
             let earned = self.rules.entry(*rule).or_default();
             earned.also_allowed_by.extend(others);
-            earned.see(seen);
             if covering.rules == 1 || covering.alone_in_part.contains(rule) {
                 earned.needed_in_doubt += 1;
             } else {
                 earned.shared_in_doubt += 1;
             }
         }
-        self.possible(covering, seen);
+        self.possible(covering);
     }
 
-    fn possible(&mut self, covering: &Covering, seen: &Cell) {
+    fn possible(&mut self, covering: &Covering) {
         for rule in &covering.possible {
-            let earned = self.rules.entry(*rule).or_default();
-            earned.possible += 1;
-            earned.see(seen);
+            self.rules.entry(*rule).or_default().possible += 1;
         }
     }
 }

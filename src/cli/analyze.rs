@@ -67,3 +67,34 @@ fn write(folder: &Path, document: &[u8], analysis: &Analysis) -> Result<(), Fail
     output::write_file(&folder.join("analysis.json"), document)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const DOCUMENT: &str = r#"{"schema": "flowcinch.analysis.v1", "window": null,
+        "ingest": {"objects": 0, "compressed_bytes": 0, "text_bytes": 0, "records": 0,
+            "accepted": 0, "rejected": 0, "other": 0, "no_data": 0, "skip_data": 0,
+            "malformed": 0, "malformed_samples": [], "unreadable": []},
+        "coverage": {"interfaces_in_snapshot": 0, "interfaces_logged": 0,
+            "unknown_interfaces": [], "unlogged_interfaces": [],
+            "interface_hours_observed": 0, "interface_hours_lost": 0, "unresolved": {}},
+        "security_groups": [], "rejects": [], "proposals": [],
+        "verification": {"connections": 0, "broken": 0, "witnesses": 0, "widened": 0,
+            "unexplained": 0, "per_group": []}}"#;
+
+    #[test]
+    fn the_folder_gets_the_document_and_the_plain_report() {
+        let folder = tempfile::tempdir().unwrap();
+        let analysis = json::from_slice(DOCUMENT.as_bytes()).unwrap();
+        let document = json::to_bytes(&analysis).unwrap();
+        write(folder.path(), &document, &analysis).unwrap();
+        let written = |name: &str| fs::read(folder.path().join(name)).unwrap();
+        assert_eq!(written("analysis.json"), document);
+        let report = String::from_utf8(written("report.txt")).unwrap();
+        assert!(report.contains("ANSWER") && !report.contains('\u{1b}'));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+}

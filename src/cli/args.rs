@@ -1,5 +1,8 @@
 //! What was typed, flag by flag, with the help that describes it. Values are
 //! checked as they are read, so an error names its flag.
+//!
+//! Values of enums have plain comments on purpose: clap would give each doc
+//! comment a line, and the help of a command would no longer fit a screen.
 
 use std::path::PathBuf;
 
@@ -49,20 +52,20 @@ pub(crate) enum Command {
 /// When to colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal only.
+    // On a terminal only.
     Auto,
-    /// Always.
+    // Always.
     Always,
-    /// Never.
+    // Never.
     Never,
 }
 
 /// What standard output gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// A report for people.
+    // A report for people.
     Text,
-    /// The analysis document.
+    // The analysis document.
     Json,
 }
 
@@ -110,50 +113,50 @@ pub(crate) struct JudgeArgs {
           value_parser = clap::value_parser!(u32).range(1..), help_heading = "Judging")]
     pub(crate) rule_quota: u32,
     /// How sure it must be who opened a connection.
-    #[arg(long, value_enum, default_value_t = Sureness::High, help_heading = "Judging")]
+    #[arg(long, value_enum, default_value_t = Sureness::High, value_name = "LEVEL", help_heading = "Judging")]
     pub(crate) min_confidence: Sureness,
     /// What proposals keep: all that passed, or only what was answered.
-    #[arg(long, value_enum, default_value_t = Kept::All, help_heading = "Judging")]
+    #[arg(long, value_enum, default_value_t = Kept::All, value_name = "WHICH", help_heading = "Judging")]
     pub(crate) obligations: Kept,
     /// Who keeps what several groups allow: each of them, or one.
-    #[arg(long, value_enum, default_value_t = Keepers::All, help_heading = "Judging")]
+    #[arg(long, value_enum, default_value_t = Keepers::All, value_name = "WHO", help_heading = "Judging")]
     pub(crate) assign: Keepers,
     /// The cloud; told from the snapshot by default.
-    #[arg(long, value_enum, help_heading = "Judging")]
+    #[arg(long, value_enum, value_name = "CLOUD", help_heading = "Judging")]
     pub(crate) provider: Option<Provider>,
 }
 
 /// `--min-confidence`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sureness {
-    /// Proved by handshake or rules.
+    // Proved by handshake or rules.
     Certain,
-    /// Many records agree.
+    // Many records agree.
     High,
 }
 
 /// `--obligations`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kept {
-    /// Everything that passed.
+    // Everything that passed.
     All,
-    /// Only what was answered; accepted scans are let go.
+    // Only what was answered; accepted scans are let go.
     Answered,
 }
 
 /// `--assign`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Keepers {
-    /// Each group that covers it.
+    // Each group that covers it.
     All,
-    /// One of them.
+    // One of them.
     One,
 }
 
 /// `--provider`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Provider {
-    /// Amazon Web Services.
+    // Amazon Web Services.
     Aws,
 }
 
@@ -253,6 +256,7 @@ pub(crate) struct RenderArgs {
 }
 
 /// `sample`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -276,7 +280,7 @@ pub(crate) struct SampleArgs {
           value_parser = clap::value_parser!(u8).range(2..=11))]
     pub(crate) format_version: u8,
     /// The cloud to imitate.
-    #[arg(long, value_enum, default_value_t = Provider::Aws)]
+    #[arg(long, value_enum, default_value_t = Provider::Aws, value_name = "CLOUD")]
     pub(crate) provider: Provider,
     /// Interfaces of the made-up cloud.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -302,4 +306,32 @@ pub(crate) struct SampleArgs {
     /// Plain text logs instead of gzip.
     #[arg(long)]
     pub(crate) plain: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn logs_and_snapshots_may_stand_in_any_order() {
+        let typed = "flowcinch analyze a --snapshot s1 b - --snapshot s2 --since 30d";
+        let args = Args::try_parse_from(typed.split(' ')).unwrap();
+        let Some(Command::Analyze(analyze)) = args.command else {
+            panic!("another command");
+        };
+        assert_eq!(analyze.logs, ["a", "b", "-"]);
+        assert_eq!(
+            analyze.snapshots,
+            [PathBuf::from("s1"), PathBuf::from("s2")]
+        );
+        assert_eq!(analyze.log.max_bad_lines, BadLines::Millionths(1_000));
+        assert_eq!(analyze.judge.rule_quota, 60);
+    }
 }

@@ -65,3 +65,63 @@ impl From<Outcome> for ExitCode {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use flowcinch::report::json;
+
+    use super::*;
+
+    /// An analysis without rules: 1000 good lines and so many bad ones.
+    fn analysis(bad: u64, unreadable: &str, broken: u64) -> Analysis {
+        let text = format!(
+            r#"{{"schema": "flowcinch.analysis.v1", "window": null,
+            "ingest": {{"objects": 1, "compressed_bytes": 1, "text_bytes": 1, "records": 1000,
+                "accepted": 1000, "rejected": 0, "other": 0, "no_data": 0, "skip_data": 0,
+                "malformed": {bad}, "malformed_samples": [], "unreadable": [{unreadable}]}},
+            "coverage": {{"interfaces_in_snapshot": 1, "interfaces_logged": 1,
+                "unknown_interfaces": [], "unlogged_interfaces": [],
+                "interface_hours_observed": 1, "interface_hours_lost": 0, "unresolved": {{}}}},
+            "security_groups": [], "rejects": [], "proposals": [],
+            "verification": {{"connections": 1, "broken": {broken}, "witnesses": 1, "widened": 0,
+                "unexplained": 0, "per_group": []}}}}"#
+        );
+        json::from_slice(text.as_bytes()).unwrap()
+    }
+
+    const LIMIT: BadLines = BadLines::Millionths(1_000);
+    const UNREADABLE: &str = r#"{"object": "a.gz", "reason": "cut"}"#;
+
+    #[test]
+    fn nothing_to_report_is_clean() {
+        assert_eq!(
+            Outcome::of(&analysis(0, "", 0), LIMIT),
+            (Outcome::Clean, vec![])
+        );
+        assert_eq!(Outcome::of(&analysis(1, "", 0), LIMIT).0, Outcome::Clean);
+    }
+
+    #[test]
+    fn bad_lines_over_the_limit_are_incomplete_input() {
+        let (outcome, gaps) = Outcome::of(&analysis(2, "", 0), LIMIT);
+        assert_eq!(outcome, Outcome::Incomplete);
+        assert_eq!(gaps, ["2 bad lines, more than --max-bad-lines 0.1%"]);
+    }
+
+    #[test]
+    fn incomplete_input_goes_before_findings() {
+        assert_eq!(Outcome::of(&analysis(0, "", 1), LIMIT).0, Outcome::Findings);
+        assert_eq!(
+            Outcome::of(&analysis(0, UNREADABLE, 1), LIMIT).0,
+            Outcome::Incomplete
+        );
+    }
+
+    #[test]
+    fn exit_zero_forgives_findings_and_nothing_else() {
+        assert_eq!(Outcome::Findings.or_zero(true), Outcome::Clean);
+        assert_eq!(Outcome::Findings.or_zero(false), Outcome::Findings);
+        assert_eq!(Outcome::Incomplete.or_zero(true), Outcome::Incomplete);
+        assert_eq!(Outcome::CouldNotRun.or_zero(true), Outcome::CouldNotRun);
+    }
+}

@@ -27,7 +27,7 @@ impl Bar {
             ProgressDrawTarget::hidden()
         };
         Bar {
-            line: ProgressBar::with_draw_target(None, target).with_style(style(false)),
+            line: ProgressBar::with_draw_target(None, target).with_style(style(UNMEASURED)),
             records: AtomicU64::new(0),
             objects_done: AtomicU64::new(0),
             objects: AtomicU64::new(0),
@@ -48,14 +48,13 @@ impl Bar {
     }
 }
 
-fn style(measured: bool) -> ProgressStyle {
-    let template = if measured {
-        "{prefix} [{wide_bar}] {bytes} of {total_bytes}, {binary_bytes_per_sec}, {eta} left, {msg}"
-    } else {
-        "{spinner} {prefix} {bytes}, {msg}"
-    };
-    let style = ProgressStyle::with_template(template);
-    style
+/// With the bytes to read known, and without.
+const MEASURED: &str =
+    "{prefix} [{wide_bar}] {bytes} of {total_bytes}, {binary_bytes_per_sec}, {eta} left, {msg}";
+const UNMEASURED: &str = "{spinner} {prefix} {bytes}, {msg}";
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")
         .tick_chars("|/-\\ ")
@@ -67,7 +66,7 @@ impl Progress for Bar {
         self.line.set_prefix("reading");
         if let Some(bytes) = bytes {
             self.line.set_length(bytes);
-            self.line.set_style(style(true));
+            self.line.set_style(style(MEASURED));
         }
     }
 
@@ -84,5 +83,30 @@ impl Progress for Bar {
     fn phase(&self, name: &str) {
         self.line.set_prefix(name.to_owned());
         self.tell();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_templates_are_understood() {
+        for template in [MEASURED, UNMEASURED] {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_adds_up() {
+        let bar = Bar::new(false);
+        bar.begin(3, Some(100));
+        bar.advance(40, 1_000);
+        bar.advance(20, 234);
+        bar.object_done();
+        assert_eq!(bar.line.message(), "1,234 records, 1 of 3 objects");
+        assert_eq!((bar.line.position(), bar.line.length()), (60, Some(100)));
+        bar.phase("judging");
+        assert_eq!(bar.line.prefix(), "judging");
     }
 }

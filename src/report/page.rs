@@ -21,6 +21,7 @@ pub(crate) const MIN_WIDTH: usize = 60;
 enum Role {
     Plain,
     Id,
+    Quote,
     Strong,
     Dim,
     Good,
@@ -33,7 +34,7 @@ impl Role {
         match self {
             Role::Plain | Role::Id => Style::new(),
             Role::Strong => Style::new().bold(),
-            Role::Dim => Style::new().dimmed(),
+            Role::Dim | Role::Quote => Style::new().dimmed(),
             Role::Good => Style::new().fg_color(Some(AnsiColor::Green.into())),
             Role::Warn => Style::new().fg_color(Some(AnsiColor::Yellow.into())),
             Role::Bad => Style::new().fg_color(Some(AnsiColor::Red.into())).bold(),
@@ -42,14 +43,14 @@ impl Role {
 }
 
 /// A piece of text in one role, already inert.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Piece {
     role: Role,
     text: String,
 }
 
 /// A run of styled text on its way to a page.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Text(Vec<Piece>);
 
 impl Text {
@@ -86,10 +87,11 @@ impl Text {
         self.with(Role::Bad, text)
     }
 
-    /// Text of the customer in quotes, cut after 48 columns.
+    /// Text of the customer in quotes, cut after 48 columns. It goes to the
+    /// next line as one.
     pub(crate) fn quoted(self, text: &str) -> Text {
         let cut = clip(&escape::inert(text), 48);
-        self.with(Role::Dim, &format!("\"{cut}\""))
+        self.with(Role::Quote, &format!("\"{cut}\""))
     }
 
     /// Spaces up to a column, at least one.
@@ -119,6 +121,10 @@ impl Text {
     fn tokens(&self) -> Vec<Token> {
         let mut tokens = Vec::new();
         for piece in &self.0 {
+            if piece.role == Role::Quote {
+                push_part(&mut tokens, piece.role, &piece.text);
+                continue;
+            }
             for (at, part) in piece.text.split(' ').enumerate() {
                 if at > 0 {
                     push_space(&mut tokens);
@@ -185,6 +191,8 @@ pub(crate) struct Page {
     styled: bool,
     out: String,
     column: usize,
+    /// Style of the text written last; plain at the start of a line.
+    open: Style,
 }
 
 impl Page {
@@ -195,6 +203,7 @@ impl Page {
             styled,
             out: String::new(),
             column: 0,
+            open: Style::new(),
         }
     }
 
@@ -237,6 +246,7 @@ impl Page {
                 }
             }
         }
+        self.switch_style(Style::new());
         self.out.push('\n');
     }
 
@@ -245,6 +255,7 @@ impl Page {
     }
 
     fn break_line(&mut self, indent: usize) {
+        self.switch_style(Style::new());
         self.out.push('\n');
         self.column = 0;
         self.spaces(indent);
@@ -281,15 +292,20 @@ impl Page {
     }
 
     fn put(&mut self, role: Role, text: &str) {
-        let style = role.style();
-        if self.styled && style != Style::new() {
-            let opened = style.render().to_string();
-            let closed = style.render_reset().to_string();
-            self.out.extend([opened.as_str(), text, closed.as_str()]);
-        } else {
-            self.out.push_str(text);
-        }
+        self.switch_style(role.style());
+        self.out.push_str(text);
         self.column += text.width();
+    }
+
+    /// Spaces between words of one style keep it open; a line's end closes it.
+    fn switch_style(&mut self, style: Style) {
+        if !self.styled || style == self.open {
+            return;
+        }
+        let closed = self.open.render_reset().to_string();
+        let opened = style.render().to_string();
+        self.out.extend([closed, opened]);
+        self.open = style;
     }
 }
 

@@ -68,6 +68,7 @@ pub fn render(analysis: &Analysis, options: TextOptions) -> String {
     rejects::rejects(&mut page, analysis, &lookup, options);
     coverage::coverage(&mut page, analysis, options);
     coverage::proof(&mut page, analysis, &findings);
+    page.line(0, &Text::new().dim("codes: `flowcinch explain CODE`"));
     page.finish()
 }
 

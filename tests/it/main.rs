@@ -7,6 +7,7 @@ mod builder;
 mod case;
 mod cli;
 mod describe;
+mod findings;
 mod flowlog;
 mod source;
 mod text_report;

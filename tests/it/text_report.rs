@@ -15,6 +15,7 @@ use flowcinch::report::document::RuleReport;
 use flowcinch::report::json;
 use flowcinch::report::text;
 use flowcinch::report::text::TextOptions;
+use flowcinch::tighten::plan::Decision;
 use unicode_width::UnicodeWidthStr;
 
 use crate::builder;
@@ -239,6 +240,90 @@ fn the_strongest_claims_come_first() {
     assert!(report.contains("removal candidate, yearly jobs included (U4)"));
 }
 
+#[test]
+fn rules_that_are_here_for_one_reason_share_it() {
+    let rules = (1..=3).map(|port| {
+        let rule = builder::rule(
+            &format!("sgr-{port}"),
+            (port, port),
+            builder::cidr("10.0.0.0/8"),
+        );
+        builder::unused(rule, Tier::U2)
+    });
+    let mut analysis = builder::quiet();
+    analysis.security_groups = vec![builder::group(builder::WEB, "web", rules.collect())];
+    let report = shown(&analysis);
+    assert_eq!(report.matches("SG101").count(), 3, "{report}");
+    assert_eq!(
+        report
+            .matches("all 3 probably unused (U2): no use in 92 days")
+            .count(),
+        1,
+        "{report}"
+    );
+}
+
+#[test]
+fn peers_refused_the_same_service_are_one_problem() {
+    let mut analysis = builder::quiet();
+    for host in 1..=5 {
+        let peer = format!("10.9.9.{host}");
+        analysis.rejects.push(builder::reject(
+            9_000,
+            &peer,
+            RejectVerdict::Misconfiguration,
+        ));
+    }
+    analysis.rejects.push(builder::reject(
+        9_001,
+        "10.9.9.1",
+        RejectVerdict::Misconfiguration,
+    ));
+    let report = shown(&analysis);
+    assert_eq!(report.matches("RJ201").count(), 2, "{report}");
+    assert!(
+        report.contains("tcp/9000 from 10.9.9.1 (+4 peers)\n"),
+        "{report}"
+    );
+    assert!(
+        report.contains("stopped by the security group; 1,440 records"),
+        "{report}"
+    );
+    let report = text::render(&analysis, full());
+    assert_eq!(report.matches("RJ201").count(), 6, "{report}");
+}
+
+#[test]
+fn numbers_of_the_answer_line_up() {
+    let report = shown(&crowded());
+    let answer = section(&report, "ANSWER");
+    assert!(
+        answer.contains(
+            &"  502 rules unused         1 removal candidate, 500 probably unused, 1 not observed"
+        ),
+        "{report}"
+    );
+    assert!(
+        answer.contains(&"    1 rule redundant       others let the same connections through"),
+        "{report}"
+    );
+}
+
+#[test]
+fn too_little_evidence_is_doubt_and_no_opening() {
+    let mut analysis = builder::planted();
+    analysis.proposals[0].decision = Decision::InsufficientEvidence;
+    let report = shown(&analysis);
+    assert!(
+        !report.contains("OPEN WIDER") && !report.contains("1 proposal"),
+        "{report}"
+    );
+    assert!(
+        report.contains("no proposal for 1 group direction: not enough evidence"),
+        "{report}"
+    );
+}
+
 /// An analysis with long lists of everything.
 fn crowded() -> Analysis {
     let mut analysis = builder::planted();
@@ -254,10 +339,11 @@ fn crowded() -> Analysis {
         "crowd",
         rules.collect(),
     ));
-    for number in 1..=200u8 {
+    for number in 1..=200u16 {
         let peer = format!("10.9.9.{number}");
+        let port = 9_000 + number / 4;
         analysis.rejects.push(builder::reject(
-            9_000,
+            port,
             &peer,
             RejectVerdict::Misconfiguration,
         ));
@@ -272,7 +358,7 @@ fn long_lists_are_cut_and_say_so() {
         report.contains("... and 486 more rules (--full shows all, analysis.json has all)"),
         "{report}"
     );
-    assert!(report.contains("... and 194 more of these (--full shows all, analysis.json has all)"));
+    assert!(report.contains("... and 45 more of these (--full shows all, analysis.json has all)"));
     assert!(report.lines().count() < 150, "{}", report.lines().count());
     assert!(report.contains("502 rules unused"));
 }

@@ -77,12 +77,11 @@ pub(super) fn answer(page: &mut Page, analysis: &Analysis, findings: &Findings) 
     let numbers = rows.iter().map(|row| row.number.len()).max().unwrap_or(0);
     let labels = rows.iter().map(|row| row.label.len()).max().unwrap_or(0);
     for row in rows {
-        let pad = " ".repeat(numbers - row.number.len());
-        let head = Text::new().plain(&pad).strong(&row.number);
-        let head = head.plain(" ").plain(&row.label);
+        let indent = 2 + numbers - row.number.len();
         let hang = 2 + numbers + 1 + labels + 2;
-        let text = head.pad_to(hang - 2).dim(&row.note);
-        page.hanging(2, hang, &text);
+        let head = Text::new().strong(&row.number).plain(" ");
+        let head = head.plain(&row.label).pad_to(hang - indent);
+        page.hanging(indent, hang, &head.dim(&row.note));
     }
 }
 
@@ -110,57 +109,54 @@ fn row(number: u64, one: &str, many: &str, note: String) -> Option<Row> {
     })
 }
 
+/// A status that the answer counts, its nouns, and what it means.
+type StatusRow = (RuleStatus, &'static str, &'static str, &'static str);
+const TO_CHANGE: [StatusRow; 3] = [
+    (
+        RuleStatus::Redundant,
+        "rule redundant",
+        "rules redundant",
+        "others let the same connections through",
+    ),
+    (
+        RuleStatus::Shadowed,
+        "rule shadowed",
+        "rules shadowed",
+        "stronger rules decide all of it",
+    ),
+    (
+        RuleStatus::NoEffect,
+        "rule without effect",
+        "rules without effect",
+        "groups never filter that traffic",
+    ),
+];
+const IN_DOUBT: StatusRow = (
+    RuleStatus::Unobservable,
+    "rule not observable",
+    "rules not observable",
+    "on no interface that was logged",
+);
+
 fn rows(analysis: &Analysis, findings: &Findings) -> Vec<Row> {
-    let status = |status| findings.with_status(status);
-    let redundant = "others let the same connections through".to_owned();
-    let shadowed = "stronger rules decide all of it".to_owned();
-    let no_effect = "groups never filter that traffic".to_owned();
-    let rows = [
-        row(
-            status(RuleStatus::Unused),
-            "rule unused",
-            "rules unused",
-            tiers(findings),
-        ),
-        row(
-            status(RuleStatus::Redundant),
-            "rule redundant",
-            "rules redundant",
-            redundant,
-        ),
-        row(
-            status(RuleStatus::Shadowed),
-            "rule shadowed",
-            "rules shadowed",
-            shadowed,
-        ),
-        row(
-            status(RuleStatus::NoEffect),
-            "rule without effect",
-            "rules without effect",
-            no_effect,
-        ),
-        row(
-            findings.wide_rules,
-            "rule open too wide",
-            "rules open too wide",
-            "narrower rules would do".to_owned(),
-        ),
-        row(
-            findings.proposals,
-            "proposal",
-            "proposals",
-            proof(analysis, findings),
-        ),
-        reject_row(findings),
-        row(
-            status(RuleStatus::Unobservable),
-            "rule not observable",
-            "rules not observable",
-            "on no interface that was logged".to_owned(),
-        ),
-    ];
+    let unused = findings.with_status(RuleStatus::Unused);
+    let mut rows = vec![row(unused, "rule unused", "rules unused", tiers(findings))];
+    rows.extend(TO_CHANGE.map(|change| status_row(change, findings)));
+    rows.push(row(
+        findings.wide_rules,
+        "rule open too wide",
+        "rules open too wide",
+        "narrower rules would do".to_owned(),
+    ));
+    let proof = proof(analysis, findings);
+    rows.push(row(findings.proposals, "proposal", "proposals", proof));
+    rows.push(reject_row(findings));
+    rows.push(status_row(IN_DOUBT, findings));
     rows.into_iter().flatten().collect()
+}
+
+fn status_row((status, one, many, note): StatusRow, findings: &Findings) -> Option<Row> {
+    row(findings.with_status(status), one, many, note.to_owned())
 }
 
 /// `2 removal candidates, 1 probably unused`, strongest first.

@@ -26,7 +26,7 @@ const RULES_SHOWN: usize = 10;
 /// Columns of the text under a proposal's first line.
 const BODY: usize = 9;
 
-/// The proposals to tighten, and how many directions lack evidence for one.
+/// The proposals to tighten.
 pub(super) fn wide(
     page: &mut Page,
     analysis: &Analysis,
@@ -38,8 +38,7 @@ pub(super) fn wide(
         .iter()
         .filter(|proposal| findings::tightens(proposal))
         .collect();
-    let refused = insufficient(analysis);
-    if wide.is_empty() && refused == 0 {
+    if wide.is_empty() {
         return;
     }
     wide.sort_by(|a, b| largest_first(a, b));
@@ -49,14 +48,10 @@ pub(super) fn wide(
         write_proposal(page, proposal, lookup, options);
     }
     left_out(page, 2, wide.len(), limit, "proposals");
-    if refused > 0 {
-        let number = human::counted(refused, "group direction");
-        let text = format!("no proposal for {number}: not enough evidence");
-        page.hanging(2, 4, &Text::new().dim(&text));
-    }
 }
 
-fn insufficient(analysis: &Analysis) -> u64 {
+/// Group directions that have too little evidence for a proposal.
+pub(super) fn insufficient(analysis: &Analysis) -> u64 {
     let refused = analysis
         .proposals
         .iter()
@@ -136,9 +131,16 @@ fn sizes(proposal: &ProposalReport) -> Text {
         Some(reduction) => text.plain(", ").strong(&reduction),
         None => text,
     };
-    match (proposal.quota_before, proposal.quota_after) {
+    let text = match (proposal.quota_before, proposal.quota_after) {
         (before, after) if before == after => text,
         (before, after) => text.plain(&format!("; quota {before} -> {after}")),
+    };
+    match proposal.optimality_gap {
+        Some(gap) if gap >= 0.005 => text.dim(&format!(
+            "; within {:.0} % of the best possible",
+            gap * 100.0
+        )),
+        Some(_) | None => text,
     }
 }
 

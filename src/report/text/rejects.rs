@@ -1,11 +1,15 @@
 //! REJECTs, sorted by what they ask of a person: misconfigurations with their
 //! cause and the rule that nearly let them through, then the unclear, then
-//! noise and the expected in one line each.
+//! noise and the expected in one line each. Peers that are refused the same
+//! service for the same cause are one problem, and one entry.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::attribute::verdict::RejectVerdict;
+use crate::model::EniId;
+use crate::net::Timestamp;
 use crate::report::code::Code;
 use crate::report::document::Analysis;
 use crate::report::document::RejectReport;
@@ -35,21 +39,9 @@ pub(super) fn rejects(
     }
     page.heading("REJECTED TRAFFIC", "");
     let wanted = of_verdict(analysis, RejectVerdict::Misconfiguration);
-    list(
-        page,
-        "looks wanted",
-        &wanted,
-        lookup,
-        options.limit(WANTED_SHOWN),
-    );
+    list(page, "looks wanted", &wanted, lookup, options, WANTED_SHOWN);
     let unclear = of_verdict(analysis, RejectVerdict::Unclear);
-    list(
-        page,
-        "unclear",
-        &unclear,
-        lookup,
-        options.limit(UNCLEAR_SHOWN),
-    );
+    list(page, "unclear", &unclear, lookup, options, UNCLEAR_SHOWN);
     let noise = of_verdict(analysis, RejectVerdict::Noise);
     fold(page, Some(Code::ScanNoise), "noise", &noise);
     let expected = of_verdict(analysis, RejectVerdict::Expected);
@@ -71,22 +63,87 @@ fn list(
     label: &str,
     rejects: &[&RejectReport],
     lookup: &Lookup<'_>,
-    limit: usize,
+    options: TextOptions,
+    short: usize,
 ) {
-    if !rejects.is_empty() {
-        page.line(2, &Text::new().plain(label));
+    if rejects.is_empty() {
+        return;
     }
-    for reject in rejects.iter().take(limit) {
-        write_reject(page, reject, lookup);
+    page.line(2, &Text::new().plain(label));
+    let problems = problems(rejects, options.full);
+    let limit = options.limit(short);
+    for problem in problems.iter().take(limit) {
+        write_problem(page, problem, lookup);
     }
-    left_out(page, 2, rejects.len(), limit, "of these");
+    left_out(page, 2, problems.len(), limit, "of these");
 }
 
-fn write_reject(page: &mut Page, reject: &RejectReport, lookup: &Lookup<'_>) {
+/// REJECTs of one service and cause, before interfaces of the same groups.
+struct Problem<'a> {
+    /// The one with most records stands for all.
+    first: &'a RejectReport,
+    peers: BTreeSet<&'a str>,
+    interfaces: BTreeSet<EniId>,
+    records: u64,
+    first_seen: Timestamp,
+    last_seen: Timestamp,
+}
+
+impl<'a> Problem<'a> {
+    fn new(reject: &'a RejectReport) -> Problem<'a> {
+        Problem {
+            first: reject,
+            peers: BTreeSet::from([reject.peer.as_str()]),
+            interfaces: BTreeSet::from([reject.interface_id]),
+            records: reject.records,
+            first_seen: reject.first_seen,
+            last_seen: reject.last_seen,
+        }
+    }
+
+    fn is_like(&self, reject: &RejectReport) -> bool {
+        let first = self.first;
+        first.group_ids == reject.group_ids
+            && first.direction == reject.direction
+            && first.protocol == reject.protocol
+            && first.port == reject.port
+            && first.reply == reject.reply
+            && first.cause == reject.cause
+    }
+
+    fn add(&mut self, reject: &'a RejectReport) {
+        self.peers.insert(&reject.peer);
+        self.interfaces.insert(reject.interface_id);
+        self.records = self.records.saturating_add(reject.records);
+        self.first_seen = self.first_seen.min(reject.first_seen);
+        self.last_seen = self.last_seen.max(reject.last_seen);
+    }
+}
+
+/// The REJECTs as problems, most records first; in full, each by itself.
+fn problems<'a>(rejects: &[&'a RejectReport], full: bool) -> Vec<Problem<'a>> {
+    let mut by_key: BTreeMap<_, Vec<Problem<'a>>> = BTreeMap::new();
+    for reject in rejects {
+        let alike = by_key.entry((reject.port, reject.direction)).or_default();
+        match alike
+            .iter_mut()
+            .find(|problem| !full && problem.is_like(reject))
+        {
+            Some(problem) => problem.add(reject),
+            None => alike.push(Problem::new(reject)),
+        }
+    }
+    let mut problems: Vec<Problem<'a>> = by_key.into_values().flatten().collect();
+    problems.sort_by_key(|problem| Reverse(problem.records));
+    problems
+}
+
+fn write_problem(page: &mut Page, problem: &Problem<'_>, lookup: &Lookup<'_>) {
+    let reject = problem.first;
     let head = Text::new().strong(Code::of_reject(reject).id()).plain("  ");
-    page.hanging(2, BODY + 2, &head.then(flow(reject, lookup)));
-    let times = human::between(reject.first_seen, reject.last_seen);
-    let records = human::counted(reject.records, "record");
+    page.hanging(2, BODY + 2, &head.then(flow(problem, lookup)));
+    let times = human::between(problem.first_seen, problem.last_seen);
+    let records = human::counted(problem.records, "record");
     let cause = format!("{}; {records}, {times}", words::cause(reject.cause));
     page.line(BODY, &Text::new().plain(&cause));
     if let Some(text) = nearest(reject, lookup) {
@@ -97,18 +154,29 @@ fn write_reject(page: &mut Page, reject: &RejectReport, lookup: &Lookup<'_>) {
     }
 }
 
+/// ` (+3 interfaces)`, where there are more than the one that is shown.
+fn more(all: usize, noun: &str) -> String {
+    match u64::try_from(all.saturating_sub(1)) {
+        Ok(0) | Err(_) => String::new(),
+        Ok(more) => format!(" (+{})", human::counted(more, noun)),
+    }
+}
+
 /// `eni-…  ingress tcp/5432 from 10.0.2.20 (app)`.
-fn flow(reject: &RejectReport, lookup: &Lookup<'_>) -> Text {
+fn flow(problem: &Problem<'_>, lookup: &Lookup<'_>) -> Text {
+    let reject = problem.first;
     let reply = if reject.reply { "reply to " } else { "" };
     let direction = format!("  {} {reply}", reject.direction);
     let text = Text::new().id(reject.interface_id.as_str());
+    let text = text.dim(&more(problem.interfaces.len(), "interface"));
     let text = text.plain(&direction).id(&service(reject)).plain(" ");
     let text = text.plain(words::toward(reject.direction)).plain(" ");
     let text = text.id(&reject.peer);
-    match reject.peer_groups.first() {
+    let text = match reject.peer_groups.first() {
         None => text,
         Some(group) => text.plain(" (").then(lookup.short(group)).plain(")"),
-    }
+    };
+    text.dim(&more(problem.peers.len(), "peer"))
 }
 
 fn service(reject: &RejectReport) -> String {
@@ -134,7 +202,10 @@ fn nearest(reject: &RejectReport, lookup: &Lookup<'_>) -> Option<Text> {
         .iter()
         .map(|miss| words::miss(*miss))
         .collect();
-    let text = text.plain(", misses the ").warn(&misses.join(" and "));
+    let text = match misses.as_slice() {
+        [] => text,
+        [..] => text.plain(", misses the ").warn(&misses.join(" and ")),
+    };
     Some(match reject.nearest.len().saturating_sub(1) {
         0 => text,
         more => text.dim(&format!(" (+{more} more)")),

@@ -17,6 +17,7 @@ use crate::report::page::Text;
 use crate::report::text::TextOptions;
 use crate::report::text::left_out;
 use crate::report::text::lookup::Lookup;
+use crate::report::text::proposals;
 use crate::report::text::section::Section;
 use crate::report::text::section::group_label;
 use crate::report::text::section::ids;
@@ -91,7 +92,10 @@ pub(super) fn redundant(
 fn covered(rule: &RuleReport, lookup: &Lookup<'_>, options: TextOptions) -> Text {
     let records = human::counted(rule.records, "record");
     let text = Text::new().plain(&format!("{records}, all also let through by "));
-    let text = text.then(ids(&rule.also_allowed_by, options.limit(3)));
+    let text = match rule.also_allowed_by.as_slice() {
+        [] => text.plain("other rules"),
+        others => text.then(ids(others, options.limit(3))),
+    };
     let text = text.then(doubt(rule));
     if rule
         .also_allowed_by
@@ -144,7 +148,8 @@ pub(super) fn no_effect(page: &mut Page, analysis: &Analysis, options: TextOptio
 pub(super) fn in_doubt(page: &mut Page, analysis: &Analysis, options: TextOptions) {
     let section = Section::new(analysis, RuleStatus::Unobservable);
     let doubtful: Vec<SgRuleId> = doubtful(analysis);
-    if section.groups().is_empty() && doubtful.is_empty() {
+    let refused = proposals::insufficient(analysis);
+    if section.groups().is_empty() && doubtful.is_empty() && refused == 0 {
         return;
     }
     page.heading("IN DOUBT", "nothing is claimed of these");
@@ -156,6 +161,11 @@ pub(super) fn in_doubt(page: &mut Page, analysis: &Analysis, options: TextOption
     if !doubtful.is_empty() {
         let text = Text::new().plain("used, but on doubtful evidence alone: ");
         page.hanging(2, 4, &text.then(ids(&doubtful, options.limit(6))));
+    }
+    if refused > 0 {
+        let number = human::counted(refused, "group direction");
+        let text = format!("no proposal for {number}: not enough evidence");
+        page.hanging(2, 4, &Text::new().plain(&text));
     }
 }
 

@@ -71,8 +71,15 @@ impl<'a> Section<'a> {
                 break;
             }
             page.hanging(2, 4, &group_line(group));
-            for rule in rules.iter().take(room) {
-                self.write(page, &columns, rule, &why(rule));
+            let shown = rules.get(..room.min(rules.len())).unwrap_or_default();
+            // Rules that are here for the same reason share its paragraph.
+            for alike in shown.chunk_by(|a, b| why(a) == why(b)) {
+                for rule in alike {
+                    self.rule_line(page, &columns, rule);
+                }
+                if let Some(first) = alike.first() {
+                    page.line(BODY, &for_each(alike.len()).then(why(first)));
+                }
             }
             room = room.saturating_sub(rules.len());
         }
@@ -88,7 +95,8 @@ impl<'a> Section<'a> {
             .flat_map(|(group, rules)| rules.iter().map(move |rule| (*group, *rule)));
         for (group, rule) in rules.take(limit) {
             let text = name(group).plain(": ").then(why(rule));
-            self.write(page, &columns, rule, &text);
+            self.rule_line(page, &columns, rule);
+            page.line(BODY, &text);
         }
         left_out(page, 2, self.total(), limit, "rules");
     }
@@ -97,11 +105,10 @@ impl<'a> Section<'a> {
         self.groups.iter().map(|(_, rules)| rules.len()).sum()
     }
 
-    fn write(&self, page: &mut Page, columns: &Columns, rule: &RuleReport, why: &Text) {
+    fn rule_line(&self, page: &mut Page, columns: &Columns, rule: &RuleReport) {
         let code = Code::of_status(self.status).map_or("", Code::id);
         let head = Text::new().strong(code).plain("  ");
         page.hanging(2, BODY + 2, &head.then(columns.line(rule)));
-        page.line(BODY, why);
     }
 
     fn columns(&self) -> Columns {
@@ -110,6 +117,15 @@ impl<'a> Section<'a> {
             columns.widen(rule);
         }
         columns
+    }
+}
+
+/// What goes before a reason that holds for more than one rule.
+fn for_each(rules: usize) -> Text {
+    match rules {
+        0 | 1 => Text::new(),
+        2 => Text::new().plain("both "),
+        more => Text::new().plain(&format!("all {more} ")),
     }
 }
 
