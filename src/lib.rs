@@ -5,3 +5,8 @@
 pub mod attribute;
 pub mod collections;
 pub mod describe;
+pub mod evidence;
+pub mod model;
+pub mod net;
+pub mod report;
+pub mod tighten;

@@ -1,20 +1,268 @@
 //! One cell of evidence and the rules of its time make a verdict. Pure: no
 //! files, no output; the heart of the program.
 //!
-//! Floor 4. What it finds is told in three nouns: [`usage::RuleUsage`] for each
+//! Floor 4. [`attribute`] judges all evidence against a series of snapshots.
+//! What it finds is told in three nouns: [`verdicts::RuleVerdict`] for each
 //! rule, [`rejects::RejectFinding`] for each folded REJECT, and
 //! [`needs::Passed`] for each conversation that was let through.
 
 pub mod acl;
+pub mod conversation;
+pub mod cover;
 pub mod ends;
+pub mod initiator;
+pub mod judge;
 pub mod matching;
 pub mod nearest;
 pub mod needs;
+pub mod no_effect;
+pub mod protected;
 pub mod question;
+pub mod rejects;
 mod ruling;
 pub mod scene;
+pub mod strays;
+pub mod table;
+mod trip;
 pub mod unfiltered;
+pub mod usage;
 pub mod verdict;
+pub mod verdicts;
+pub mod watch;
 pub mod why;
 #[cfg(test)]
 mod world;
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use crate::attribute::cover::Candidate;
+use crate::attribute::initiator::Certainty;
+use crate::attribute::initiator::Endpoint;
+use crate::attribute::initiator::Knowledge;
+use crate::attribute::judge::Bench;
+use crate::attribute::judge::Findings;
+use crate::attribute::judge::Unexplained;
+use crate::attribute::judge::Unresolved;
+use crate::attribute::needs::Passed;
+use crate::attribute::rejects::RejectFinding;
+use crate::attribute::scene::Scene;
+use crate::attribute::table::RuleTable;
+use crate::attribute::usage::Uses;
+use crate::evidence::Evidence;
+use crate::evidence::era::Eras;
+use crate::evidence::interface::InterfaceEvidence;
+use crate::model::Eni;
+use crate::model::EniId;
+use crate::model::SgId;
+
+/// What all evidence came to.
+#[derive(Debug, Default)]
+pub struct Attribution {
+    /// What rules earned.
+    pub uses: Uses,
+    /// What was let through, sorted.
+    pub passed: Vec<Passed>,
+    /// What was not, sorted by interface and conversation.
+    pub rejects: Vec<RejectFinding>,
+    /// Accepted conversations that no rule explains, by interface.
+    pub unexplained: Vec<(EniId, Unexplained)>,
+    /// Accepted and unexplained records by group.
+    pub accepted_by_group: BTreeMap<SgId, AcceptedRecords>,
+    /// Records not attributed, by reason.
+    pub unresolved: BTreeMap<Unresolved, u64>,
+    /// Interfaces in the logs that no snapshot knows, sorted.
+    pub unknown_interfaces: Vec<EniId>,
+}
+
+/// Accepted records at the interfaces of a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AcceptedRecords {
+    /// All of them.
+    pub all: u64,
+    /// Those that no rule of the time explains.
+    pub unexplained: u64,
+}
+
+/// Judges evidence. `scenes` are all snapshots, oldest first, and `eras` the
+/// cuts that the evidence was folded with.
+#[must_use]
+pub fn attribute<'a>(
+    evidence: &Evidence,
+    scenes: &'a [Scene<'a>],
+    eras: &Eras,
+    table: &'a RuleTable<'a>,
+    min_certainty: Certainty,
+) -> Attribution {
+    let mut interfaces: Vec<(EniId, &InterfaceEvidence)> = evidence
+        .interfaces
+        .iter()
+        .map(|(id, seen)| (*id, seen))
+        .collect();
+    interfaces.sort_unstable_by_key(|(id, _)| *id);
+    let knowledge = learn(&interfaces, scenes);
+    let bench = Bench {
+        scenes,
+        table,
+        knowledge: &knowledge,
+        window: evidence.span,
+        min_certainty,
+    };
+    let judged: Vec<(EniId, Judged)> = interfaces
+        .par_iter()
+        .map(|(id, seen)| (*id, judge_interface(*id, seen, eras, &bench)))
+        .collect();
+    let mut attribution = Attribution::default();
+    for (id, judged) in judged {
+        attribution.add(id, judged, scenes);
+    }
+    attribution.note(Unresolved::NoInterface, evidence.unplaced.no_interface);
+    attribution.note(Unresolved::NoTime, evidence.unplaced.no_time);
+    attribution.passed.sort_unstable();
+    attribution
+}
+
+/// What became of one interface.
+enum Judged {
+    Known(Box<Findings>),
+    WithoutGroups(u64),
+    Unknown(u64),
+}
+
+fn judge_interface(id: EniId, seen: &InterfaceEvidence, eras: &Eras, bench: &Bench<'_>) -> Judged {
+    let records = seen.cells.values().map(|cell| cell.records).sum::<u64>()
+        + seen.efa_records
+        + seen.incomplete_records;
+    let Some(eni) = known(id, bench.scenes) else {
+        return Judged::Unknown(records);
+    };
+    if bench
+        .scenes
+        .iter()
+        .filter_map(|scene| scene.snapshot.enis.get(&id))
+        .all(|eni| eni.groups.is_empty())
+    {
+        return Judged::WithoutGroups(records);
+    }
+    let by_era = |era: u16| candidates(id, era, eras, bench.scenes);
+    Judged::Known(Box::new(judge::judge(id, seen, eni, &by_era, bench)))
+}
+
+/// The interface in the newest snapshot that has it.
+fn known<'a>(id: EniId, scenes: &'a [Scene<'a>]) -> Option<&'a Eni> {
+    scenes
+        .iter()
+        .rev()
+        .find_map(|scene| scene.snapshot.enis.get(&id))
+}
+
+/// Snapshots that may be in force in an era and know the interface: the
+/// time's own first, then the others of a handover, then the next, since a
+/// change may come any time before it is seen. Where none of them knows the
+/// interface, the nearest one that does.
+fn candidates<'a>(id: EniId, era: u16, eras: &Eras, scenes: &'a [Scene<'a>]) -> Vec<Candidate<'a>> {
+    let (start, end) = eras.bounds(era);
+    let in_force = |time| {
+        let begun = |scene: &&Scene<'_>| {
+            scene
+                .snapshot
+                .captured_at
+                .is_none_or(|captured| captured <= time)
+        };
+        scenes.iter().take_while(begun).count().saturating_sub(1)
+    };
+    let first = start.map_or(0, in_force);
+    let last = end
+        .map_or(scenes.len().saturating_sub(1), in_force)
+        .max(first);
+    let next = (last + 1).min(scenes.len().saturating_sub(1));
+    let candidate = |scene: &'a Scene<'a>| {
+        Some(Candidate {
+            scene,
+            eni: scene.snapshot.enis.get(&id)?,
+        })
+    };
+    let found: Vec<Candidate<'a>> = scenes
+        .get(first..=next)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(candidate)
+        .collect();
+    if !found.is_empty() {
+        return found;
+    }
+    let later = scenes.iter().skip(next).find_map(candidate);
+    let earlier = scenes.iter().take(first).rev().find_map(candidate);
+    later.or(earlier).into_iter().collect()
+}
+
+fn learn(interfaces: &[(EniId, &InterfaceEvidence)], scenes: &[Scene<'_>]) -> Knowledge {
+    let learned = interfaces
+        .par_iter()
+        .filter_map(|(id, seen)| learn_interface(*id, seen, scenes));
+    learned.reduce(Knowledge::default, |mut all, one| {
+        all.merge(one);
+        all
+    })
+}
+
+fn learn_interface(id: EniId, seen: &InterfaceEvidence, scenes: &[Scene<'_>]) -> Option<Knowledge> {
+    let eni = known(id, scenes)?;
+    let scene = scenes
+        .iter()
+        .rev()
+        .find(|scene| scene.snapshot.enis.contains_key(&id))?;
+    let mut knowledge = Knowledge::default();
+    for conversation in &conversation::conversations(seen, eni).0 {
+        let peer = judge::endpoint(scene, eni, conversation.key.peer);
+        knowledge.learn(Endpoint::Interface(id), peer, conversation);
+    }
+    Some(knowledge)
+}
+
+impl Attribution {
+    fn note(&mut self, why: Unresolved, records: u64) {
+        if records > 0 {
+            *self.unresolved.entry(why).or_default() += records;
+        }
+    }
+
+    fn add(&mut self, id: EniId, judged: Judged, scenes: &[Scene<'_>]) {
+        match judged {
+            Judged::Known(findings) => self.add_findings(id, *findings, scenes),
+            Judged::WithoutGroups(records) => {
+                self.note(Unresolved::InterfaceWithoutGroups, records);
+            }
+            Judged::Unknown(records) => {
+                self.unknown_interfaces.push(id);
+                self.note(Unresolved::UnknownInterface, records);
+            }
+        }
+    }
+
+    fn add_findings(&mut self, id: EniId, findings: Findings, scenes: &[Scene<'_>]) {
+        let Findings {
+            uses,
+            passed,
+            rejects,
+            unexplained,
+            unresolved,
+            accepted_records,
+        } = findings;
+        self.uses.merge(uses);
+        self.passed.extend(passed);
+        self.rejects.extend(rejects);
+        for (why, records) in unresolved {
+            self.note(why, records);
+        }
+        let lost: u64 = unexplained.iter().map(|one| one.records).sum();
+        for group in known(id, scenes).into_iter().flat_map(|eni| &eni.groups) {
+            let of_group = self.accepted_by_group.entry(group.clone()).or_default();
+            of_group.all += accepted_records;
+            of_group.unexplained += lost;
+        }
+        self.unexplained
+            .extend(unexplained.into_iter().map(|one| (id, one)));
+    }
+}

@@ -13,6 +13,8 @@ pub struct InterfaceEvidence {
     pub cells: HashMap<CellKey, Cell>,
     /// Hours with a record or a NODATA row.
     pub observed: HourSet,
+    /// Hours with an ACCEPT record.
+    pub active: HourSet,
     /// Hours with a SKIPDATA row.
     pub lost: HourSet,
     /// EFA rows: their five-tuple means nothing.
@@ -25,6 +27,11 @@ impl InterfaceEvidence {
     /// Notes a record or NODATA row over these seconds.
     pub fn observe(&mut self, start: Timestamp, end: Timestamp) {
         self.observed.insert_span(start, end);
+    }
+
+    /// Notes an ACCEPT record over these seconds.
+    pub fn accept(&mut self, start: Timestamp, end: Timestamp) {
+        self.active.insert_span(start, end);
     }
 
     /// Notes a SKIPDATA row over these seconds.
@@ -45,6 +52,7 @@ impl InterfaceEvidence {
         let InterfaceEvidence {
             cells,
             observed,
+            active,
             lost,
             efa_records,
             incomplete_records,
@@ -58,6 +66,7 @@ impl InterfaceEvidence {
             }
         }
         self.observed.merge(&observed);
+        self.active.merge(&active);
         self.lost.merge(&lost);
         self.efa_records += efa_records;
         self.incomplete_records += incomplete_records;

@@ -98,6 +98,9 @@ impl Evidence {
         };
         let interface = self.interfaces.entry(interface_id).or_default();
         interface.observe(start, end);
+        if record.action == Action::Accept {
+            interface.accept(start, end);
+        }
         if record.efa {
             interface.efa_records += 1;
             return;

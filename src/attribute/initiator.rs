@@ -1,0 +1,296 @@
+//! Who opened a conversation? The tests of the procedure in their order; the
+//! first that decides is the answer, with how sure it is.
+//!
+//! Nothing here doubts in favour of removal: what stays ambiguous is returned
+//! as such, and both readings are then kept and neither is claimed.
+
+use std::net::IpAddr;
+
+use crate::attribute::conversation::Conversation;
+use crate::attribute::conversation::Server;
+use crate::collections::HashMap;
+use crate::collections::HashSet;
+use crate::model::Direction;
+use crate::model::EniId;
+use crate::net::IpProtocol;
+use crate::net::PortRange;
+
+/// How sure an answer is. Orders from weak to strong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Certainty {
+    /// A hint.
+    Low,
+    /// Likely.
+    Medium,
+    /// Wrong only where several things conspire.
+    High,
+    /// As sure as the records are.
+    Certain,
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Initiator {
+    /// The connection went in this direction, seen from the interface.
+    Settled(Direction, Certainty),
+    /// Either end may have opened it; the likelier direction where one is.
+    Ambiguous(Option<(Direction, Certainty)>),
+    /// No rule of either direction would have let it through.
+    Unexplained,
+}
+
+/// One end of a conversation: an interface where one is known, so that its
+/// several addresses are one; else an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Endpoint {
+    /// An interface of the snapshot.
+    Interface(EniId),
+    /// Any other address.
+    Address(IpAddr),
+}
+
+/// A service: endpoint, protocol and port.
+type Service = (Endpoint, IpProtocol, u16);
+
+/// What all interfaces' records tell of who serves what.
+#[derive(Debug, Default)]
+pub struct Knowledge {
+    /// Services that answered, or were asked, beyond doubt.
+    services: HashSet<Service>,
+    /// The same with the client, for the two views of one conversation.
+    pairs: HashSet<(Service, Endpoint)>,
+    /// Distinct (peer, port) pairs that spoke with an endpoint's port.
+    fan: HashMap<Service, u32>,
+    /// Conversations in which an endpoint's port stood against a lower one.
+    client_fan: HashMap<Service, u32>,
+}
+
+impl Knowledge {
+    /// Learns from one conversation of an interface.
+    pub fn learn(&mut self, local: Endpoint, peer: Endpoint, conversation: &Conversation) {
+        let key = &conversation.key;
+        if !key.protocol.has_ports() {
+            return;
+        }
+        let (server, client) = match key.server {
+            Server::Local => (local, peer),
+            Server::Peer => (peer, local),
+        };
+        let service = (server, key.protocol, key.port);
+        if conversation.flags_decide() {
+            self.services.insert(service);
+            self.pairs.insert((service, client));
+        }
+        let clients = conversation.client_ports();
+        *self.fan.entry(service).or_default() += clients.at_least().max(1);
+        for port in clients.ranges().filter(|range| range.count() == 1) {
+            *self
+                .client_fan
+                .entry((client, key.protocol, port.from()))
+                .or_default() += 1;
+        }
+    }
+
+    /// Adds what another worker learned.
+    pub fn merge(&mut self, other: Knowledge) {
+        let Knowledge {
+            services,
+            pairs,
+            fan,
+            client_fan,
+        } = other;
+        self.services.extend(services);
+        self.pairs.extend(pairs);
+        for (service, count) in fan {
+            *self.fan.entry(service).or_default() += count;
+        }
+        for (service, count) in client_fan {
+            *self.client_fan.entry(service).or_default() += count;
+        }
+    }
+
+    fn serves(&self, service: Service) -> bool {
+        self.services.contains(&service)
+    }
+
+    /// Distinct partners of an endpoint's port, as server and as client.
+    fn partners(&self, service: Service) -> u32 {
+        let as_server = self.fan.get(&service).copied().unwrap_or(0);
+        as_server.max(self.client_fan.get(&service).copied().unwrap_or(0))
+    }
+}
+
+/// What the procedure is asked of.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// The conversation.
+    pub conversation: &'a Conversation,
+    /// The interface.
+    pub local: Endpoint,
+    /// The far side.
+    pub peer: Endpoint,
+    /// Whether some rule of the time could let it in.
+    pub ingress_feasible: bool,
+    /// Whether some rule of the time could let it out.
+    pub egress_feasible: bool,
+    /// Whether no record of the interface is known to be lost.
+    pub full_coverage: bool,
+}
+
+/// The answer for a conversation of which something was let through.
+#[must_use]
+pub fn initiator(case: &Case<'_>, knowledge: &Knowledge) -> Initiator {
+    let keyed = case.conversation.key.server.direction();
+    if case.conversation.flags_decide() {
+        // Tests 2 and 3. A SYN that no rule lets through is no evidence for
+        // the rules of the other direction: the model is wrong somewhere.
+        return Initiator::Settled(keyed, Certainty::Certain);
+    }
+    // Tests 4 and 5 before test 1: a tracked connection outlives its rule, and
+    // feasibility by today's rules would then name the wrong end.
+    if let Some(known) = known_pair(case, knowledge) {
+        return known;
+    }
+    match (case.ingress_feasible, case.egress_feasible) {
+        (false, false) => return Initiator::Unexplained,
+        (true, false) => return Initiator::Settled(Direction::Ingress, Certainty::High),
+        (false, true) => return Initiator::Settled(Direction::Egress, Certainty::High),
+        (true, true) => {}
+    }
+    one_way(case)
+        .or_else(|| known_service(case, knowledge))
+        .unwrap_or_else(|| guess(case, knowledge))
+}
+
+/// The service that the conversation would be of, read along its key.
+fn keyed_service(case: &Case<'_>) -> Service {
+    let key = &case.conversation.key;
+    let server = match key.server {
+        Server::Local => case.local,
+        Server::Peer => case.peer,
+    };
+    (server, key.protocol, key.port)
+}
+
+/// The services that it would be of, read against its key.
+fn opposite_services(case: &Case<'_>) -> Vec<(Endpoint, PortRange)> {
+    let client = match case.conversation.key.server {
+        Server::Local => case.peer,
+        Server::Peer => case.local,
+    };
+    case.conversation
+        .client_ports()
+        .ranges()
+        .map(|range| (client, range))
+        .collect()
+}
+
+/// Tests 4 and 5: the same two ends and service, decided by the other end's
+/// records or by another window's.
+fn known_pair(case: &Case<'_>, knowledge: &Knowledge) -> Option<Initiator> {
+    if !case.conversation.key.protocol.has_ports() {
+        return None;
+    }
+    let keyed = case.conversation.key.server.direction();
+    let protocol = case.conversation.key.protocol;
+    let (server, client) = match case.conversation.key.server {
+        Server::Local => (case.local, case.peer),
+        Server::Peer => (case.peer, case.local),
+    };
+    let along = knowledge.pairs.contains(&(keyed_service(case), client));
+    let single = |range: &PortRange| range.count() == 1;
+    let against: Vec<bool> = opposite_services(case)
+        .iter()
+        .map(|(end, range)| {
+            single(range)
+                && knowledge
+                    .pairs
+                    .contains(&((*end, protocol, range.from()), server))
+        })
+        .collect();
+    let all_against = !against.is_empty() && against.iter().all(|known| *known);
+    match (along, all_against) {
+        (true, _) if !against.contains(&true) => {
+            Some(Initiator::Settled(keyed, Certainty::Certain))
+        }
+        (false, true) => Some(Initiator::Settled(keyed.reverse(), Certainty::Certain)),
+        _ => None,
+    }
+}
+
+/// Test 6: packets of one direction only, with nothing known to be lost, can
+/// only have been let through by that direction's rules.
+fn one_way(case: &Case<'_>) -> Option<Initiator> {
+    let inward = case.conversation.inward.accepted.is_some();
+    let outward = case.conversation.outward.accepted.is_some();
+    let settled = |direction| Some(Initiator::Settled(direction, Certainty::High));
+    match (inward, outward) {
+        (true, false) if case.full_coverage => settled(Direction::Ingress),
+        (false, true) if case.full_coverage => settled(Direction::Egress),
+        _ => None,
+    }
+}
+
+/// Test 7: one end is known to serve this port, the other is not.
+fn known_service(case: &Case<'_>, knowledge: &Knowledge) -> Option<Initiator> {
+    if !case.conversation.key.protocol.has_ports() {
+        return None;
+    }
+    let keyed = case.conversation.key.server.direction();
+    let protocol = case.conversation.key.protocol;
+    let along = knowledge.serves(keyed_service(case));
+    let opposite = opposite_services(case);
+    let known = |(end, range): &(Endpoint, PortRange)| {
+        range.count() == 1 && knowledge.serves((*end, protocol, range.from()))
+    };
+    let any_against = opposite.iter().any(known);
+    let all_against = !opposite.is_empty() && opposite.iter().all(known);
+    match (along, any_against) {
+        (true, false) => Some(Initiator::Settled(keyed, Certainty::High)),
+        (false, true) if all_against => Some(Initiator::Settled(keyed.reverse(), Certainty::High)),
+        _ => None,
+    }
+}
+
+/// Tests 8 to 10: how many partners each port has, then the ports themselves.
+fn guess(case: &Case<'_>, knowledge: &Knowledge) -> Initiator {
+    let key = &case.conversation.key;
+    if !key.protocol.has_ports() {
+        return Initiator::Ambiguous(None);
+    }
+    let keyed = key.server.direction();
+    let server_fan = knowledge.partners(keyed_service(case));
+    let opposite = opposite_services(case);
+    // A client that used many ports used each for few partners.
+    let port_fan = |(end, range): &(Endpoint, PortRange)| {
+        if range.count() == 1 {
+            knowledge.partners((*end, key.protocol, range.from()))
+        } else {
+            1
+        }
+    };
+    let client_fan = opposite.iter().map(port_fan).max().unwrap_or(0);
+    let (many, few, direction) = if server_fan >= client_fan {
+        (server_fan, client_fan, keyed)
+    } else {
+        (client_fan, server_fan, keyed.reverse())
+    };
+    if many >= 5 && many >= few.saturating_mul(4) {
+        if many >= 20 && few <= 2 {
+            return Initiator::Settled(direction, Certainty::High);
+        }
+        return Initiator::Ambiguous(Some((direction, Certainty::Medium)));
+    }
+    Initiator::Ambiguous(guess_by_ports(key.port, &opposite).map(|certainty| (keyed, certainty)))
+}
+
+/// Test 9. The key's port is never above the others where flags are silent,
+/// so the guess, if any, is the key's reading.
+fn guess_by_ports(port: u16, opposite: &[(Endpoint, PortRange)]) -> Option<Certainty> {
+    let lowest = opposite.iter().map(|(_, range)| range.from()).min()?;
+    match port {
+        0..1024 if lowest >= 1024 => Some(Certainty::Medium),
+        1024..32_768 if lowest >= 49_152 => Some(Certainty::Low),
+        _ => None,
+    }
+}

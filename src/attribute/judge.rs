@@ -1,0 +1,385 @@
+//! One interface's conversations, judged: each is given its initiator, its
+//! rules, and its place among uses, needs and the unexplained.
+
+use std::collections::BTreeMap;
+
+use crate::attribute::conversation;
+use crate::attribute::conversation::Conversation;
+use crate::attribute::cover;
+use crate::attribute::cover::Candidate;
+use crate::attribute::cover::Covering;
+use crate::attribute::cover::Reading;
+use crate::attribute::initiator;
+use crate::attribute::initiator::Certainty;
+use crate::attribute::initiator::Endpoint;
+use crate::attribute::initiator::Initiator;
+use crate::attribute::initiator::Knowledge;
+use crate::attribute::needs::Passed;
+use crate::attribute::rejects;
+use crate::attribute::rejects::RejectFinding;
+use crate::attribute::scene::Scene;
+use crate::attribute::table::RuleTable;
+use crate::attribute::usage::Uses;
+use crate::evidence::cell::Cell;
+use crate::evidence::coverage::HourSet;
+use crate::evidence::interface::InterfaceEvidence;
+use crate::model::Direction;
+use crate::model::Eni;
+use crate::model::EniId;
+use crate::net::Span;
+
+/// Seconds by which a record's times may lag its packets.
+const LAG: i64 = 60;
+/// Longest aggregation interval in seconds.
+const LONGEST_INTERVAL: i64 = 600;
+
+/// Why records could not be attributed; the keys of `coverage.unresolved`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unresolved {
+    /// No snapshot has the interface.
+    UnknownInterface,
+    /// The interface carries no group: NAT gateways, transit gateways.
+    InterfaceWithoutGroups,
+    /// Neither or both addresses are the interface's.
+    UnknownDirection,
+    /// EFA rows: their five-tuple means nothing.
+    Efa,
+    /// Address, port or protocol missing.
+    Incomplete,
+    /// Let through, and no rule of the time explains it.
+    UnexplainedAccept,
+    /// Either end may have opened it.
+    AmbiguousInitiator,
+    /// No interface id.
+    NoInterface,
+    /// No start and no end.
+    NoTime,
+}
+
+impl Unresolved {
+    /// The key in `coverage.unresolved`.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Unresolved::UnknownInterface => "unknown_interface",
+            Unresolved::InterfaceWithoutGroups => "interface_without_groups",
+            Unresolved::UnknownDirection => "unknown_direction",
+            Unresolved::Efa => "efa",
+            Unresolved::Incomplete => "incomplete_record",
+            Unresolved::UnexplainedAccept => "unexplained_accept",
+            Unresolved::AmbiguousInitiator => "ambiguous_initiator",
+            Unresolved::NoInterface => "no_interface_id",
+            Unresolved::NoTime => "no_time",
+        }
+    }
+}
+
+/// What judging asks for beside the evidence.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    /// Every snapshot, oldest first, prepared.
+    pub scenes: &'a [Scene<'a>],
+    /// Today's rules.
+    pub table: &'a RuleTable<'a>,
+    /// What all interfaces tell together.
+    pub knowledge: &'a Knowledge,
+    /// First and last second of the logs.
+    pub window: Option<Span>,
+    /// How sure a direction must be before the other reading is dropped.
+    pub min_certainty: Certainty,
+}
+
+/// An accepted conversation that no rule explains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unexplained {
+    /// What it is.
+    pub conversation: Conversation,
+    /// Records of both halves.
+    pub records: u64,
+}
+
+/// What one interface's conversations came to.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// What rules earned.
+    pub uses: Uses,
+    /// What was let through.
+    pub passed: Vec<Passed>,
+    /// What was not.
+    pub rejects: Vec<RejectFinding>,
+    /// Accepted, unexplained.
+    pub unexplained: Vec<Unexplained>,
+    /// Records not attributed, by reason.
+    pub unresolved: BTreeMap<Unresolved, u64>,
+    /// Accepted records.
+    pub accepted_records: u64,
+}
+
+impl Findings {
+    fn note(&mut self, why: Unresolved, records: u64) {
+        if records > 0 {
+            *self.unresolved.entry(why).or_default() += records;
+        }
+    }
+}
+
+/// Judges the conversations of an interface. `candidates` gives the snapshots
+/// that may be in force in an era.
+#[must_use]
+pub fn judge<'a>(
+    interface_id: EniId,
+    evidence: &InterfaceEvidence,
+    eni: &'a Eni,
+    candidates: &dyn Fn(u16) -> Vec<Candidate<'a>>,
+    bench: &Bench<'a>,
+) -> Findings {
+    let mut findings = Findings::default();
+    findings.note(Unresolved::Efa, evidence.efa_records);
+    findings.note(Unresolved::Incomplete, evidence.incomplete_records);
+    let (conversations, undirected) = conversation::conversations(evidence, eni);
+    findings.note(Unresolved::UnknownDirection, undirected.records);
+    for conversation in &conversations {
+        let case = Case {
+            interface_id,
+            conversation,
+            candidates: candidates(conversation.key.era),
+            lost: &evidence.lost,
+            bench,
+        };
+        let initiator = case.initiator();
+        case.judge_accepted(initiator, &mut findings);
+        rejects::explain(&case, initiator, &mut findings.rejects);
+    }
+    findings
+}
+
+/// One conversation with all that is needed to judge it.
+#[derive(Debug)]
+pub struct Case<'c, 'a> {
+    /// The interface.
+    pub interface_id: EniId,
+    /// The conversation.
+    pub conversation: &'c Conversation,
+    /// Snapshots that may have been in force, the time's own first.
+    pub candidates: Vec<Candidate<'a>>,
+    /// Hours in which records were lost.
+    pub lost: &'c HourSet,
+    /// Everything else.
+    pub bench: &'c Bench<'a>,
+}
+
+impl Case<'_, '_> {
+    /// The reading of the conversation in a direction; `None` where the
+    /// service of that reading is not known at all.
+    #[must_use]
+    pub fn reading(&self, direction: Direction) -> Option<Reading> {
+        let key = &self.conversation.key;
+        let services = self.conversation.services(direction);
+        (!services.is_empty()).then_some(Reading {
+            direction,
+            protocol: key.protocol,
+            services,
+            peer: key.peer,
+        })
+    }
+
+    /// The rules that covered the reading in a direction.
+    #[must_use]
+    pub fn covering(&self, direction: Direction) -> Covering {
+        let reading = self.reading(direction);
+        reading.map_or_else(Covering::default, |reading| {
+            cover::covering(&reading, &self.candidates, self.bench.table)
+        })
+    }
+
+    fn feasible(&self, direction: Direction) -> bool {
+        self.reading(direction)
+            .is_some_and(|reading| cover::feasible(&reading, &self.candidates))
+    }
+
+    fn endpoint(&self, address: std::net::IpAddr) -> Endpoint {
+        self.candidates
+            .first()
+            .map_or(Endpoint::Address(address), |own| {
+                endpoint(own.scene, own.eni, address)
+            })
+    }
+
+    /// Who opened it.
+    #[must_use]
+    pub fn initiator(&self) -> Initiator {
+        let case = initiator::Case {
+            conversation: self.conversation,
+            local: Endpoint::Interface(self.interface_id),
+            peer: self.endpoint(self.conversation.key.peer),
+            ingress_feasible: self.feasible(Direction::Ingress),
+            egress_feasible: self.feasible(Direction::Egress),
+            full_coverage: self.full_coverage(),
+        };
+        initiator::initiator(&case, self.bench.knowledge)
+    }
+
+    /// Whether no record of the conversation is known to be lost, nor may lie
+    /// before the logs begin.
+    fn full_coverage(&self) -> bool {
+        let first = self.conversation.cells().map(|cell| cell.first).min();
+        let last = self.conversation.cells().map(|cell| cell.last).max();
+        let (Some(first), Some(last), Some(window)) = (first, last, self.bench.window) else {
+            return false;
+        };
+        // Logs no longer than one aggregation interval have no edge that
+        // could be told from their middle.
+        let at_edge =
+            window.seconds() > LONGEST_INTERVAL && first.0 < window.start.0.saturating_add(LAG);
+        let mut hours = first.hour() - 1..=last.hour() + 1;
+        !at_edge && (self.lost.is_empty() || !hours.any(|hour| self.lost.contains(hour)))
+    }
+
+    fn judge_accepted(&self, initiator: Initiator, findings: &mut Findings) {
+        let halves = [
+            &self.conversation.inward.accepted,
+            &self.conversation.outward.accepted,
+        ];
+        let records: u64 = halves.into_iter().flatten().map(|cell| cell.records).sum();
+        if records == 0 {
+            return;
+        }
+        findings.accepted_records += records;
+        match initiator {
+            Initiator::Settled(direction, certainty) if certainty >= self.bench.min_certainty => {
+                self.settle(direction, findings, records);
+            }
+            Initiator::Settled(..) | Initiator::Ambiguous(_) => self.both_ways(findings, records),
+            Initiator::Unexplained => self.unexplained(findings, records),
+        }
+    }
+
+    /// The direction is beyond doubt.
+    fn settle(&self, direction: Direction, findings: &mut Findings, records: u64) {
+        let request = self.conversation.half(direction).accepted;
+        if let Some(request) = request {
+            let covering = self.covering(direction);
+            if !covering.explains() {
+                return self.unexplained(findings, records);
+            }
+            findings.uses.credit(&covering, Some(&request), &request);
+            return self.need(direction, &covering, request.records, false, findings);
+        }
+        self.settle_reply_only(direction, findings, records);
+    }
+
+    /// Test 3b: replies without a request on this interface. Either the
+    /// request came by another interface, so that this one keeps no state and
+    /// its own rule let the reply through, or its record was lost.
+    fn settle_reply_only(&self, direction: Direction, findings: &mut Findings, records: u64) {
+        let Some(reply) = self.conversation.half(direction.reverse()).accepted else {
+            return;
+        };
+        let (own, reverse) = (self.covering(direction), self.covering(direction.reverse()));
+        if !own.explains() && !reverse.explains() {
+            return self.unexplained(findings, records);
+        }
+        if self.full_coverage() && reverse.explains() {
+            findings.uses.credit(&reverse, Some(&reply), &reply);
+            findings.uses.doubt(&own, &reply);
+            self.need(
+                direction.reverse(),
+                &reverse,
+                reply.records,
+                false,
+                findings,
+            );
+            return self.need(direction, &own, 0, true, findings);
+        }
+        if own.explains() {
+            findings.uses.credit(&own, None, &reply);
+            self.need(direction, &own, 0, false, findings);
+        }
+        findings.uses.doubt(&reverse, &reply);
+        self.need(direction.reverse(), &reverse, reply.records, true, findings);
+    }
+
+    /// The direction stays in doubt: both readings are kept, none is claimed.
+    fn both_ways(&self, findings: &mut Findings, records: u64) {
+        let Some(seen) = self.conversation.cells().copied().reduce(merged) else {
+            return;
+        };
+        findings.note(Unresolved::AmbiguousInitiator, records);
+        for direction in Direction::BOTH {
+            let covering = self.covering(direction);
+            findings.uses.doubt(&covering, &seen);
+            let half = self.conversation.half(direction).accepted;
+            self.need(
+                direction,
+                &covering,
+                half.map_or(0, |cell| cell.records),
+                true,
+                findings,
+            );
+        }
+    }
+
+    fn unexplained(&self, findings: &mut Findings, records: u64) {
+        findings.note(Unresolved::UnexplainedAccept, records);
+        findings.unexplained.push(Unexplained {
+            conversation: self.conversation.clone(),
+            records,
+        });
+    }
+
+    /// Notes what must keep passing, one entry for each range of the service.
+    fn need(
+        &self,
+        direction: Direction,
+        covering: &Covering,
+        records: u64,
+        in_doubt: bool,
+        findings: &mut Findings,
+    ) {
+        // Rules that may match are retained only where none surely does: they
+        // cannot be relied on to carry it alone.
+        let rules = if covering.sure.is_empty() {
+            &covering.possible
+        } else {
+            &covering.sure
+        };
+        let covered_by: Vec<_> = rules
+            .iter()
+            .filter_map(|rule| self.bench.table.reference(*rule))
+            .collect();
+        if covered_by.is_empty() {
+            return;
+        }
+        for (position, service) in self
+            .conversation
+            .services(direction)
+            .into_iter()
+            .enumerate()
+        {
+            findings.passed.push(Passed {
+                interface_id: self.interface_id,
+                direction,
+                protocol: self.conversation.key.protocol,
+                service,
+                peer: self.conversation.key.peer,
+                in_doubt,
+                records: if position == 0 { records } else { 0 },
+                covered_by: covered_by.clone(),
+            });
+        }
+    }
+}
+
+fn merged(mut a: Cell, b: Cell) -> Cell {
+    a.merge(&b);
+    a
+}
+
+/// The endpoint of an address as seen from an interface.
+#[must_use]
+pub fn endpoint(scene: &Scene<'_>, seen_from: &Eni, address: std::net::IpAddr) -> Endpoint {
+    match scene.peer(address, seen_from).owners.as_slice() {
+        [owner] => Endpoint::Interface(owner.id),
+        _ => Endpoint::Address(address),
+    }
+}

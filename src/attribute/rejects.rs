@@ -1,0 +1,510 @@
+//! Why packets were rejected: groups and ACLs of the time evaluated, replies
+//! told from requests, late packets from denials.
+//!
+//! A record never says which of group and ACL denied (VPC user guide, "Flow
+//! log records", `action`), so both are evaluated and the answer is what they
+//! say together. Nothing here proposes an opening.
+
+use std::net::IpAddr;
+
+use crate::attribute::acl;
+use crate::attribute::acl::AclDecision;
+use crate::attribute::conversation::Conversation;
+use crate::attribute::cover::Candidate;
+use crate::attribute::cover::Reading;
+use crate::attribute::initiator::Initiator;
+use crate::attribute::judge::Case;
+use crate::attribute::matching;
+use crate::attribute::matching::Ask;
+use crate::attribute::matching::Fit;
+use crate::attribute::nearest;
+use crate::attribute::scene::PeerFacts;
+use crate::attribute::verdict::NearestRule;
+use crate::attribute::verdict::RejectCause;
+use crate::attribute::verdict::RejectVerdict;
+use crate::evidence::cell::Cell;
+use crate::model::AclId;
+use crate::model::Direction;
+use crate::model::EniId;
+use crate::model::SgId;
+use crate::net::IpProtocol;
+use crate::net::PortRange;
+
+/// REJECTs of one interface, direction, protocol, service port and peer, with
+/// their cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectFinding {
+    /// The interface that recorded them.
+    pub interface_id: EniId,
+    /// Its groups, sorted.
+    pub group_ids: Vec<SgId>,
+    /// Way of the rejected packets.
+    pub direction: Direction,
+    /// Protocol.
+    pub protocol: IpProtocol,
+    /// Service port of their connection; `None` where it means nothing.
+    pub port: Option<u16>,
+    /// The far side.
+    pub peer: IpAddr,
+    /// Its groups, sorted.
+    pub peer_groups: Vec<SgId>,
+    /// Whether they answered a connection that was let through.
+    pub reply: bool,
+    /// What stopped them.
+    pub cause: RejectCause,
+    /// The cells of them, added up.
+    pub seen: Cell,
+    /// Rules that come nearest.
+    pub nearest: Vec<NearestRule>,
+    /// What they ask of a person.
+    pub verdict: RejectVerdict,
+    /// The explanation in words.
+    pub text: String,
+}
+
+/// Explains what of a conversation was rejected.
+pub fn explain(case: &Case<'_, '_>, initiator: Initiator, findings: &mut Vec<RejectFinding>) {
+    for direction in Direction::BOTH {
+        let Some(rejected) = case.conversation.half(direction).rejected else {
+            continue;
+        };
+        if let Some(candidate) = case.candidates.first() {
+            let subject = Subject::new(case, *candidate, direction, rejected, initiator);
+            findings.push(subject.finding());
+        }
+    }
+}
+
+/// What the rejected packets were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// They asked for a connection.
+    Request,
+    /// They answered one.
+    Reply,
+    /// They belong to a connection that was let through before.
+    Later,
+}
+
+/// What groups would do with the packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GroupSays {
+    /// Some rule lets all of it through, or it answers a tracked connection.
+    Allow,
+    /// No rule lets any of it through.
+    Deny,
+    /// It depends on what the record does not tell.
+    Open,
+}
+
+/// What the subnet's ACL would do with the packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum AclSays {
+    /// They cross no subnet boundary.
+    NotAsked,
+    /// An entry lets them through.
+    Allow,
+    /// This entry of this ACL stops them; `None` is the closing denial.
+    Deny(AclId, Option<u32>),
+    /// It depends on what the record does not tell.
+    Open,
+    /// The snapshot does not have it.
+    Unknown,
+}
+
+/// One rejected half of a conversation with all that its cause depends on.
+struct Subject<'c, 'a> {
+    case: &'c Case<'c, 'a>,
+    candidate: Candidate<'a>,
+    direction: Direction,
+    rejected: Cell,
+    role: Role,
+    /// Way of the connection they belong to.
+    opened: Direction,
+    peer: PeerFacts<'a>,
+}
+
+impl<'c, 'a> Subject<'c, 'a> {
+    fn new(
+        case: &'c Case<'c, 'a>,
+        candidate: Candidate<'a>,
+        direction: Direction,
+        rejected: Cell,
+        initiator: Initiator,
+    ) -> Subject<'c, 'a> {
+        let (role, opened) = role(case.conversation, direction, &rejected, initiator);
+        let peer = candidate
+            .scene
+            .peer(case.conversation.key.peer, candidate.eni);
+        Subject {
+            case,
+            candidate,
+            direction,
+            rejected,
+            role,
+            opened,
+            peer,
+        }
+    }
+
+    fn finding(&self) -> RejectFinding {
+        let key = &self.case.conversation.key;
+        let (group, acl) = (self.group_says(), self.acl_says());
+        let cause = self.cause(group, &acl);
+        let mut group_ids = self.candidate.eni.groups.clone();
+        group_ids.sort();
+        let (verdict, text) = self.judged(cause, group, &acl);
+        RejectFinding {
+            interface_id: self.case.interface_id,
+            group_ids,
+            direction: self.direction,
+            protocol: key.protocol,
+            port: self.port(),
+            peer: key.peer,
+            peer_groups: self.peer.groups(),
+            reply: self.role == Role::Reply,
+            cause,
+            seen: self.rejected,
+            nearest: self.nearest(cause),
+            verdict,
+            text,
+        }
+    }
+
+    /// The service port: the keyed one, or the only other one where the
+    /// connection goes against the key.
+    fn port(&self) -> Option<u16> {
+        if !self.case.conversation.key.protocol.has_ports() {
+            return None;
+        }
+        match self.case.conversation.services(self.opened).as_slice() {
+            [range] if range.count() == 1 => Some(range.from()),
+            _ => Some(self.case.conversation.key.port),
+        }
+    }
+
+    /// The rejected packets as a question to group rules of their own
+    /// direction.
+    fn reading(&self) -> Reading {
+        let key = &self.case.conversation.key;
+        let services = self.destination_ports();
+        Reading {
+            direction: self.direction,
+            protocol: key.protocol,
+            services,
+            peer: key.peer,
+        }
+    }
+
+    /// Destination ports of the rejected packets: the service's for requests,
+    /// the client's for replies.
+    fn destination_ports(&self) -> Vec<PortRange> {
+        let conversation = self.case.conversation;
+        if !conversation.key.protocol.has_ports() {
+            return vec![PortRange::ALL];
+        }
+        let keyed = self.direction == conversation.key.server.direction();
+        let ports = if keyed {
+            vec![PortRange::single(conversation.key.port)]
+        } else {
+            self.rejected.other_ports.ranges().collect()
+        };
+        if ports.is_empty() {
+            vec![PortRange::ALL]
+        } else {
+            ports
+        }
+    }
+
+    fn group_says(&self) -> GroupSays {
+        // Replies to a tracked connection pass whatever the rules say.
+        let answered = self.case.conversation.half(self.opened).accepted.is_some();
+        if self.role == Role::Reply && answered {
+            return GroupSays::Allow;
+        }
+        let reading = self.reading();
+        let ask = Ask {
+            direction: reading.direction,
+            protocol: reading.protocol,
+            services: &reading.services,
+            peer: &self.peer,
+        };
+        let fits = matching::covering(self.candidate.eni, &ask, self.candidate.scene);
+        let (_, unknown_group) = matching::groups_of(self.candidate.eni, self.candidate.scene);
+        match fits.iter().map(|(_, _, fit)| *fit).max() {
+            Some(Fit::Whole) => GroupSays::Allow,
+            Some(Fit::Part | Fit::Possible) => GroupSays::Open,
+            Some(Fit::None) | None if unknown_group => GroupSays::Open,
+            Some(Fit::None) | None => GroupSays::Deny,
+        }
+    }
+
+    fn acl_says(&self) -> AclSays {
+        let Candidate { scene, eni } = self.candidate;
+        if scene.same_subnet(eni, &self.peer) {
+            return AclSays::NotAsked;
+        }
+        let Some(acl) = eni.subnet_id.as_ref().and_then(|subnet| scene.acl(subnet)) else {
+            return AclSays::Unknown;
+        };
+        let key = &self.case.conversation.key;
+        match acl::decide(
+            acl,
+            self.direction,
+            key.protocol,
+            &self.destination_ports(),
+            key.peer,
+        ) {
+            AclDecision::Allow(_) => AclSays::Allow,
+            AclDecision::Deny(entry) => {
+                AclSays::Deny(acl.id.clone(), entry.map(|entry| entry.number))
+            }
+            AclDecision::Open => AclSays::Open,
+        }
+    }
+
+    fn cause(&self, group: GroupSays, acl: &AclSays) -> RejectCause {
+        if self.rejected.block_public_access > 0 {
+            return RejectCause::BlockPublicAccess;
+        }
+        match (group, acl) {
+            (GroupSays::Deny, AclSays::Deny(..)) => RejectCause::Both,
+            (
+                GroupSays::Deny,
+                AclSays::NotAsked | AclSays::Allow | AclSays::Open | AclSays::Unknown,
+            ) => RejectCause::SecurityGroup,
+            // Something denied it, and the ACL certainly did not.
+            (GroupSays::Open, AclSays::NotAsked | AclSays::Allow) if self.role == Role::Request => {
+                RejectCause::SecurityGroup
+            }
+            (GroupSays::Allow | GroupSays::Open, AclSays::Deny(..)) => RejectCause::NetworkAcl,
+            (GroupSays::Allow, AclSays::Open) if self.role != Role::Later => {
+                RejectCause::NetworkAcl
+            }
+            (GroupSays::Allow | GroupSays::Open, _) => RejectCause::Unexplained,
+        }
+    }
+
+    fn nearest(&self, cause: RejectCause) -> Vec<NearestRule> {
+        match cause {
+            RejectCause::SecurityGroup | RejectCause::Both => {
+                let reading = self.reading();
+                let ask = Ask {
+                    direction: reading.direction,
+                    protocol: reading.protocol,
+                    services: &reading.services,
+                    peer: &self.peer,
+                };
+                nearest::nearest(self.candidate.eni, &ask, self.candidate.scene)
+            }
+            RejectCause::NetworkAcl | RejectCause::BlockPublicAccess | RejectCause::Unexplained => {
+                Vec::new()
+            }
+        }
+    }
+
+    fn judged(
+        &self,
+        cause: RejectCause,
+        group: GroupSays,
+        acl: &AclSays,
+    ) -> (RejectVerdict, String) {
+        let what = self.what();
+        match cause {
+            RejectCause::BlockPublicAccess => (
+                RejectVerdict::Expected,
+                format!("{what} dropped by VPC Block Public Access, before any rule was asked"),
+            ),
+            RejectCause::SecurityGroup => (self.triage(), self.group_text(&what, group, acl)),
+            RejectCause::Both => (
+                self.triage(),
+                format!(
+                    "{what} denied twice: no rule of the interface's groups allows it, and {} denies it; fixing one is not enough",
+                    acl_name(acl)
+                ),
+            ),
+            RejectCause::NetworkAcl => (self.acl_verdict(), self.acl_text(&what, group, acl)),
+            RejectCause::Unexplained => self.unexplained(&what, acl),
+        }
+    }
+
+    /// `the request tcp/22 from 10.0.1.10`.
+    fn what(&self) -> String {
+        let protocol = self.case.conversation.key.protocol;
+        let service = self
+            .port()
+            .map_or_else(|| protocol.to_string(), |port| format!("{protocol}/{port}"));
+        let peer = self.case.conversation.key.peer;
+        match (self.role, self.direction) {
+            (Role::Request, Direction::Ingress) => format!("request {service} from {peer}"),
+            (Role::Request, Direction::Egress) => format!("request {service} to {peer}"),
+            (Role::Reply, Direction::Egress) => {
+                format!("reply to {peer} of its {service} connection")
+            }
+            (Role::Reply, Direction::Ingress) => {
+                format!("reply from {peer} to the {service} connection")
+            }
+            (Role::Later, Direction::Ingress) => format!("later packet of {service} from {peer}"),
+            (Role::Later, Direction::Egress) => format!("later packet of {service} to {peer}"),
+        }
+    }
+
+    fn group_text(&self, what: &str, group: GroupSays, acl: &AclSays) -> String {
+        let mut text = match group {
+            GroupSays::Open => format!(
+                "{what} denied by the interface's groups: the network ACL allows it, and the {} rules allow only part of what it may have been",
+                self.direction
+            ),
+            GroupSays::Allow | GroupSays::Deny => {
+                format!(
+                    "{what} denied: no {} rule of the interface's groups allows it",
+                    self.direction
+                )
+            }
+        };
+        if self.role == Role::Later {
+            text.push_str("; it was let through before, so a rule changed or tracking ended");
+        }
+        match acl {
+            AclSays::Unknown => {
+                text.push_str("; the network ACL is not in the snapshot and may deny it too");
+            }
+            AclSays::Open => text.push_str("; the network ACL may deny it too"),
+            AclSays::NotAsked | AclSays::Allow | AclSays::Deny(..) => {}
+        }
+        text
+    }
+
+    fn acl_text(&self, what: &str, group: GroupSays, acl: &AclSays) -> String {
+        let name = acl_name(acl);
+        match (self.role, group) {
+            (Role::Reply, GroupSays::Allow) => format!(
+                "{what} denied by {name}: groups let replies pass, network ACLs need a rule for the client's port (1024-65535)"
+            ),
+            (_, GroupSays::Open) => format!("{what} denied by {name}; the groups may deny it too"),
+            (_, GroupSays::Allow | GroupSays::Deny) => {
+                format!("{what} denied by {name}; the groups allow it")
+            }
+        }
+    }
+
+    fn unexplained(&self, what: &str, acl: &AclSays) -> (RejectVerdict, String) {
+        let flags_known = self.rejected.plain == self.rejected.records;
+        if self.role == Role::Later && self.case.conversation.key.protocol == IpProtocol::TCP {
+            let closed = self
+                .case
+                .conversation
+                .cells()
+                .any(|cell| cell.flags.closes());
+            let verdict = if flags_known || closed {
+                RejectVerdict::Expected
+            } else {
+                RejectVerdict::Unclear
+            };
+            return (
+                verdict,
+                format!(
+                    "{what} arrived after its connection was closed or no longer tracked; no rule denied it, open nothing"
+                ),
+            );
+        }
+        let why = match acl {
+            AclSays::Unknown => {
+                "the groups allow it; the network ACL is not in the snapshot and is the likeliest cause"
+            }
+            AclSays::NotAsked | AclSays::Allow | AclSays::Open | AclSays::Deny(..) => {
+                "groups and network ACL of the snapshot allow it: a change since, an expired or closed connection, or a path that references do not cross"
+            }
+        };
+        (
+            RejectVerdict::Unclear,
+            format!("{what} not explained by the snapshot: {why}"),
+        )
+    }
+
+    /// Triage of a denial by groups: known counterparts are looked at, strange
+    /// ones from outside are noise.
+    fn triage(&self) -> RejectVerdict {
+        let inside =
+            !self.peer.owners.is_empty() || self.peer.lost_owner || is_private(self.peer.address);
+        let spoke = self.case.conversation.accepted();
+        match (inside || spoke, self.role, self.direction) {
+            (true, ..) => RejectVerdict::Misconfiguration,
+            (false, Role::Request, Direction::Ingress) => RejectVerdict::Noise,
+            (false, _, _) => RejectVerdict::Unclear,
+        }
+    }
+
+    fn acl_verdict(&self) -> RejectVerdict {
+        match self.role {
+            Role::Reply | Role::Later => RejectVerdict::Misconfiguration,
+            Role::Request => self.triage(),
+        }
+    }
+}
+
+fn acl_name(acl: &AclSays) -> String {
+    match acl {
+        AclSays::Deny(id, Some(number)) => format!("network ACL {id} entry #{number}"),
+        AclSays::Deny(id, None) => format!("network ACL {id} (no entry allows it)"),
+        AclSays::NotAsked | AclSays::Allow | AclSays::Open | AclSays::Unknown => {
+            "the network ACL".to_owned()
+        }
+    }
+}
+
+/// Whether rejected packets asked, answered, or came later, and the direction
+/// of the connection they belong to.
+fn role(
+    conversation: &Conversation,
+    direction: Direction,
+    rejected: &Cell,
+    initiator: Initiator,
+) -> (Role, Direction) {
+    let keyed = conversation.key.server.direction();
+    if rejected.requests > 0 {
+        return (Role::Request, keyed);
+    }
+    if rejected.answers > 0 {
+        return (Role::Reply, keyed);
+    }
+    let opened = match initiator {
+        _ if conversation.flags_decide() => keyed,
+        Initiator::Settled(opened, _) if conversation.accepted() => opened,
+        Initiator::Settled(..) | Initiator::Ambiguous(_) | Initiator::Unexplained => {
+            opened_by_rejects(conversation, direction)
+        }
+    };
+    let came_before = conversation
+        .half(direction)
+        .accepted
+        .is_some_and(|cell| cell.first <= rejected.first);
+    // What was let through before in the same direction came late, whether it
+    // asked or answered.
+    let role = match (came_before, opened == direction) {
+        (true, _) => Role::Later,
+        (false, true) => Role::Request,
+        (false, false) => Role::Reply,
+    };
+    (role, opened)
+}
+
+/// Who opened, told by what was let through: a rejected half whose opposite
+/// was accepted is a reply; a lone one is taken in its own direction.
+fn opened_by_rejects(conversation: &Conversation, direction: Direction) -> Direction {
+    let opposite = conversation.half(direction.reverse()).accepted.is_some();
+    let own = conversation.half(direction).accepted.is_some();
+    if opposite && !own {
+        direction.reverse()
+    } else {
+        direction
+    }
+}
+
+/// Private addresses (RFC 1918, RFC 4193) and carrier-grade ones (RFC 6598).
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64),
+        IpAddr::V6(v6) => v6.is_unique_local(),
+    }
+}

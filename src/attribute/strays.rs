@@ -1,0 +1,150 @@
+//! Accepted traffic of interfaces that no snapshot knows: it may have used
+//! rules of any group that is used in its subnet, so it weakens their claims.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::evidence::Evidence;
+use crate::evidence::cell::Cell;
+use crate::evidence::cell::CellKey;
+use crate::model::Action;
+use crate::model::EniId;
+use crate::model::Peer;
+use crate::model::SgRule;
+use crate::model::Snapshot;
+use crate::model::SubnetId;
+use crate::net::IpProtocol;
+use crate::net::PortRange;
+
+/// Strays beyond this many kinds a subnet are folded into one that matches
+/// anything: a bound on work, paid in doubt.
+const MOST_KINDS: usize = 10_000;
+
+/// One kind of stray traffic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    protocol: IpProtocol,
+    port: u16,
+    addresses: [IpAddr; 2],
+}
+
+/// Strays by the subnet that one of their addresses lies in; `None` where no
+/// subnet of the snapshot holds either.
+#[derive(Debug, Default)]
+pub struct Strays {
+    kinds: BTreeMap<Option<SubnetId>, BTreeMap<Kind, u64>>,
+    overflow: BTreeMap<Option<SubnetId>, u64>,
+}
+
+impl Strays {
+    /// Gathers the strays of the unknown interfaces.
+    #[must_use]
+    pub fn of(evidence: &Evidence, unknown: &[EniId], snapshot: &Snapshot) -> Strays {
+        let mut strays = Strays::default();
+        for id in unknown {
+            let Some(interface) = evidence.interfaces.get(id) else {
+                continue;
+            };
+            let mut cells: Vec<(&CellKey, &Cell)> = interface.cells.iter().collect();
+            cells.sort_unstable_by_key(|(key, _)| **key);
+            for (key, cell) in cells {
+                if key.action == Action::Accept {
+                    strays.add(key, cell, snapshot);
+                }
+            }
+        }
+        strays
+    }
+
+    fn add(&mut self, key: &CellKey, cell: &Cell, snapshot: &Snapshot) {
+        let addresses = [key.source, key.destination];
+        let inside = |address: &IpAddr| {
+            snapshot
+                .subnets
+                .values()
+                .find(|subnet| subnet.cidrs.iter().any(|cidr| cidr.contains(address)))
+        };
+        let mut subnets: Vec<Option<SubnetId>> = addresses
+            .iter()
+            .filter_map(inside)
+            .map(|subnet| Some(subnet.id.clone()))
+            .collect();
+        if subnets.is_empty() {
+            subnets.push(None);
+        }
+        subnets.dedup();
+        for subnet in subnets {
+            let kinds = self.kinds.entry(subnet.clone()).or_default();
+            if kinds.len() >= MOST_KINDS {
+                *self.overflow.entry(subnet).or_default() += cell.records;
+                continue;
+            }
+            for port in ports(key, cell) {
+                let kind = Kind {
+                    protocol: key.protocol,
+                    port,
+                    addresses,
+                };
+                *kinds.entry(kind).or_default() += cell.records;
+            }
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.kinds.is_empty()
+    }
+
+    /// Records that might have used the rule, were its group on an unknown
+    /// interface of these subnets.
+    #[must_use]
+    pub fn matching(&self, rule: &SgRule, subnets: &[SubnetId]) -> u64 {
+        let here = |subnet: &Option<SubnetId>| {
+            subnet
+                .as_ref()
+                .is_none_or(|subnet| subnets.contains(subnet))
+        };
+        let overflow: u64 = self
+            .overflow
+            .iter()
+            .filter(|(subnet, _)| here(subnet))
+            .map(|(_, records)| records)
+            .sum();
+        let kinds = self
+            .kinds
+            .iter()
+            .filter(|(subnet, _)| here(subnet))
+            .flat_map(|(_, kinds)| kinds);
+        kinds
+            .filter(|(kind, _)| kind.might_use(rule))
+            .map(|(_, records)| records)
+            .sum::<u64>()
+            + overflow
+    }
+}
+
+/// The ports that may be the service's, either way read.
+fn ports(key: &CellKey, cell: &Cell) -> Vec<u16> {
+    let others = cell
+        .other_ports
+        .ranges()
+        .filter(|range| range.count() == 1)
+        .map(PortRange::from);
+    let mut ports: Vec<u16> = others.collect();
+    ports.push(key.port);
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+impl Kind {
+    fn might_use(&self, rule: &SgRule) -> bool {
+        let port = !self.protocol.has_ports() || rule.transport.service().contains(self.port);
+        let peer = match &rule.peer {
+            Peer::Cidr(net) => self.addresses.iter().any(|address| net.contains(address)),
+            Peer::SecurityGroup(_) | Peer::PrefixList(_) => true,
+        };
+        rule.transport.has_protocol(self.protocol) && port && peer
+    }
+}

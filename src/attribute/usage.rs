@@ -1,0 +1,185 @@
+//! What each rule earned, and the status that this makes.
+//!
+//! Uses add up over interfaces and eras in any order. A claim of use needs a
+//! conversation beyond doubt that no other rule covers; a claim of non-use
+//! needs that no reading of any conversation could have used the rule.
+
+use std::collections::BTreeSet;
+
+use crate::attribute::cover::Covering;
+use crate::attribute::table::RuleIndex;
+use crate::attribute::verdict::RuleStatus;
+use crate::evidence::cell::Cell;
+use crate::net::Timestamp;
+
+/// What a rule earned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleUse {
+    /// Records of the initiator-to-responder half of what it covers.
+    pub records: u64,
+    /// Packets of those.
+    pub packets: u64,
+    /// Bytes of those.
+    pub bytes: u64,
+    /// Records that no other rule of the interface covers.
+    pub sole_records: u64,
+    /// First use.
+    pub first_seen: Option<Timestamp>,
+    /// Last use.
+    pub last_seen: Option<Timestamp>,
+    /// Conversations beyond doubt that it alone covers.
+    pub needed: u64,
+    /// Conversations beyond doubt that it covers beside others.
+    pub shared: u64,
+    /// Conversations that it alone covers in one reading of several.
+    pub needed_in_doubt: u64,
+    /// Conversations that it covers beside others in one reading of several.
+    pub shared_in_doubt: u64,
+    /// Conversations that it may cover: peer or list not known well enough.
+    pub possible: u64,
+    /// Other rules of today that cover the same conversations.
+    pub also_allowed_by: BTreeSet<RuleIndex>,
+}
+
+impl RuleUse {
+    /// Adds what another worker counted.
+    pub fn merge(&mut self, other: RuleUse) {
+        let RuleUse {
+            records,
+            packets,
+            bytes,
+            sole_records,
+            first_seen,
+            last_seen,
+            needed,
+            shared,
+            needed_in_doubt,
+            shared_in_doubt,
+            possible,
+            also_allowed_by,
+        } = other;
+        self.records += records;
+        self.packets = self.packets.saturating_add(packets);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.sole_records += sole_records;
+        self.first_seen = earlier(self.first_seen, first_seen);
+        self.last_seen = self.last_seen.max(last_seen);
+        self.needed += needed;
+        self.shared += shared;
+        self.needed_in_doubt += needed_in_doubt;
+        self.shared_in_doubt += shared_in_doubt;
+        self.possible += possible;
+        self.also_allowed_by.extend(also_allowed_by);
+    }
+
+    /// The status that uses alone make; `None` where there was none at all.
+    #[must_use]
+    pub fn status(&self) -> Option<RuleStatus> {
+        if self.needed > 0 {
+            return Some(RuleStatus::Used);
+        }
+        if self.needed_in_doubt > 0 {
+            return Some(RuleStatus::Unobservable);
+        }
+        if self.shared + self.shared_in_doubt > 0 {
+            return Some(RuleStatus::Redundant);
+        }
+        (self.possible > 0).then_some(RuleStatus::Unobservable)
+    }
+
+    /// Whether any reading of any conversation could have used it.
+    #[must_use]
+    pub fn possibly_used(&self) -> bool {
+        self.status().is_some()
+    }
+
+    /// Whether something about it stays in doubt.
+    #[must_use]
+    pub fn in_doubt(&self) -> bool {
+        self.needed_in_doubt + self.shared_in_doubt + self.possible > 0
+    }
+
+    fn see(&mut self, cell: &Cell) {
+        self.first_seen = earlier(self.first_seen, Some(cell.first));
+        self.last_seen = self.last_seen.max(Some(cell.last));
+    }
+}
+
+fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Uses of all rules of a [`crate::attribute::table::RuleTable`].
+#[derive(Clone, Debug, Default)]
+pub struct Uses {
+    rules: std::collections::BTreeMap<RuleIndex, RuleUse>,
+}
+
+impl Uses {
+    /// What a rule earned; nothing where it was never mentioned.
+    #[must_use]
+    pub fn of(&self, rule: RuleIndex) -> RuleUse {
+        self.rules.get(&rule).cloned().unwrap_or_default()
+    }
+
+    /// Adds what another worker counted.
+    pub fn merge(&mut self, other: Uses) {
+        for (rule, earned) in other.rules {
+            self.rules.entry(rule).or_default().merge(earned);
+        }
+    }
+
+    /// Credits a conversation beyond doubt. `counted` is its
+    /// initiator-to-responder half; `seen` is any half, for the times.
+    pub fn credit(&mut self, covering: &Covering, counted: Option<&Cell>, seen: &Cell) {
+        let sole = covering.sole();
+        let uncertain = !covering.possible.is_empty() || covering.unknown_group;
+        for rule in &covering.sure {
+            let others = covering.sure.iter().filter(|other| *other != rule);
+            let earned = self.rules.entry(*rule).or_default();
+            earned.also_allowed_by.extend(others);
+            earned.see(counted.unwrap_or(seen));
+            if let Some(cell) = counted {
+                earned.records += cell.records;
+                earned.packets = earned.packets.saturating_add(cell.packets);
+                earned.bytes = earned.bytes.saturating_add(cell.bytes);
+            }
+            if sole == Some(*rule) {
+                earned.sole_records += counted.map_or(0, |cell| cell.records);
+                earned.needed += 1;
+            } else if covering.alone_in_part.contains(rule) || (covering.rules == 1 && uncertain) {
+                earned.needed_in_doubt += 1;
+            } else {
+                earned.shared += 1;
+            }
+        }
+        self.possible(covering, seen);
+    }
+
+    /// Notes one reading of a conversation whose direction stays in doubt.
+    pub fn doubt(&mut self, covering: &Covering, seen: &Cell) {
+        for rule in &covering.sure {
+            let others = covering.sure.iter().filter(|other| *other != rule);
+            let earned = self.rules.entry(*rule).or_default();
+            earned.also_allowed_by.extend(others);
+            earned.see(seen);
+            if covering.rules == 1 || covering.alone_in_part.contains(rule) {
+                earned.needed_in_doubt += 1;
+            } else {
+                earned.shared_in_doubt += 1;
+            }
+        }
+        self.possible(covering, seen);
+    }
+
+    fn possible(&mut self, covering: &Covering, seen: &Cell) {
+        for rule in &covering.possible {
+            let earned = self.rules.entry(*rule).or_default();
+            earned.possible += 1;
+            earned.see(seen);
+        }
+    }
+}

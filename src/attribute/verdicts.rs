@@ -1,0 +1,333 @@
+//! From what a rule earned and how its group was watched to its status, with
+//! the reasons that make it.
+
+use std::collections::BTreeMap;
+
+use crate::attribute::Attribution;
+use crate::attribute::no_effect;
+use crate::attribute::protected;
+use crate::attribute::scene::Scene;
+use crate::attribute::strays::Strays;
+use crate::attribute::table::RuleIndex;
+use crate::attribute::table::RuleTable;
+use crate::attribute::usage::RuleUse;
+use crate::attribute::verdict::Confidence;
+use crate::attribute::verdict::RuleStatus;
+use crate::attribute::verdict::Tier;
+use crate::attribute::watch;
+use crate::attribute::watch::Claim;
+use crate::attribute::watch::GroupWatch;
+use crate::attribute::watch::Window;
+use crate::evidence::Evidence;
+use crate::model::Eni;
+use crate::model::Peer;
+use crate::model::SecurityGroup;
+use crate::model::SgId;
+use crate::model::SgRule;
+use crate::model::SnapshotSeries;
+use crate::model::SubnetId;
+use crate::net::time::DAY;
+
+/// What became of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleVerdict {
+    /// The rule.
+    pub rule: RuleIndex,
+    /// What it earned.
+    pub earned: RuleUse,
+    /// What that makes of it.
+    pub status: RuleStatus,
+    /// How strong an unused claim is; for [`RuleStatus::Unobservable`] always
+    /// [`Tier::U0`].
+    pub tier: Option<Tier>,
+    /// How sure the status is.
+    pub confidence: Confidence,
+    /// Why.
+    pub reasons: Vec<String>,
+    /// Why no proposal may touch it, where none may.
+    pub hold: Option<String>,
+}
+
+/// Everything that statuses are made of.
+#[derive(Debug)]
+pub struct Court<'a> {
+    /// The evidence.
+    pub evidence: &'a Evidence,
+    /// The snapshots.
+    pub series: &'a SnapshotSeries,
+    /// The newest snapshot, prepared.
+    pub scene: &'a Scene<'a>,
+    /// Its rules.
+    pub table: &'a RuleTable<'a>,
+    /// What the evidence came to.
+    pub attribution: &'a Attribution,
+}
+
+/// Statuses of all rules, and how each group was watched.
+#[derive(Debug)]
+pub struct Verdicts {
+    /// By rule number.
+    pub rules: Vec<RuleVerdict>,
+    /// By group.
+    pub watches: BTreeMap<SgId, GroupWatch>,
+}
+
+impl Court<'_> {
+    /// The statuses of all rules.
+    #[must_use]
+    pub fn decide(&self) -> Verdicts {
+        let window = Window::of(self.evidence);
+        let strays = Strays::of(
+            self.evidence,
+            &self.attribution.unknown_interfaces,
+            self.series.latest(),
+        );
+        let watches = self.watches(&window);
+        let rules = self.table.iter().filter_map(|(index, group, rule)| {
+            let watch = watches.get(&group.id)?;
+            let bench = RuleBench {
+                court: self,
+                window: &window,
+                strays: &strays,
+                watch,
+                group,
+                rule,
+            };
+            Some(bench.verdict(index))
+        });
+        Verdicts {
+            rules: rules.collect(),
+            watches: watches.clone(),
+        }
+    }
+
+    fn watches(&self, window: &Window) -> BTreeMap<SgId, GroupWatch> {
+        let mut carriers: BTreeMap<&SgId, Vec<&Eni>> = BTreeMap::new();
+        for eni in self.series.latest().enis.values() {
+            for group in &eni.groups {
+                carriers.entry(group).or_default().push(eni);
+            }
+        }
+        let groups = self.series.latest().groups.keys();
+        groups
+            .map(|group| {
+                let enis = carriers.get(group).into_iter().flatten().copied();
+                (group.clone(), GroupWatch::of(enis, self.evidence, window))
+            })
+            .collect()
+    }
+}
+
+struct RuleBench<'a> {
+    court: &'a Court<'a>,
+    window: &'a Window,
+    strays: &'a Strays,
+    watch: &'a GroupWatch,
+    group: &'a SecurityGroup,
+    rule: &'a SgRule,
+}
+
+impl RuleBench<'_> {
+    fn verdict(&self, index: RuleIndex) -> RuleVerdict {
+        let earned = self.court.attribution.uses.of(index);
+        if let Some(service) =
+            no_effect::no_effect(self.rule, self.group, self.court.series.latest())
+        {
+            return RuleBench::no_effect(index, earned, service);
+        }
+        match earned.status() {
+            Some(status) => self.seen(index, earned, status),
+            None if self.watch.logged == 0 || !self.window.accepts => {
+                self.unobservable(index, earned)
+            }
+            None => self.unused(index, earned),
+        }
+    }
+
+    fn no_effect(rule: RuleIndex, earned: RuleUse, service: &str) -> RuleVerdict {
+        let why = format!(
+            "{service} is never filtered by groups nor logged: the rule changes nothing either way"
+        );
+        RuleVerdict {
+            rule,
+            earned,
+            status: RuleStatus::NoEffect,
+            tier: None,
+            confidence: Confidence::High,
+            reasons: vec![why],
+            hold: Some(format!("it has no effect on anything ({service})")),
+        }
+    }
+
+    fn seen(&self, rule: RuleIndex, earned: RuleUse, status: RuleStatus) -> RuleVerdict {
+        let mut reasons = Vec::new();
+        match status {
+            RuleStatus::Used => {
+                reasons.push(format!(
+                    "{} that no other rule covers",
+                    conversations(earned.needed)
+                ));
+            }
+            RuleStatus::Redundant => {
+                reasons.push(format!(
+                    "{}, each covered by another rule too",
+                    conversations(earned.shared + earned.shared_in_doubt)
+                ));
+            }
+            RuleStatus::Unobservable => reasons.push(
+                "in doubt: it may have been used, and cannot be shown to have been".to_owned(),
+            ),
+            RuleStatus::Unused | RuleStatus::Shadowed | RuleStatus::NoEffect => {}
+        }
+        reasons.extend(doubts(&earned));
+        let doubtful = earned.in_doubt() || !self.watch.unlogged.is_empty();
+        let (tier, confidence) = match status {
+            RuleStatus::Unobservable => (Some(Tier::U0), Confidence::Low),
+            RuleStatus::Redundant if doubtful => (None, Confidence::Medium),
+            RuleStatus::Used
+            | RuleStatus::Redundant
+            | RuleStatus::Unused
+            | RuleStatus::Shadowed
+            | RuleStatus::NoEffect => (None, Confidence::High),
+        };
+        let possible = earned.possible + earned.needed_in_doubt > 0;
+        let hold = (possible && status != RuleStatus::Used)
+            .then(|| "whether it was used stays in doubt".to_owned());
+        RuleVerdict {
+            rule,
+            earned,
+            status,
+            tier,
+            confidence,
+            reasons,
+            hold,
+        }
+    }
+
+    fn unobservable(&self, rule: RuleIndex, earned: RuleUse) -> RuleVerdict {
+        let why = if self.watch.interfaces.is_empty() {
+            "no interface carries the group: it may be used by what does not run now".to_owned()
+        } else if self.watch.logged == 0 {
+            format!(
+                "none of the group's {} interfaces is in the logs",
+                self.watch.interfaces.len()
+            )
+        } else {
+            "the logs carry no ACCEPT record: nothing can be said of use".to_owned()
+        };
+        RuleVerdict {
+            rule,
+            earned,
+            status: RuleStatus::Unobservable,
+            tier: Some(Tier::U0),
+            confidence: Confidence::Low,
+            reasons: vec![why.clone()],
+            hold: Some(why),
+        }
+    }
+
+    fn unused(&self, rule: RuleIndex, earned: RuleUse) -> RuleVerdict {
+        let protected = protected::protected(self.rule, self.group, self.court.scene);
+        let unknown_matches = self.unknown_matches();
+        let claim = Claim {
+            watch: self.watch,
+            window: self.window,
+            rule_days: self.rule_days(),
+            protected,
+            unknown_matches,
+            vacuous: self.vacuous(),
+        };
+        let (tier, why) = watch::tier(&claim);
+        let days = self.window.seconds() / DAY;
+        let watched = format!(
+            "no connection in {days} days at {} interfaces, {} of the hours watched",
+            self.watch.interfaces.len(),
+            self.watch.coverage_text()
+        );
+        let held_for_strays = (unknown_matches > 0)
+            .then(|| format!("{unknown_matches} records of unknown interfaces might have used it"));
+        let confidence = match tier {
+            Tier::U0 | Tier::U1 => Confidence::Low,
+            Tier::U2 => Confidence::Medium,
+            Tier::U3 | Tier::U4 => Confidence::High,
+        };
+        RuleVerdict {
+            rule,
+            earned,
+            status: RuleStatus::Unused,
+            tier: Some(tier),
+            confidence,
+            reasons: vec![watched, why],
+            hold: protected.map(str::to_owned).or(held_for_strays),
+        }
+    }
+
+    fn unknown_matches(&self) -> u64 {
+        if self.strays.is_empty() {
+            return 0;
+        }
+        let enis = self
+            .watch
+            .interfaces
+            .iter()
+            .filter_map(|id| self.court.series.latest().enis.get(id));
+        let subnets: Vec<SubnetId> = enis.filter_map(|eni| eni.subnet_id.clone()).collect();
+        self.strays.matching(self.rule, &subnets)
+    }
+
+    /// Days since the first snapshot that has the rule as it is, where every
+    /// later one has it too. An undated snapshot stands for the whole window.
+    fn rule_days(&self) -> Option<i64> {
+        let has = |snapshot: &&crate::model::Snapshot| {
+            let group = snapshot.groups.get(&self.group.id);
+            group.is_some_and(|group| group.rules.iter().any(|rule| rule == self.rule))
+        };
+        let snapshots: Vec<_> = self.court.series.snapshots().collect();
+        let oldest = snapshots.iter().rev().copied().take_while(has).last()?;
+        let Some(since) = oldest.captured_at else {
+            return Some(self.window.seconds() / DAY);
+        };
+        let end = self.window.span?.end;
+        Some((end.0 - since.0).div_euclid(DAY))
+    }
+
+    fn vacuous(&self) -> bool {
+        match &self.rule.peer {
+            Peer::SecurityGroup(label) => !self
+                .court
+                .series
+                .latest()
+                .enis
+                .values()
+                .any(|eni| eni.groups.contains(label)),
+            Peer::Cidr(_) | Peer::PrefixList(_) => false,
+        }
+    }
+}
+
+fn conversations(count: u64) -> String {
+    if count == 1 {
+        "1 conversation".to_owned()
+    } else {
+        format!("{count} conversations")
+    }
+}
+
+/// The doubts that remain about a rule, in words.
+fn doubts(earned: &RuleUse) -> Vec<String> {
+    let mut doubts = Vec::new();
+    let either_way = earned.needed_in_doubt + earned.shared_in_doubt;
+    if either_way > 0 {
+        doubts.push(format!(
+            "{} may or may not be its own: who opened them, or which part of the rule they used, the logs do not tell",
+            conversations(either_way)
+        ));
+    }
+    if earned.possible > 0 {
+        doubts.push(format!(
+            "{} may have used it: their peer's groups, or the rules of that moment, are not known",
+            conversations(earned.possible)
+        ));
+    }
+    doubts
+}

@@ -1,0 +1,447 @@
+//! How well a group was watched, and how strong an "unused" may therefore be.
+//!
+//! A claim of non-use stands on coverage: of every interface that carries the
+//! group, over the whole window, without loss. The tiers and their conditions
+//! are those of the specification; the first condition that fails is told.
+
+use crate::evidence::Evidence;
+use crate::evidence::coverage::HourSet;
+use crate::evidence::interface::InterfaceEvidence;
+use crate::model::Eni;
+use crate::model::EniId;
+use crate::net::Span;
+use crate::net::Timestamp;
+use crate::net::time::DAY;
+
+use crate::attribute::verdict::Tier;
+
+/// Hours of the whole evidence: when anything was delivered at all.
+#[derive(Debug)]
+pub struct Window {
+    /// First and last second seen.
+    pub span: Option<Span>,
+    /// Hours in which some interface was heard of.
+    delivered: HourSet,
+    /// Whether any ACCEPT was seen at all.
+    pub accepts: bool,
+}
+
+impl Window {
+    /// The window of some evidence.
+    #[must_use]
+    pub fn of(evidence: &Evidence) -> Window {
+        let mut delivered = HourSet::default();
+        // In hash order, which is lawful: a union of sets.
+        for interface in evidence.interfaces.values() {
+            delivered.merge(&interface.observed);
+            delivered.merge(&interface.lost);
+        }
+        Window {
+            span: evidence.span,
+            delivered,
+            accepts: evidence.rows.accepted > 0,
+        }
+    }
+
+    /// Whole hours from the first to the last.
+    #[must_use]
+    pub fn hours(&self) -> u64 {
+        let hours = self
+            .span
+            .map_or(0, |span| span.end.hour() - span.start.hour() + 1);
+        u64::try_from(hours).unwrap_or(0)
+    }
+
+    /// Length in seconds.
+    #[must_use]
+    pub fn seconds(&self) -> i64 {
+        self.span.map_or(0, Span::seconds)
+    }
+}
+
+/// How one group was watched: the worst of its interfaces decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupWatch {
+    /// Interfaces that carry the group.
+    pub interfaces: Vec<EniId>,
+    /// Of those, the ones the logs speak of.
+    pub logged: u64,
+    /// Interfaces in use that the logs never speak of.
+    pub unlogged: Vec<EniId>,
+    /// Hours watched, at the worst interface.
+    pub hours_watched: u64,
+    /// Hours with loss, at the worst interface.
+    pub hours_lost: u64,
+    /// Hours of the window.
+    pub hours: u64,
+    /// Days with accepted traffic, at the busiest interface.
+    pub active_days: u64,
+    /// Records at its interfaces that could not be read in full.
+    pub incomplete: u64,
+}
+
+impl GroupWatch {
+    /// How the interfaces of a group were watched.
+    #[must_use]
+    pub fn of<'a>(
+        enis: impl Iterator<Item = &'a Eni>,
+        evidence: &Evidence,
+        window: &Window,
+    ) -> GroupWatch {
+        let hours = window.hours();
+        let mut watch = GroupWatch {
+            interfaces: Vec::new(),
+            logged: 0,
+            unlogged: Vec::new(),
+            hours_watched: hours,
+            hours_lost: 0,
+            hours,
+            active_days: 0,
+            incomplete: 0,
+        };
+        for eni in enis {
+            watch.interfaces.push(eni.id);
+            match evidence
+                .interfaces
+                .get(&eni.id)
+                .filter(|seen| !seen.observed.is_empty())
+            {
+                Some(seen) => watch.add(seen, window),
+                None if eni.in_use => watch.unlogged.push(eni.id),
+                None => {}
+            }
+        }
+        if watch.logged == 0 || !watch.unlogged.is_empty() {
+            watch.hours_watched = 0;
+        }
+        watch
+    }
+
+    fn add(&mut self, seen: &InterfaceEvidence, window: &Window) {
+        self.logged += 1;
+        let lost = seen.lost.count();
+        // Observed, or quiet while others were delivered; never the lost ones.
+        let watched = window.delivered.count_without(&seen.lost);
+        self.hours_watched = self.hours_watched.min(watched);
+        self.hours_lost = self.hours_lost.max(lost);
+        self.active_days = self.active_days.max(days(&seen.active));
+        self.incomplete += seen.incomplete_records;
+    }
+
+    /// Whether watched hours are at least this share of all, in thousandths.
+    #[must_use]
+    pub fn covers(&self, thousandths: u64) -> bool {
+        self.hours > 0 && self.hours_watched * 1_000 >= self.hours * thousandths
+    }
+
+    /// Whether lost hours are at most this share of all, in hundred
+    /// thousandths.
+    fn lost_at_most(&self, hundred_thousandths: u64) -> bool {
+        self.hours_lost * 100_000 <= self.hours * hundred_thousandths
+    }
+
+    /// Watched share of the window in percent, one decimal.
+    #[must_use]
+    pub fn coverage_text(&self) -> String {
+        let thousandths = (self.hours_watched * 1_000)
+            .checked_div(self.hours)
+            .unwrap_or(0);
+        format!("{}.{} %", thousandths / 10, thousandths % 10)
+    }
+}
+
+fn days(hours: &HourSet) -> u64 {
+    let mut days: Vec<i64> = hours.iter().map(|hour| hour.div_euclid(24)).collect();
+    days.dedup();
+    u64::try_from(days.len()).unwrap_or(0)
+}
+
+/// What is asked of the tiers beside the group's watch.
+#[derive(Clone, Debug)]
+pub struct Claim<'a> {
+    /// How the group was watched.
+    pub watch: &'a GroupWatch,
+    /// The window.
+    pub window: &'a Window,
+    /// Days since the rule is known to stand unchanged; `None`: not known.
+    pub rule_days: Option<i64>,
+    /// Why the rule belongs to a protected class, if it does.
+    pub protected: Option<&'a str>,
+    /// Records of unknown interfaces that the rule might have let in.
+    pub unknown_matches: u64,
+    /// Whether the rule refers to a group that no interface carries.
+    pub vacuous: bool,
+}
+
+/// The tier of an unused claim and the first condition that kept it from the
+/// next.
+#[must_use]
+pub fn tier(claim: &Claim<'_>) -> (Tier, String) {
+    let steps: [(Tier, Option<String>); 4] = [
+        (Tier::U0, observed_fails(claim)),
+        (Tier::U1, probable_fails(claim)),
+        (Tier::U2, candidate_fails(claim)),
+        (Tier::U3, yearly_fails(claim)),
+    ];
+    let reached = steps
+        .into_iter()
+        .find_map(|(tier, fails)| fails.map(|why| (tier, why)));
+    reached.unwrap_or_else(|| {
+        (
+            Tier::U4,
+            "every condition holds, yearly jobs included".to_owned(),
+        )
+    })
+}
+
+fn first_failing<const N: usize>(conditions: [(bool, String); N]) -> Option<String> {
+    conditions
+        .into_iter()
+        .find(|(holds, _)| !holds)
+        .map(|(_, why)| why)
+}
+
+/// Days of the window that count: whole days, less the share not watched.
+fn effective_days(claim: &Claim<'_>) -> i64 {
+    let (watched, hours) = (claim.watch.hours_watched, claim.watch.hours.max(1));
+    let seconds = i128::from(claim.window.seconds()) * i128::from(watched) / i128::from(hours);
+    i64::try_from(seconds / i128::from(DAY)).unwrap_or(0)
+}
+
+fn observed_fails(claim: &Claim<'_>) -> Option<String> {
+    let watch = claim.watch;
+    let days = claim.window.seconds() / DAY;
+    first_failing([
+        (
+            claim.window.accepts,
+            "the logs carry no ACCEPT record at all".to_owned(),
+        ),
+        (
+            watch.unlogged.is_empty(),
+            format!(
+                "{} interfaces of the group are not in the logs",
+                watch.unlogged.len()
+            ),
+        ),
+        (
+            watch.covers(500),
+            format!(
+                "only {} of the hours were watched, 50 % needed",
+                watch.coverage_text()
+            ),
+        ),
+        (
+            claim.unknown_matches == 0,
+            format!(
+                "{} records of unknown interfaces might have used it",
+                claim.unknown_matches
+            ),
+        ),
+        (
+            watch.incomplete == 0,
+            format!(
+                "{} records of its interfaces lack address, port or protocol",
+                watch.incomplete
+            ),
+        ),
+        (
+            days >= 7,
+            format!("the logs span {days} days, 7 needed for any claim"),
+        ),
+    ])
+}
+
+fn probable_fails(claim: &Claim<'_>) -> Option<String> {
+    let watch = claim.watch;
+    let (effective, days) = (effective_days(claim), claim.window.seconds() / DAY);
+    let active = i64::try_from(watch.active_days).unwrap_or(i64::MAX);
+    first_failing([
+        (
+            claim.protected.is_none(),
+            claim.protected.unwrap_or_default().to_owned(),
+        ),
+        (
+            effective >= 30,
+            format!("{effective} days watched, 30 needed"),
+        ),
+        (
+            month_ends(claim.window.span, 1),
+            "no month end in the window".to_owned(),
+        ),
+        (
+            watch.covers(950),
+            format!(
+                "{} of the hours watched, 95 % needed",
+                watch.coverage_text()
+            ),
+        ),
+        (
+            watch.lost_at_most(500),
+            format!(
+                "{} of {} hours lost records, 0.5 % allowed",
+                watch.hours_lost, watch.hours
+            ),
+        ),
+        (
+            active * 2 >= days,
+            format!("its interfaces had traffic on {active} of {days} days, half needed"),
+        ),
+    ])
+}
+
+fn candidate_fails(claim: &Claim<'_>) -> Option<String> {
+    let watch = claim.watch;
+    let effective = effective_days(claim);
+    first_failing([
+        (
+            !claim.vacuous,
+            "it refers to a group that no interface carries now".to_owned(),
+        ),
+        (
+            effective >= 90,
+            format!("{effective} days watched, 90 needed"),
+        ),
+        (
+            month_ends(claim.window.span, 3),
+            "no quarter end in the window".to_owned(),
+        ),
+        (
+            watch.covers(990),
+            format!(
+                "{} of the hours watched, 99 % needed",
+                watch.coverage_text()
+            ),
+        ),
+        (
+            watch.lost_at_most(50),
+            format!(
+                "{} of {} hours lost records, 0.05 % allowed",
+                watch.hours_lost, watch.hours
+            ),
+        ),
+        (
+            claim.rule_days.is_some_and(|days| days >= 90),
+            "the rule is not known to be 90 days old".to_owned(),
+        ),
+    ])
+}
+
+fn yearly_fails(claim: &Claim<'_>) -> Option<String> {
+    let effective = effective_days(claim);
+    first_failing([(
+        effective >= 396,
+        format!("{effective} days watched, 396 needed for yearly jobs"),
+    )])
+}
+
+/// Whether a month end lies in the span whose month is a multiple of `every`.
+fn month_ends(span: Option<Span>, every: i8) -> bool {
+    let Some(span) = span else {
+        return false;
+    };
+    // The first second of a month follows the end of another.
+    let month = |time: Timestamp| {
+        let date = jiff::Timestamp::from_second(time.0)
+            .ok()?
+            .to_zoned(jiff::tz::TimeZone::UTC);
+        Some((date.year(), date.month()))
+    };
+    let (Some(mut at), Some(last)) = (month(span.start), month(span.end)) else {
+        return false;
+    };
+    while at < last {
+        if at.1 % every == 0 {
+            return true;
+        }
+        at = if at.1 == 12 {
+            (at.0 + 1, 1)
+        } else {
+            (at.0, at.1 + 1)
+        };
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watch(hours_watched: u64, hours: u64) -> GroupWatch {
+        GroupWatch {
+            interfaces: Vec::new(),
+            logged: 1,
+            unlogged: Vec::new(),
+            hours_watched,
+            hours_lost: 0,
+            hours,
+            active_days: hours / 24,
+            incomplete: 0,
+        }
+    }
+
+    fn window(first: &str, last: &str) -> Window {
+        let span = Span {
+            start: Timestamp::parse_rfc3339(first).unwrap(),
+            end: Timestamp::parse_rfc3339(last).unwrap(),
+        };
+        Window {
+            span: Some(span),
+            delivered: HourSet::default(),
+            accepts: true,
+        }
+    }
+
+    fn tier_of(watch: &GroupWatch, window: &Window, protected: Option<&str>) -> Tier {
+        let claim = Claim {
+            watch,
+            window,
+            rule_days: Some(400),
+            protected,
+            unknown_matches: 0,
+            vacuous: false,
+        };
+        tier(&claim).0
+    }
+
+    #[test]
+    fn sixty_days_are_probable_and_a_hundred_with_a_quarter_end_a_candidate() {
+        let sixty = window("2026-01-10T00:00:00Z", "2026-03-11T00:00:00Z");
+        assert_eq!(tier_of(&watch(60 * 24, 60 * 24), &sixty, None), Tier::U2);
+        let hundred = window("2026-01-10T00:00:00Z", "2026-04-20T00:00:00Z");
+        assert_eq!(
+            tier_of(&watch(100 * 24, 100 * 24), &hundred, None),
+            Tier::U3
+        );
+        assert_eq!(
+            tier_of(&watch(100 * 24, 100 * 24), &hundred, Some("protected")),
+            Tier::U1
+        );
+    }
+
+    #[test]
+    fn a_day_is_no_claim_and_loss_caps_it() {
+        let day = window("2026-01-10T00:00:00Z", "2026-01-11T00:00:00Z");
+        assert_eq!(tier_of(&watch(24, 24), &day, None), Tier::U0);
+        let hundred = window("2026-01-10T00:00:00Z", "2026-04-20T00:00:00Z");
+        let lossy = GroupWatch {
+            hours_lost: 48,
+            ..watch(98 * 24, 100 * 24)
+        };
+        assert_eq!(tier_of(&lossy, &hundred, None), Tier::U1);
+    }
+
+    #[test]
+    fn a_year_covers_yearly_jobs() {
+        let year = window("2025-01-01T00:00:00Z", "2026-03-01T00:00:00Z");
+        assert_eq!(tier_of(&watch(424 * 24, 424 * 24), &year, None), Tier::U4);
+    }
+
+    #[test]
+    fn a_month_end_lies_between_months() {
+        let inside = window("2026-01-02T00:00:00Z", "2026-01-30T00:00:00Z");
+        assert!(!month_ends(inside.span, 1));
+        let over = window("2026-02-27T00:00:00Z", "2026-03-02T00:00:00Z");
+        assert!(month_ends(over.span, 1));
+        assert!(!month_ends(over.span, 3));
+    }
+}
