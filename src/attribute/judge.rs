@@ -26,6 +26,7 @@ use crate::evidence::interface::InterfaceEvidence;
 use crate::model::Direction;
 use crate::model::Eni;
 use crate::model::EniId;
+use crate::model::TcpFlags;
 use crate::net::Span;
 
 /// Seconds by which a record's times may lag its packets.
@@ -327,6 +328,13 @@ impl Case<'_, '_> {
         });
     }
 
+    /// Whether the responder of a connection in this direction answered with
+    /// more than a reset.
+    fn answered(&self, direction: Direction) -> bool {
+        let reply = self.conversation.half(direction.reverse()).accepted;
+        reply.is_some_and(|cell| cell.answers > 0 || cell.flags != TcpFlags(TcpFlags::RST))
+    }
+
     /// Notes what must keep passing, one entry for each range of the service.
     fn need(
         &self,
@@ -363,6 +371,7 @@ impl Case<'_, '_> {
                 service,
                 peer: self.conversation.key.peer,
                 in_doubt,
+                answered: self.answered(direction),
                 records: if position == 0 { records } else { 0 },
                 covered_by: covered_by.clone(),
             });

@@ -17,26 +17,26 @@ const BREAK_GLASS_PORTS: [u16; 2] = [22, 3389];
 /// Words in tags that name a standby.
 const STANDBY_WORDS: [&str; 5] = ["dr", "failover", "standby", "disaster-recovery", "passive"];
 
-/// Why a rule is protected, if it is.
+/// Why a rule is protected, if it is: a sentence without its subject.
 #[must_use]
 pub fn protected(rule: &SgRule, group: &SecurityGroup, scene: &Scene<'_>) -> Option<&'static str> {
     if is_path_mtu(rule.transport) {
         return Some(
-            "protected: path MTU discovery or neighbour discovery needs it though nothing may be seen",
+            "is protected: path MTU discovery or neighbour discovery needs it though nothing may be seen",
         );
     }
     if is_port(rule.transport, &FAILOVER_PORTS) {
-        return Some("protected: a cluster failover port");
+        return Some("is protected: it is a cluster's failover port");
     }
     if is_port(rule.transport, &BREAK_GLASS_PORTS) {
-        return Some("protected: break-glass access is rarely used and needed when it is");
+        return Some("is protected: break-glass access is rarely used and needed when it is");
     }
     if group
         .tags
         .values()
         .any(|value| STANDBY_WORDS.contains(&value.to_ascii_lowercase().as_str()))
     {
-        return Some("protected: the group is tagged as standby");
+        return Some("is protected: the group is tagged as standby");
     }
     protected_peer(&rule.peer, group, scene)
 }
@@ -44,10 +44,10 @@ pub fn protected(rule: &SgRule, group: &SecurityGroup, scene: &Scene<'_>) -> Opt
 fn protected_peer(peer: &Peer, group: &SecurityGroup, scene: &Scene<'_>) -> Option<&'static str> {
     match peer {
         Peer::SecurityGroup(label) if scene.on_balancer(label) => {
-            Some("protected: it refers to a Network Load Balancer's group")
+            Some("is protected: it refers to a Network Load Balancer's group")
         }
         Peer::SecurityGroup(label) if *label == group.id && on_efa(group, scene) => {
-            Some("protected: EFA traffic needs the group's reference to itself and is not logged")
+            Some("is protected: EFA traffic needs the group's reference to itself and is not logged")
         }
         Peer::PrefixList(list) => {
             let managed = scene
@@ -55,7 +55,7 @@ fn protected_peer(peer: &Peer, group: &SecurityGroup, scene: &Scene<'_>) -> Opti
                 .prefix_lists
                 .get(list)
                 .is_some_and(|list| list.aws_managed);
-            managed.then_some("protected: it admits a managed service's prefix list")
+            managed.then_some("is protected: it admits a managed service's prefix list")
         }
         Peer::SecurityGroup(_) | Peer::Cidr(_) => None,
     }

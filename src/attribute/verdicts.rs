@@ -44,7 +44,8 @@ pub struct RuleVerdict {
     pub confidence: Confidence,
     /// Why.
     pub reasons: Vec<String>,
-    /// Why no proposal may touch it, where none may.
+    /// Why no proposal may touch it, where none may: a sentence without its
+    /// subject.
     pub hold: Option<String>,
 }
 
@@ -155,7 +156,7 @@ impl RuleBench<'_> {
             tier: None,
             confidence: Confidence::High,
             reasons: vec![why],
-            hold: Some(format!("it has no effect on anything ({service})")),
+            hold: Some(format!("is for traffic that groups never filter ({service})")),
         }
     }
 
@@ -192,7 +193,7 @@ impl RuleBench<'_> {
         };
         let possible = earned.possible + earned.needed_in_doubt > 0;
         let hold = (possible && status != RuleStatus::Used)
-            .then(|| "whether it was used stays in doubt".to_owned());
+            .then(|| "may have been used: the logs leave it in doubt".to_owned());
         RuleVerdict {
             rule,
             earned,
@@ -221,8 +222,8 @@ impl RuleBench<'_> {
             status: RuleStatus::Unobservable,
             tier: Some(Tier::U0),
             confidence: Confidence::Low,
-            reasons: vec![why.clone()],
-            hold: Some(why),
+            reasons: vec![why],
+            hold: Some("cannot be observed".to_owned()),
         }
     }
 
@@ -245,7 +246,7 @@ impl RuleBench<'_> {
             self.watch.coverage_text()
         );
         let held_for_strays = (unknown_matches > 0)
-            .then(|| format!("{unknown_matches} records of unknown interfaces might have used it"));
+            .then(|| format!("may have been used by {unknown_matches} records of interfaces that no snapshot knows"));
         let confidence = match tier {
             Tier::U0 | Tier::U1 => Confidence::Low,
             Tier::U2 => Confidence::Medium,

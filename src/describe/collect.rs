@@ -113,6 +113,9 @@ impl Collector {
         let Some(object) = Object::of(value) else {
             return Ok(false);
         };
+        if own_output(object) {
+            return Ok(false);
+        }
         if let Some(answer) = Answer::holding(object) {
             self.take(answer, std::slice::from_ref(value), object, file)?;
             return Ok(true);
@@ -319,6 +322,13 @@ impl Collector {
     }
 }
 
+/// Whether this is an analysis or another document of flowcinch's own, saved
+/// beside the answers: its `security_groups` are findings, not answers.
+fn own_output(object: Object<'_>) -> bool {
+    let schema = object.field("schema").and_then(Value::as_str);
+    schema.is_some_and(|schema| schema.starts_with("flowcinch."))
+}
+
 fn syntax(file: &str, error: &serde_json::Error) -> DescribeError {
     let text = error.to_string();
     // The position stands in fields of its own.
@@ -373,6 +383,15 @@ mod tests {
         ] {
             assert_eq!(load(&[("a.json", &text)]), plain, "{text}");
         }
+    }
+
+    #[test]
+    fn an_analysis_beside_the_answers_is_no_answer() {
+        let analysis =
+            r#"{"schema": "flowcinch.analysis.v1", "security_groups": [{"group_id": "sg-1"}]}"#;
+        let loaded = load(&[("analysis.json", analysis)]);
+        assert!(loaded.snapshot.groups.is_empty());
+        assert!(codes(&loaded).contains(&"SN108"));
     }
 
     #[test]

@@ -136,6 +136,25 @@ impl PortSet {
         self.ranges.iter().any(|own| own.covers(range))
     }
 
+    /// The ports that are here and not in `other`.
+    #[must_use]
+    pub fn difference(&self, other: &PortSet) -> PortSet {
+        let mut left = Vec::new();
+        for range in &self.ranges {
+            // Lowest port of the range not yet decided; past the end of the
+            // port space it becomes `None`.
+            let mut next = Some(range.from);
+            for gone in other.ranges.iter().filter(|gone| gone.overlaps(*range)) {
+                let Some(from) = next else { break };
+                let before = gone.from.checked_sub(1);
+                left.extend(before.and_then(|to| PortRange::new(from, to)));
+                next = gone.to.checked_add(1);
+            }
+            left.extend(next.and_then(|from| PortRange::new(from, range.to)));
+        }
+        PortSet { ranges: left }
+    }
+
     /// Adds a range.
     pub fn insert(&mut self, range: PortRange) {
         let mut grown = range;
@@ -194,6 +213,25 @@ mod tests {
             for port in 0..45 {
                 let inside = ranges.iter().any(|range| range.contains(port));
                 prop_assert_eq!(collected.covers(PortRange::single(port)), inside);
+            }
+        }
+
+        #[test]
+        fn a_difference_has_what_one_has_and_the_other_lacks(
+            ours in prop::collection::vec(range(), 0..6),
+            theirs in prop::collection::vec(range(), 0..6),
+            edge in any::<bool>(),
+        ) {
+            let mut theirs: PortSet = theirs.into_iter().collect();
+            let mut ours: PortSet = ours.into_iter().collect();
+            if edge {
+                ours.insert(PortRange::spanning(65_000, u16::MAX));
+                theirs.insert(PortRange::spanning(65_500, u16::MAX));
+            }
+            let left = ours.difference(&theirs);
+            for port in (0..45).chain([64_999, 65_000, 65_499, 65_500, u16::MAX]) {
+                let port = PortRange::single(port);
+                prop_assert_eq!(left.covers(port), ours.covers(port) && !theirs.covers(port));
             }
         }
     }

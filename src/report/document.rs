@@ -81,6 +81,10 @@ pub struct Ingest {
     pub malformed_samples: Vec<MalformedSample>,
     /// Objects that could not be read to their end.
     pub unreadable: Vec<Unreadable>,
+    /// Rows outside the span asked for by `--since` and `--until`: read, and
+    /// counted nowhere else.
+    #[serde(default)]
+    pub outside_window: u64,
 }
 
 /// A line that could not be read, and where it stands.

@@ -1,6 +1,18 @@
 //! The analysis as a document, and the document as bytes, one file a format.
 //!
-//! Floor 6. Computing code never prints; these renderers never compute.
+//! Floor 6. Computing code never prints; these renderers never compute. What
+//! they share stands beside them: [`code`] names the findings, [`findings`]
+//! counts them, [`words`] and [`human`] say them, [`escape`] keeps text of
+//! others harmless.
 
+pub mod code;
 pub mod document;
+mod page;
+pub mod escape;
+pub mod explain;
+pub mod findings;
+pub mod human;
+pub mod json;
+pub mod text;
 pub mod why;
+pub mod words;

@@ -1,7 +1,19 @@
-//! What a proposal decides, and how far it may be trusted.
+//! The answer: what a proposal decides, what it changes, and how far it may be
+//! trusted. Plain nouns, shared by the code that proposes and the code that
+//! proves.
+
+use std::iter::Sum;
+use std::ops::Add;
 
 use serde::Deserialize;
 use serde::Serialize;
+
+use crate::model::Direction;
+use crate::model::Peer;
+use crate::model::SgId;
+use crate::model::SgRuleId;
+use crate::model::Transport;
+use crate::net::cidr::Family;
 
 /// What a proposal decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,4 +37,103 @@ pub enum Applicability {
     Review,
     /// May be applied.
     Apply,
+}
+
+/// A rule that should stand after the change.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PlannedRule {
+    /// What it matches.
+    pub transport: Transport,
+    /// Whom it admits.
+    pub peer: Peer,
+    /// Rules of today that it stands in for, sorted. Several planned rules may
+    /// name the same one: the first takes over its id, the others are added.
+    pub replaces: Vec<SgRuleId>,
+    /// Records of what was seen that it carries.
+    pub records: u64,
+}
+
+/// Rules as a quota counts them, each family apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Quota {
+    /// Counted for IPv4.
+    pub v4: u64,
+    /// Counted for IPv6.
+    pub v6: u64,
+}
+
+impl Quota {
+    /// The count of the family that has more.
+    #[must_use]
+    pub fn most(self) -> u64 {
+        self.v4.max(self.v6)
+    }
+
+    /// Whether both families are within a quota.
+    #[must_use]
+    pub fn within(self, quota: u64) -> bool {
+        self.most() <= quota
+    }
+
+    /// The family's own count.
+    #[must_use]
+    pub fn of(self, family: Family) -> u64 {
+        match family {
+            Family::V4 => self.v4,
+            Family::V6 => self.v6,
+        }
+    }
+}
+
+impl Add for Quota {
+    type Output = Quota;
+
+    fn add(self, other: Quota) -> Quota {
+        let Quota { v4, v6 } = other;
+        Quota {
+            v4: self.v4 + v4,
+            v6: self.v6 + v6,
+        }
+    }
+}
+
+impl Sum for Quota {
+    fn sum<I: Iterator<Item = Quota>>(iter: I) -> Quota {
+        iter.fold(Quota::default(), Add::add)
+    }
+}
+
+/// What to change in one direction of one group.
+///
+/// Invariant: each of today's rules of that direction is in exactly one of
+/// `keep`, `remove`, and the `replaces` of some of `rules`. What stands after
+/// the change is `keep` and `rules`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposal {
+    /// The group.
+    pub group_id: SgId,
+    /// The direction.
+    pub direction: Direction,
+    /// What is proposed.
+    pub decision: Decision,
+    /// How far it may be trusted.
+    pub applicability: Applicability,
+    /// Why, in plain sentences.
+    pub reasons: Vec<String>,
+    /// New or narrowed rules, sorted.
+    pub rules: Vec<PlannedRule>,
+    /// Rules to leave as they are, sorted.
+    pub keep: Vec<SgRuleId>,
+    /// Rules to delete without replacement, sorted.
+    pub remove: Vec<SgRuleId>,
+    /// Volume address × service × protocol open today; IPv6 in /64 networks.
+    pub exposure_before: u128,
+    /// The same after the change.
+    pub exposure_after: u128,
+    /// What today's rules count in the quota.
+    pub quota_before: Quota,
+    /// The same after the change.
+    pub quota_after: Quota,
+    /// How far from the best possible, 0 to 1; `None` where not known.
+    pub optimality_gap: Option<f64>,
 }

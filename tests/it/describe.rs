@@ -111,7 +111,7 @@ fn groups_are_built_from_rules_alone() {
 }
 
 #[test]
-fn a_group_referenced_by_name_is_resolved_within_its_vpc_or_kept_as_the_name() {
+fn a_group_referenced_by_name_is_resolved_within_its_vpc_or_kept_by_name() {
     let group = |name: &str| {
         json!({"SecurityGroups": [
             {"GroupId": "sg-a", "GroupName": "a", "VpcId": "vpc-1", "IpPermissions": [{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupName": name, "UserId": "1"}]}]},
@@ -119,7 +119,7 @@ fn a_group_referenced_by_name_is_resolved_within_its_vpc_or_kept_as_the_name() {
             {"GroupId": "sg-c", "GroupName": "c", "VpcId": "vpc-2", "IpPermissions": []}]})
         .to_string()
     };
-    for (name, peer) in [("b", "sg-b"), ("c", "c")] {
+    for (name, peer) in [("b", "sg-b"), ("c", "name:c"), ("c\n c", "name:c__c")] {
         let loaded = load(&[("a.json", group(name).as_bytes())]);
         let rule = &loaded.snapshot.groups[&SgId::from("sg-a")].rules[0];
         assert_eq!(rule.peer, Peer::SecurityGroup(SgId::from(peer)));
@@ -274,6 +274,42 @@ fn config_items_fill_in_what_no_describe_call_shows() {
         ("history.json", history.to_string().as_bytes()),
     ]);
     assert_eq!(described.snapshot.groups[&SgId::from("sg-web")].name, "web");
+}
+
+#[test]
+fn repeats_in_two_regions_are_silent_and_each_difference_is_noted_with_both_files() {
+    let other = GROUPS.replace("443", "8443");
+    let same = load(&[
+        ("a/g.json", GROUPS.as_bytes()),
+        ("b/g.json", GROUPS.as_bytes()),
+    ]);
+    assert_eq!(text_of(&same, "SN109"), None);
+    let loaded = load(&[
+        ("a/g.json", GROUPS.as_bytes()),
+        ("b/g.json", other.as_bytes()),
+    ]);
+    let text = text_of(&loaded, "SN109").unwrap();
+    assert!(
+        text.contains("`sg-web` in `a/g.json` and `b/g.json`"),
+        "{text}"
+    );
+    assert!(rule_ids(&loaded, "sg-web")[0].contains("8443"));
+}
+
+#[test]
+fn an_answer_in_one_file_is_read_without_a_folder_and_named_in_errors() {
+    let outer = folder(&[
+        ("groups", &gzip(GROUPS.as_bytes())),
+        ("notes.txt", b"nothing"),
+    ]);
+    let loaded = describe::load(&outer.path().join("groups")).unwrap();
+    assert_eq!(loaded.snapshot.groups.len(), 1);
+    let path = outer.path().join("notes.txt");
+    let message = describe::load(&path).unwrap_err().to_string();
+    assert!(
+        message.starts_with(&format!("`{}`:1:2: not JSON", path.display())),
+        "{message}"
+    );
 }
 
 #[test]

@@ -194,7 +194,7 @@ impl Names {
     }
 
     /// The rule in full. A group that is known by name only, and by no name
-    /// of this VPC, stays in the rule under that name, where nothing matches.
+    /// of this VPC, stays in the rule under [`stand_in`], which nothing matches.
     fn rule(
         &self,
         group: &SecurityGroup,
@@ -215,7 +215,7 @@ impl Names {
                 notes.about(Doubt::GROUP_NAMED_ONLY, text);
                 let key = (group.vpc_id.clone(), name);
                 let known = self.0.get(&key).cloned().flatten();
-                Peer::SecurityGroup(known.unwrap_or_else(|| SgId::from(key.1.as_str())))
+                Peer::SecurityGroup(known.unwrap_or_else(|| stand_in(&key.1)))
             }
         };
         let derived = || SgRule::derived_id(&group.id, direction, transport, &peer);
@@ -229,4 +229,18 @@ impl Names {
             description,
         }
     }
+}
+
+/// An id in place of one that is missing: no real id has a colon after
+/// `name`, and names may be any text, so only plain characters are kept.
+fn stand_in(name: &str) -> SgId {
+    let plain = |letter: char| {
+        if letter.is_ascii_graphic() {
+            letter
+        } else {
+            '_'
+        }
+    };
+    let kept: String = name.chars().take(100).map(plain).collect();
+    SgId::from(format!("name:{kept}").as_str())
 }

@@ -1,0 +1,69 @@
+//! `analyze`: run, then deliver the one document to wherever it was asked for.
+
+use std::path::Path;
+
+use flowcinch::report::document::Analysis;
+use flowcinch::report::json;
+use flowcinch::report::text;
+
+use crate::cli::Failure;
+use crate::cli::args::AnalyzeArgs;
+use crate::cli::args::Color;
+use crate::cli::args::Format;
+use crate::cli::config;
+use crate::cli::config::AnalyzeConfig;
+use crate::cli::config::Delivery;
+use crate::cli::connect;
+use crate::cli::messages;
+use crate::cli::outcome::Outcome;
+use crate::cli::output;
+use crate::cli::progress::Bar;
+
+/// Runs the command.
+pub(crate) fn run(args: &AnalyzeArgs, color: Color) -> Result<Outcome, Failure> {
+    let config = AnalyzeConfig::new(args, color);
+    // A folder that cannot be made is better known before hours of reading.
+    if let Some(folder) = &config.delivery.out {
+        output::make_folder(folder)?;
+    }
+    let analysis = read(&config)?;
+    deliver(&config.delivery, &analysis)?;
+    let (outcome, gaps) = Outcome::of(&analysis, config.bad_lines);
+    if config.delivery.notes && !gaps.is_empty() {
+        messages::note(&format!("incomplete input: {}", gaps.join("; ")));
+    }
+    Ok(outcome.or_zero(config.exit_zero))
+}
+
+fn read(config: &AnalyzeConfig) -> Result<Analysis, Failure> {
+    let bar = Bar::new(config.progress);
+    let analysis = connect::analyze(&config.request, &bar);
+    bar.finish();
+    analysis
+}
+
+/// Writes the files first: whoever reads the printed document may then count
+/// on them. Both are the same bytes.
+fn deliver(delivery: &Delivery, analysis: &Analysis) -> Result<(), Failure> {
+    let document = json::to_bytes(analysis)?;
+    if let Some(folder) = &delivery.out {
+        write(folder, &document, analysis)?;
+        if delivery.notes {
+            let path = folder.join("analysis.json");
+            messages::note(&format!("wrote {}", path.display()));
+        }
+    }
+    match delivery.format {
+        Format::Json => output::print(&document)?,
+        Format::Text => output::print(text::render(analysis, delivery.text).as_bytes())?,
+    }
+    Ok(())
+}
+
+/// The text first, so that an analysis.json that is there has its report.
+fn write(folder: &Path, document: &[u8], analysis: &Analysis) -> Result<(), Failure> {
+    let report = text::render(analysis, config::file_text(true));
+    output::write_file(&folder.join("report.txt"), report.as_bytes())?;
+    output::write_file(&folder.join("analysis.json"), document)?;
+    Ok(())
+}

@@ -1,0 +1,225 @@
+//! What was meant: typed values made of what was typed and of where it was
+//! typed (a terminal or a pipe, how wide, with which colours).
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use anstream::AutoStream;
+use anstream::ColorChoice;
+use flowcinch::pipeline::Assign;
+use flowcinch::pipeline::MinConfidence;
+use flowcinch::pipeline::Obligations;
+use flowcinch::pipeline::Request;
+use flowcinch::report::text;
+use flowcinch::report::text::TextOptions;
+
+use crate::cli::args::AnalyzeArgs;
+use crate::cli::args::Color;
+use crate::cli::args::Format;
+use crate::cli::args::Keepers;
+use crate::cli::args::Kept;
+use crate::cli::args::LogArgs;
+use crate::cli::args::Provider;
+use crate::cli::args::SampleArgs;
+use crate::cli::args::Sureness;
+use crate::cli::args::WhyArgs;
+use crate::cli::values::BadLines;
+use crate::cli::values::Service;
+
+/// Widest page that is still easy to read, in columns.
+const MAX_WIDTH: usize = 140;
+
+/// One run of `analyze`.
+#[derive(Debug)]
+pub(crate) struct AnalyzeConfig {
+    /// What the library is asked.
+    pub(crate) request: Request,
+    /// How many bad lines are borne.
+    pub(crate) bad_lines: BadLines,
+    /// Where the result goes, and how.
+    pub(crate) delivery: Delivery,
+    /// Whether a progress bar is drawn.
+    pub(crate) progress: bool,
+    /// Whether findings end in 0.
+    pub(crate) exit_zero: bool,
+}
+
+/// Where a result goes, and how.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    /// What standard output gets.
+    pub(crate) format: Format,
+    /// Folder that gets the files.
+    pub(crate) out: Option<PathBuf>,
+    /// How text looks on standard output.
+    pub(crate) text: TextOptions,
+    /// Whether notes go to standard error.
+    pub(crate) notes: bool,
+}
+
+impl AnalyzeConfig {
+    /// What `analyze` was asked.
+    pub(crate) fn new(args: &AnalyzeArgs, color: Color) -> AnalyzeConfig {
+        let log = &args.log;
+        AnalyzeConfig {
+            request: request(args),
+            bad_lines: log.max_bad_lines,
+            delivery: Delivery {
+                format: log.format,
+                out: log.out.clone(),
+                text: stdout_text(color, args.full),
+                notes: !log.quiet,
+            },
+            progress: progress(log),
+            exit_zero: args.exit_zero,
+        }
+    }
+}
+
+fn progress(log: &LogArgs) -> bool {
+    !log.quiet && !log.no_progress && std::io::stderr().is_terminal()
+}
+
+fn request(args: &AnalyzeArgs) -> Request {
+    let (log, judge) = (&args.log, &args.judge);
+    Request {
+        logs: args.logs.clone(),
+        snapshots: args.snapshots.clone(),
+        fields: log.fields.clone(),
+        since: log.since,
+        until: log.until,
+        threads: log.threads,
+        memory: log.memory,
+        rule_quota: judge.rule_quota,
+        min_confidence: match judge.min_confidence {
+            Sureness::Certain => MinConfidence::Certain,
+            Sureness::High => MinConfidence::High,
+        },
+        obligations: match judge.obligations {
+            Kept::All => Obligations::All,
+            Kept::Answered => Obligations::Answered,
+        },
+        assign: match judge.assign {
+            Keepers::All => Assign::All,
+            Keepers::One => Assign::One,
+        },
+    }
+}
+
+/// One run of `why`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WhyConfig {
+    /// Who opens: an address or an interface id.
+    pub(crate) source: String,
+    /// Who answers: an address or an interface id.
+    pub(crate) destination: String,
+    /// What is asked for.
+    pub(crate) service: Service,
+    /// Folders or JSON files.
+    pub(crate) snapshots: Vec<PathBuf>,
+    /// What standard output gets.
+    pub(crate) format: Format,
+}
+
+impl WhyConfig {
+    /// What `why` was asked.
+    pub(crate) fn new(args: &WhyArgs) -> WhyConfig {
+        WhyConfig {
+            source: args.source.clone(),
+            destination: args.destination.clone(),
+            service: args.service,
+            snapshots: args.snapshots.clone(),
+            format: args.format,
+        }
+    }
+}
+
+/// One run of `sample`. What is `None` was not asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SampleConfig {
+    /// Folder to write.
+    pub(crate) out: PathBuf,
+    /// Log records.
+    pub(crate) records: u64,
+    /// Where the chance starts from.
+    pub(crate) seed: u64,
+    /// Version of the log format, 2 to 11.
+    pub(crate) format_version: u8,
+    /// The cloud to imitate.
+    pub(crate) provider: Provider,
+    /// Interfaces, at least 1.
+    pub(crate) interfaces: Option<u32>,
+    /// Days, at least 1.
+    pub(crate) days: Option<u32>,
+    /// Share of interface-hours with SKIPDATA, 0 to 1.
+    pub(crate) skip_share: Option<f64>,
+    /// Share of records that are scans, 0 to 1.
+    pub(crate) scan_share: Option<f64>,
+    /// Plain text instead of gzip.
+    pub(crate) plain: bool,
+}
+
+impl SampleConfig {
+    /// What `sample` was asked.
+    pub(crate) fn new(args: &SampleArgs) -> SampleConfig {
+        SampleConfig {
+            out: args.out.clone(),
+            records: args.records,
+            seed: args.seed,
+            format_version: args.format_version,
+            provider: args.provider,
+            interfaces: args.interfaces,
+            days: args.days,
+            skip_share: args.skip_share,
+            scan_share: args.scan_share,
+            plain: args.plain,
+        }
+    }
+}
+
+/// How text looks on standard output.
+pub(crate) fn stdout_text(color: Color, full: bool) -> TextOptions {
+    TextOptions {
+        width: stdout_width(),
+        full,
+        styled: stdout_styled(color),
+    }
+}
+
+/// How text looks in a file.
+pub(crate) fn file_text(full: bool) -> TextOptions {
+    TextOptions {
+        full,
+        ..TextOptions::default()
+    }
+}
+
+fn stdout_styled(color: Color) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        // Knows NO_COLOR, CLICOLOR, TERM=dumb and terminals.
+        Color::Auto => AutoStream::choice(&std::io::stdout()) != ColorChoice::Never,
+    }
+}
+
+/// COLUMNS where it is set, else the terminal's width, else the default.
+fn stdout_width() -> usize {
+    let terminal = || {
+        let stdout = std::io::stdout();
+        let size = terminal_size::terminal_size_of(&stdout)?;
+        Some(usize::from(size.0.0))
+    };
+    columns_variable()
+        .or_else(terminal)
+        .map_or(text::DEFAULT_WIDTH, |width| width.min(MAX_WIDTH))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this file is the place that reads the environment"
+)]
+fn columns_variable() -> Option<usize> {
+    let columns = std::env::var("COLUMNS").ok()?;
+    columns.parse().ok().filter(|columns| *columns > 0)
+}

@@ -1,0 +1,91 @@
+//! Where results go: standard output, or files that are whole or not there.
+
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process;
+
+use crate::cli::messages;
+
+/// Why a result could not be delivered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OutputError {
+    /// Standard output does not take it.
+    #[error("cannot write to standard output")]
+    Stdout(#[source] io::Error),
+    /// The folder is not there and cannot be made.
+    #[error("--out: cannot make folder `{}`", .0.display())]
+    Folder(PathBuf, #[source] io::Error),
+    /// The file cannot be written.
+    #[error("--out: cannot write `{}`", .0.display())]
+    File(PathBuf, #[source] io::Error),
+}
+
+/// Writes to standard output. A reader that has gone has read enough.
+pub(crate) fn print(bytes: &[u8]) -> Result<(), OutputError> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if !messages::is_broken_pipe(&error) => Err(OutputError::Stdout(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Makes the folder and those above it.
+pub(crate) fn make_folder(folder: &Path) -> Result<(), OutputError> {
+    fs::create_dir_all(folder).map_err(|error| OutputError::Folder(folder.to_owned(), error))
+}
+
+/// Writes a file so that it is either the old one or the new one, whole, even
+/// if the disk fills up: into a neighbour first, then renamed.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
+    let failed = |error| OutputError::File(path.to_owned(), error);
+    let name = path.file_name().ok_or_else(|| failed(no_name()))?;
+    let neighbour = format!(".{}.{}.tmp", name.to_string_lossy(), process::id());
+    let neighbour = path.with_file_name(neighbour);
+    let written = write_new(&neighbour, bytes).and_then(|()| fs::rename(&neighbour, path));
+    written.map_err(|error| {
+        // What is left of it helps nobody; if it cannot be removed either,
+        // the first error is still the one to tell.
+        drop(fs::remove_file(&neighbour));
+        failed(error)
+    })
+}
+
+fn no_name() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "the path names no file")
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("analysis.json");
+        write_file(&path, b"old").unwrap();
+        write_file(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failed_write_names_the_file_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = folder.path().join("taken");
+        fs::create_dir(&taken).unwrap();
+        fs::write(taken.join("inside"), b"").unwrap();
+        let error = write_file(&taken, b"new").unwrap_err();
+        assert!(error.to_string().contains("taken"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,29 @@
+//! Log bytes to [`Row`](crate::model::Row)s: a flow log's text, read line by
+//! line with the columns that its header names.
+//!
+//! Floor 2. No files, no sockets, no allocation per line: blocks of bytes are
+//! pushed in, rows and counted errors come out, and where the blocks were cut
+//! never shows. Where bytes come from is left to `source`, what rows mean to
+//! `evidence`.
+//!
+//! The way of a line: [`reader`] cuts it out, [`header`] says whether it names
+//! columns, `scan` finds its tokens, [`mod@line`] gives each token its meaning
+//! through the [`Layout`], and [`fields`] is the one table of what columns exist.
+
+pub mod error;
+pub mod fields;
+pub mod header;
+pub mod line;
+pub mod reader;
+mod scan;
+mod value;
+
+pub use error::LineError;
+pub use error::LineErrorKind;
+pub use fields::Field;
+pub use fields::Slot;
+pub use header::Layout;
+pub use header::LayoutError;
+pub use header::LayoutOrigin;
+pub use reader::LogReader;
+pub use reader::Sink;

@@ -1,0 +1,391 @@
+//! Cuts lines out of blocks and turns them into rows. Blocks are pushed in and
+//! may be cut anywhere: rows, errors and positions are the same for every cut.
+//!
+//! Headers are told by their words, not by their place: files get concatenated,
+//! so one may stand between records, and may name other columns than before.
+
+use std::mem;
+
+use memchr::memchr;
+
+use crate::flowlog::error::LONGEST_LINE;
+use crate::flowlog::error::LineError;
+use crate::flowlog::error::LineErrorKind;
+use crate::flowlog::header::Layout;
+use crate::flowlog::header::is_header;
+use crate::flowlog::line;
+use crate::flowlog::scan::Spans;
+use crate::model::Row;
+
+/// Byte order mark that some editors put in front of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Where rows and bad lines go, in the order of the log. Each line that is
+/// neither blank nor a header gives exactly one of them.
+pub trait Sink {
+    /// A line was read.
+    fn row(&mut self, row: &Row);
+    /// A line could not be read.
+    fn malformed(&mut self, error: &LineError);
+}
+
+/// Reads one object's text.
+#[derive(Debug)]
+pub struct LogReader {
+    layout: Layout,
+    /// Invariant: has room for the layout's columns.
+    spans: Spans,
+    /// Front of a line whose newline has not come; empty once it is too long.
+    pending: Vec<u8>,
+    /// Bytes of that front, kept or not.
+    pending_len: usize,
+    /// Lines that are behind us.
+    lines: u64,
+    /// Where the line that comes next begins.
+    byte: u64,
+}
+
+impl LogReader {
+    /// Starts an object. Lines before its first header have the columns of
+    /// `headerless`; from there on the header's word counts.
+    #[must_use]
+    pub fn new(headerless: &Layout) -> LogReader {
+        LogReader {
+            spans: Spans::of_columns(headerless.columns()),
+            layout: headerless.clone(),
+            pending: Vec::new(),
+            pending_len: 0,
+            lines: 0,
+            byte: 0,
+        }
+    }
+
+    /// Takes the object's next bytes.
+    pub fn feed(&mut self, block: &[u8], sink: &mut impl Sink) {
+        let mut rest = self.complete_pending(block, sink);
+        while let Some(len) = memchr(b'\n', rest) {
+            self.line(rest, len, sink);
+            rest = behind_newline(rest, len);
+        }
+        self.keep(rest);
+    }
+
+    /// Ends the object; its last line may lack a newline. Of an object that
+    /// could not be read to its end the reader is dropped instead: its last line
+    /// may be cut within a number, and would pass for a record.
+    pub fn finish(mut self, sink: &mut impl Sink) {
+        if self.pending_len > 0 {
+            self.pending_line(sink);
+        }
+    }
+
+    /// Completes a line that an earlier block began, and returns what follows.
+    fn complete_pending<'a>(&mut self, block: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        if self.pending_len == 0 {
+            return block;
+        }
+        let Some(len) = memchr(b'\n', block) else {
+            self.keep(block);
+            return &[];
+        };
+        self.keep(block.get(..len).unwrap_or_default());
+        self.pending_line(sink);
+        behind_newline(block, len)
+    }
+
+    fn keep(&mut self, front: &[u8]) {
+        self.pending_len = self.pending_len.saturating_add(front.len());
+        if self.pending_len <= LONGEST_LINE {
+            self.pending.extend_from_slice(front);
+        } else {
+            self.pending.clear();
+        }
+    }
+
+    fn pending_line(&mut self, sink: &mut impl Sink) {
+        let mut text = mem::take(&mut self.pending);
+        let len = mem::take(&mut self.pending_len);
+        self.line(&text, len, sink);
+        text.clear();
+        self.pending = text;
+    }
+
+    /// Handles the line of `len` bytes at the front of `text`. Only a line that
+    /// is too long may be absent from `text`.
+    #[inline]
+    fn line(&mut self, text: &[u8], len: usize, sink: &mut impl Sink) {
+        let byte = self.byte;
+        self.byte = byte.wrapping_add(len as u64).wrapping_add(1);
+        self.lines = self.lines.wrapping_add(1);
+        match self.read(text, len) {
+            Ok(Some(row)) => sink.row(&row),
+            Ok(None) => {}
+            Err(kind) => sink.malformed(&LineError {
+                line: self.lines,
+                byte,
+                kind,
+            }),
+        }
+    }
+
+    /// The line's row; `None` where it is blank or a header.
+    #[inline]
+    fn read(&mut self, text: &[u8], len: usize) -> Result<Option<Row>, LineErrorKind> {
+        if len > LONGEST_LINE {
+            return Err(LineErrorKind::TooLong);
+        }
+        let (text, len) = without_mark(text, len);
+        let line = without_returns(text.get(..len).unwrap_or(text));
+        if may_be_header(line) && is_header(line) {
+            self.adopt(line);
+            return Ok(None);
+        }
+        line::parse(text, line.len(), &self.layout, &mut self.spans)
+    }
+
+    #[cold]
+    fn adopt(&mut self, header: &[u8]) {
+        if let Some(layout) = Layout::from_header(header) {
+            self.spans = Spans::of_columns(layout.columns());
+            self.layout = layout;
+        }
+    }
+}
+
+fn behind_newline(block: &[u8], newline: usize) -> &[u8] {
+    block.get(newline.saturating_add(1)..).unwrap_or_default()
+}
+
+/// Strips a byte order mark from the front of any line: concatenated files
+/// bring theirs along.
+fn without_mark(text: &[u8], len: usize) -> (&[u8], usize) {
+    match text.strip_prefix(BYTE_ORDER_MARK) {
+        Some(rest) => (rest, len.saturating_sub(BYTE_ORDER_MARK.len())),
+        None => (text, len),
+    }
+}
+
+fn without_returns(mut line: &[u8]) -> &[u8] {
+    while let Some(shorter) = line.strip_suffix(b"\r") {
+        line = shorter;
+    }
+    line
+}
+
+/// A cheap look that settles almost every data line: names begin with a small
+/// letter, or with `${`.
+fn may_be_header(line: &[u8]) -> bool {
+    let first = line.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+    first.is_some_and(|byte| byte.is_ascii_lowercase() || *byte == b'$')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::Just;
+    use proptest::prelude::Strategy;
+    use proptest::prelude::any;
+    use proptest::prelude::prop_oneof;
+    use proptest::prop_assert_eq;
+    use proptest::proptest;
+
+    use super::*;
+    use crate::flowlog::fields::Slot;
+    use crate::flowlog::header::LayoutOrigin;
+    use crate::model::Action;
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Seen {
+        rows: Vec<Row>,
+        errors: Vec<LineError>,
+    }
+
+    impl Sink for Seen {
+        fn row(&mut self, row: &Row) {
+            self.rows.push(*row);
+        }
+
+        fn malformed(&mut self, error: &LineError) {
+            self.errors.push(*error);
+        }
+    }
+
+    fn read_blocks<'a>(blocks: impl IntoIterator<Item = &'a [u8]>) -> Seen {
+        let mut seen = Seen::default();
+        let mut reader = LogReader::new(&Layout::default());
+        for block in blocks {
+            reader.feed(block, &mut seen);
+        }
+        reader.finish(&mut seen);
+        seen
+    }
+
+    fn read(log: impl AsRef<[u8]>) -> Seen {
+        read_blocks([log.as_ref()])
+    }
+
+    fn actions(seen: &Seen) -> Vec<Action> {
+        let action = |row: &Row| match row {
+            Row::Flow(record) => Some(record.action),
+            Row::Other | Row::NoData(_) | Row::SkipData(_) => None,
+        };
+        seen.rows.iter().filter_map(action).collect()
+    }
+
+    const RECORD: &str = "2 123456789012 eni-0a1b2c3d4e5f60718 10.0.1.5 10.0.2.9 49152 5432 6 12 3456 1760000000 1760000058 ACCEPT OK";
+
+    #[test]
+    fn a_header_names_the_columns() {
+        let seen = read("action log-status srcaddr\nREJECT OK 10.0.0.1\n");
+        assert_eq!(actions(&seen), [Action::Reject]);
+        assert_eq!(seen.errors, []);
+    }
+
+    #[test]
+    fn without_a_header_the_first_line_is_data() {
+        assert_eq!(actions(&read(RECORD)), [Action::Accept]);
+        let unknown = read("color shape\n");
+        assert_eq!(unknown.errors.len(), 1);
+    }
+
+    #[test]
+    fn a_repeated_header_is_no_record() {
+        let seen = read("action srcaddr\nACCEPT -\naction srcaddr\nREJECT -\n");
+        assert_eq!(actions(&seen), [Action::Accept, Action::Reject]);
+    }
+
+    #[test]
+    fn another_header_switches_the_columns() {
+        let seen = read(
+            "action srcaddr\nACCEPT -\nsrcaddr color action\n10.0.0.1 red REJECT\nREJECT 10.0.0.1\n",
+        );
+        assert_eq!(actions(&seen), [Action::Accept, Action::Reject]);
+        let kind = LineErrorKind::FieldCount {
+            found: 2,
+            expected: 3,
+            origin: LayoutOrigin::Header,
+        };
+        assert_eq!(
+            seen.errors,
+            [LineError {
+                line: 5,
+                byte: 65,
+                kind
+            }]
+        );
+    }
+
+    #[test]
+    fn carriage_returns_and_runs_of_blanks_do_not_show() {
+        let spaced = format!("  {}\t \r\n \t\r\n\n", RECORD.replace(' ', " \t "));
+        assert_eq!(read(&spaced), read(RECORD));
+    }
+
+    #[test]
+    fn a_byte_order_mark_does_not_show() {
+        let marked = format!("\u{feff}{RECORD}\n\u{feff}action srcaddr\nREJECT -");
+        let seen = read(&marked);
+        assert_eq!(actions(&seen), [Action::Accept, Action::Reject]);
+        assert_eq!(seen.errors, []);
+    }
+
+    #[test]
+    fn positions_count_headers_and_blank_lines() {
+        let seen = read("action dstport\r\n\nACCEPT 1\nACCEPT x\n");
+        let error = LineError {
+            line: 4,
+            byte: 26,
+            kind: LineErrorKind::Value(Slot::Dstport),
+        };
+        assert_eq!(seen.errors, [error]);
+    }
+
+    #[test]
+    fn a_line_over_64_kib_is_one_bad_line() {
+        let long = "x".repeat(LONGEST_LINE + 1);
+        let log = format!("{RECORD}\n{long}\n{RECORD}\n{long}");
+        let seen = read(&log);
+        let kinds: Vec<_> = seen.errors.iter().map(|error| error.kind).collect();
+        assert_eq!(kinds, [LineErrorKind::TooLong; 2]);
+        assert_eq!(seen.rows.len(), 2);
+        assert_eq!(read_blocks(log.as_bytes().chunks(1000)), seen);
+    }
+
+    #[test]
+    fn a_line_of_64_kib_is_read() {
+        let padded = format!("{RECORD}{}", " ".repeat(LONGEST_LINE - RECORD.len()));
+        assert_eq!(read(&padded), read(RECORD));
+        assert_eq!(read_blocks(padded.as_bytes().chunks(999)), read(RECORD));
+    }
+
+    #[test]
+    fn a_line_too_long_is_not_kept() {
+        let mut reader = LogReader::new(&Layout::default());
+        let mut seen = Seen::default();
+        for _ in 0..64 {
+            reader.feed(&[b'x'; 4096], &mut seen);
+            assert!(reader.pending.capacity() <= 2 * LONGEST_LINE);
+        }
+        reader.finish(&mut seen);
+        assert_eq!(seen.errors.len(), 1);
+    }
+
+    #[test]
+    fn nul_bytes_spoil_their_line_alone() {
+        let log = [RECORD.replace("123456789012", "12\09").as_str(), RECORD].join("\n");
+        let seen = read(&log);
+        assert_eq!(seen.errors[0].kind, LineErrorKind::Control);
+        assert_eq!(seen.rows.len(), 1);
+    }
+
+    /// Lines of every kind, so that cuts fall into headers, marks and garbage.
+    fn some_line() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            4 => Just(RECORD.as_bytes().to_vec()),
+            1 => Just(b"action srcaddr dstport".to_vec()),
+            1 => Just(b"\xef\xbb\xbf${action} ${log-status}\r".to_vec()),
+            2 => Just(b"ACCEPT 10.0.0.1 80".to_vec()),
+            1 => Just(b"ACCEPT OK".to_vec()),
+            1 => Just(b" \t\r".to_vec()),
+            1 => Just(vec![b'y'; LONGEST_LINE + 2]),
+            2 => vec(any::<u8>(), 0..40),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_into_blocks_reads_the_same(
+            lines in vec(some_line(), 0..12),
+            sizes in vec(1_usize..200_000, 1..8),
+            small in any::<bool>(),
+        ) {
+            let log = lines.join(b"\n".as_slice());
+            let mut blocks = Vec::new();
+            let mut rest = log.as_slice();
+            for size in sizes.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let size = if small { size % 90 + 1 } else { *size };
+                let (block, behind) = rest.split_at(size.min(rest.len()));
+                blocks.push(block);
+                rest = behind;
+            }
+            prop_assert_eq!(read_blocks(blocks), read(&log));
+        }
+
+        #[test]
+        fn every_data_line_is_a_row_or_an_error(lines in vec(some_line(), 0..20)) {
+            let log = lines.join(b"\n".as_slice());
+            let is_data = |line: &[u8]| {
+                let (text, len) = without_mark(line, line.len());
+                let line = &text[..len];
+                line.iter().any(|byte| !b" \t\r".contains(byte))
+                    && Layout::from_header(line).is_none()
+            };
+            let data = log.split(|byte| *byte == b'\n').filter(|line| is_data(line)).count();
+            let seen = read(&log);
+            prop_assert_eq!(seen.rows.len() + seen.errors.len(), data);
+        }
+    }
+}

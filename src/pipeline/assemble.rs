@@ -1,0 +1,361 @@
+//! Findings to the document: every list sorted, every number told, nothing
+//! decided.
+
+use std::collections::BTreeMap;
+
+use crate::attribute::Attribution;
+use crate::attribute::rejects::RejectFinding;
+use crate::attribute::table::RuleIndex;
+use crate::attribute::table::RuleTable;
+use crate::attribute::verdicts::RuleVerdict;
+use crate::attribute::verdicts::Verdicts;
+use crate::evidence::Evidence;
+use crate::model::Eni;
+use crate::model::EniId;
+use crate::model::SecurityGroup;
+use crate::model::SgRule;
+use crate::model::SnapshotSeries;
+use crate::model::Transport;
+use crate::net::time::DAY;
+use crate::pipeline::ingest::Ingested;
+use crate::pipeline::proposals::Proposed;
+use crate::report::document::Analysis;
+use crate::report::document::Caveat;
+use crate::report::document::Coverage;
+use crate::report::document::GroupReport;
+use crate::report::document::GroupVerification;
+use crate::report::document::Ingest;
+use crate::report::document::ProposalReport;
+use crate::report::document::ProposedRule;
+use crate::report::document::RejectReport;
+use crate::report::document::RuleReport;
+use crate::report::document::SCHEMA;
+use crate::report::document::Verification;
+use crate::tighten::plan::PlannedRule;
+use crate::tighten::propose::Proven;
+
+/// What the document is made from, beside what was read.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    /// The snapshots.
+    pub series: &'a SnapshotSeries,
+    /// Today's rules.
+    pub table: &'a RuleTable<'a>,
+    /// What the evidence came to.
+    pub attribution: &'a Attribution,
+    /// Statuses and watches.
+    pub verdicts: &'a Verdicts,
+    /// Proposals and proofs.
+    pub proposed: &'a Proposed,
+}
+
+impl Parts<'_> {
+    /// The document.
+    #[must_use]
+    pub fn assemble(&self, ingested: Ingested, mut caveats: Vec<Caveat>) -> Analysis {
+        caveats.extend(self.caveats(&ingested));
+        caveats.sort();
+        caveats.dedup();
+        Analysis {
+            schema: SCHEMA.to_owned(),
+            window: ingested.evidence.span,
+            coverage: self.coverage(&ingested.evidence),
+            security_groups: self.groups(),
+            rejects: self.attribution.rejects.iter().map(reject).collect(),
+            proposals: self.proposed.proven.iter().map(proposal).collect(),
+            verification: self.verification(),
+            caveats,
+            ingest: ingest(ingested),
+        }
+    }
+
+    fn coverage(&self, evidence: &Evidence) -> Coverage {
+        let latest = self.series.latest();
+        let heard = |eni: &Eni| {
+            evidence
+                .interfaces
+                .get(&eni.id)
+                .is_some_and(|seen| !seen.observed.is_empty())
+        };
+        let unlogged: Vec<EniId> = latest
+            .enis
+            .values()
+            .filter(|eni| !heard(eni))
+            .map(|eni| eni.id)
+            .collect();
+        let all = count(latest.enis.len());
+        let (mut observed, mut lost) = (0, 0);
+        for seen in evidence.interfaces.values() {
+            observed += seen.observed.count_without(&seen.lost);
+            lost += seen.lost.count();
+        }
+        let unresolved = self
+            .attribution
+            .unresolved
+            .iter()
+            .map(|(why, records)| (why.key().to_owned(), *records));
+        Coverage {
+            interfaces_in_snapshot: all,
+            interfaces_logged: all - count(unlogged.len()),
+            unknown_interfaces: self.attribution.unknown_interfaces.clone(),
+            unlogged_interfaces: unlogged,
+            interface_hours_observed: observed,
+            interface_hours_lost: lost,
+            unresolved: unresolved.collect(),
+        }
+    }
+
+    fn groups(&self) -> Vec<GroupReport> {
+        let mut rules: BTreeMap<&str, Vec<RuleReport>> = BTreeMap::new();
+        for verdict in &self.verdicts.rules {
+            if let Some((group, rule)) = self.table.get(verdict.rule) {
+                rules
+                    .entry(group.id.as_str())
+                    .or_default()
+                    .push(self.rule(rule, verdict));
+            }
+        }
+        let report = |group: &SecurityGroup| {
+            let watch = self.verdicts.watches.get(&group.id);
+            GroupReport {
+                group_id: group.id.clone(),
+                group_name: group.name.clone(),
+                vpc_id: group.vpc_id.as_ref().map(ToString::to_string),
+                interfaces: watch.map_or(0, |watch| count(watch.interfaces.len())),
+                interfaces_logged: watch.map_or(0, |watch| watch.logged),
+                rules: rules.remove(group.id.as_str()).unwrap_or_default(),
+            }
+        };
+        self.series.latest().groups.values().map(report).collect()
+    }
+
+    fn rule(&self, rule: &SgRule, verdict: &RuleVerdict) -> RuleReport {
+        let (protocol, from_port, to_port) = transport(rule.transport);
+        let earned = &verdict.earned;
+        let named = |index: &RuleIndex| self.table.get(*index).map(|(_, other)| other.id.clone());
+        let mut also_allowed_by: Vec<_> = earned.also_allowed_by.iter().filter_map(named).collect();
+        also_allowed_by.sort();
+        RuleReport {
+            rule_id: rule.id.clone(),
+            direction: rule.direction,
+            effect: rule.effect,
+            priority: rule.priority,
+            protocol,
+            from_port,
+            to_port,
+            peer: rule.peer.clone(),
+            description: rule.description.clone(),
+            status: verdict.status,
+            tier: verdict.tier,
+            confidence: verdict.confidence,
+            reasons: verdict.reasons.clone(),
+            records: earned.records,
+            packets: earned.packets,
+            bytes: earned.bytes,
+            sole_records: earned.sole_records,
+            first_seen: earned.first_seen,
+            last_seen: earned.last_seen,
+            also_allowed_by,
+        }
+    }
+
+    fn verification(&self) -> Verification {
+        let replay = &self.proposed.replay;
+        let failed = |one: &&Proven| one.failed.is_some();
+        let widened: u64 = self
+            .proposed
+            .proven
+            .iter()
+            .map(|one| count(one.proof.widened.len()))
+            .sum();
+        let broken: u64 = self
+            .proposed
+            .proven
+            .iter()
+            .filter(failed)
+            .map(|one| count(one.proof.broken.len()))
+            .sum();
+        let mut per_group: Vec<GroupVerification> = self
+            .proposed
+            .proven
+            .iter()
+            .map(group_verification)
+            .collect();
+        per_group.sort();
+        Verification {
+            connections: replay.connections,
+            broken: count(replay.broken.len()) + broken,
+            witnesses: replay.witnesses,
+            widened,
+            unexplained: count(self.attribution.unexplained.len()),
+            per_group,
+        }
+    }
+
+    /// What the run itself found wanting, beside what the snapshot lacks.
+    fn caveats(&self, ingested: &Ingested) -> Vec<Caveat> {
+        let rows = &ingested.evidence.rows;
+        let mut caveats = Vec::new();
+        let mut say = |holds: bool, code: &str, text: String| {
+            if holds {
+                caveats.push(Caveat {
+                    code: code.to_owned(),
+                    text,
+                });
+            }
+        };
+        let lost: u64 = ingested
+            .evidence
+            .interfaces
+            .values()
+            .map(|seen| seen.lost.count())
+            .sum();
+        say(
+            lost > 0,
+            "FL301",
+            format!(
+                "records were lost (SKIPDATA) in {lost} interface-hours: what happened there is not known"
+            ),
+        );
+        let days = ingested.evidence.span.map_or(0, crate::net::Span::seconds) / DAY;
+        say(
+            days < 7,
+            "FL306",
+            format!("the logs span {days} days: too short for any claim of non-use"),
+        );
+        let (accepted, rejected) = (rows.accepted, rows.rejected);
+        say(
+            accepted == 0 && rejected > 0,
+            "FL307",
+            "the logs carry REJECT only: nothing can be said of use".to_owned(),
+        );
+        say(
+            rejected == 0 && accepted > 0,
+            "FL308",
+            "the logs carry ACCEPT only: either nothing was rejected or it was not logged"
+                .to_owned(),
+        );
+        let unknown = self.attribution.unknown_interfaces.len();
+        say(
+            unknown > 0,
+            "FL304",
+            format!(
+                "{unknown} interfaces in the logs are in no snapshot: their traffic may have used any group of their subnet"
+            ),
+        );
+        say(
+            self.proposed.let_go > 0,
+            "TG501",
+            format!(
+                "{} conversations without an answer were let go (`--obligations answered`): they would no longer pass",
+                self.proposed.let_go
+            ),
+        );
+        let failed = self
+            .proposed
+            .proven
+            .iter()
+            .filter(|one| one.failed.is_some())
+            .count();
+        say(
+            failed > 0,
+            "PF401",
+            format!(
+                "{failed} proposals failed their proof and are not shown: a bug of this program, please report it"
+            ),
+        );
+        caveats
+    }
+}
+
+fn ingest(ingested: Ingested) -> Ingest {
+    let rows = ingested.evidence.rows;
+    Ingest {
+        objects: ingested.objects,
+        compressed_bytes: ingested.compressed_bytes,
+        text_bytes: ingested.text_bytes,
+        records: rows.accepted + rows.rejected + rows.other,
+        accepted: rows.accepted,
+        rejected: rows.rejected,
+        other: rows.other,
+        no_data: rows.no_data,
+        skip_data: rows.skip_data,
+        malformed: ingested.malformed,
+        malformed_samples: ingested.samples.into_iter().collect(),
+        unreadable: ingested.unreadable.into_iter().collect(),
+        outside_window: ingested.outside,
+    }
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+fn transport(transport: Transport) -> (String, Option<i32>, Option<i32>) {
+    let (from, to) = transport.from_to().unzip();
+    (transport.protocol_name(), from, to)
+}
+
+fn reject(finding: &RejectFinding) -> RejectReport {
+    RejectReport {
+        interface_id: finding.interface_id,
+        group_ids: finding.group_ids.clone(),
+        direction: finding.direction,
+        protocol: finding.protocol.to_string(),
+        port: finding.port,
+        peer: finding.peer.to_string(),
+        peer_groups: finding.peer_groups.clone(),
+        reply: finding.reply,
+        cause: finding.cause,
+        records: finding.seen.records,
+        packets: finding.seen.packets,
+        bytes: finding.seen.bytes,
+        first_seen: finding.seen.first,
+        last_seen: finding.seen.last,
+        nearest: finding.nearest.clone(),
+        verdict: finding.verdict,
+        text: finding.text.clone(),
+    }
+}
+
+fn proposal(proven: &Proven) -> ProposalReport {
+    let proposal = &proven.proposal;
+    ProposalReport {
+        group_id: proposal.group_id.clone(),
+        direction: proposal.direction,
+        decision: proposal.decision,
+        applicability: proposal.applicability,
+        reasons: proposal.reasons.clone(),
+        rules: proposal.rules.iter().map(planned).collect(),
+        keep: proposal.keep.clone(),
+        remove: proposal.remove.clone(),
+        exposure_before: proposal.exposure_before.to_string(),
+        exposure_after: proposal.exposure_after.to_string(),
+        quota_before: proposal.quota_before.most(),
+        quota_after: proposal.quota_after.most(),
+        optimality_gap: proposal.optimality_gap,
+    }
+}
+
+fn planned(rule: &PlannedRule) -> ProposedRule {
+    let (protocol, from_port, to_port) = transport(rule.transport);
+    ProposedRule {
+        protocol,
+        from_port,
+        to_port,
+        peer: rule.peer.clone(),
+        replaces: rule.replaces.clone(),
+        records: rule.records,
+    }
+}
+
+fn group_verification(proven: &Proven) -> GroupVerification {
+    GroupVerification {
+        group_id: proven.proposal.group_id.clone(),
+        direction: proven.proposal.direction,
+        connections: proven.proof.connections,
+        broken: count(proven.proof.broken.len()),
+        witnesses: proven.proof.witnesses,
+        widened: count(proven.proof.widened.len()),
+    }
+}

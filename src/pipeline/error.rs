@@ -1,0 +1,54 @@
+//! What stops a run before it has an answer. Bad data is not among it: that is
+//! counted, and the run goes on.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::describe::DescribeError;
+use crate::flowlog::header::LayoutError;
+use crate::source::SourceError;
+
+/// Why a run could not be done.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// No log was named.
+    #[error("no logs given; name files, folders, glob patterns or `-` for standard input")]
+    NoLogs,
+    /// No snapshot was named.
+    #[error("no snapshot given; name a folder of `aws ec2 describe-…` output with `--snapshot`")]
+    NoSnapshot,
+    /// The inputs could not be listed.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A snapshot could not be read.
+    #[error(transparent)]
+    Describe(#[from] DescribeError),
+    /// `--fields` makes no sense.
+    #[error("`--fields`: {0}")]
+    Fields(#[from] LayoutError),
+    /// Several snapshots, and no telling which is when.
+    #[error(
+        "`{0}` and `{1}` have no date, so it cannot be told which holds when; \
+         write a `captured-at.txt` with an RFC 3339 time into each folder, or give one snapshot"
+    )]
+    Undated(PathBuf, PathBuf),
+    /// A relative time bound needs the logs read twice.
+    #[error(
+        "a time counted back from the newest record needs the logs read twice, which standard input cannot be; give an RFC 3339 time"
+    )]
+    RelativeOnStdin,
+    /// The evidence outgrew the bound.
+    #[error(
+        "what the logs hold does not fit in the {limit} bytes of `--memory`; \
+         give more, or fewer logs by `--since` and `--until`"
+    )]
+    Memory {
+        /// The bound in bytes.
+        limit: u64,
+    },
+    /// The worker threads could not be started.
+    #[error("cannot start {0} worker threads; give fewer with `--threads`")]
+    Threads(usize),
+}

@@ -1,0 +1,362 @@
+//! Objects to evidence: each worker takes the next object, streams it through
+//! the reader and folds its rows into evidence of its own; at the end the
+//! workers' evidence is merged. Which worker read what never shows.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+
+use crate::evidence::Evidence;
+use crate::evidence::era::Eras;
+use crate::flowlog::error::LineError;
+use crate::flowlog::header::Layout;
+use crate::flowlog::reader::LogReader;
+use crate::flowlog::reader::Sink;
+use crate::model::FlowRecord;
+use crate::model::Row;
+use crate::net::Timestamp;
+use crate::pipeline::error::PipelineError;
+use crate::pipeline::request::Progress;
+use crate::report::document::MalformedSample;
+use crate::report::document::Unreadable;
+use crate::source::Object;
+use crate::source::ReadError;
+
+/// How many bad lines are kept to be shown: the first by object and line.
+const SAMPLES: usize = 10;
+
+/// Bytes that one cell of evidence takes in its table, key and spare room
+/// included; measured, rounded up.
+const CELL_BYTES: u64 = 320;
+
+/// What reading asks for.
+#[derive(Clone, Debug)]
+pub struct Reading<'a> {
+    /// Columns of objects without a header.
+    pub layout: Layout,
+    /// Cuts of time.
+    pub eras: &'a Eras,
+    /// First second that counts.
+    pub since: Option<Timestamp>,
+    /// Last second that counts.
+    pub until: Option<Timestamp>,
+    /// Bound on evidence, in bytes.
+    pub memory: Option<u64>,
+}
+
+/// What was read, counted and folded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ingested {
+    /// What the rows said.
+    pub evidence: Evidence,
+    /// Objects opened.
+    pub objects: u64,
+    /// Bytes as stored.
+    pub compressed_bytes: u64,
+    /// Bytes after inflating.
+    pub text_bytes: u64,
+    /// Lines that could not be read.
+    pub malformed: u64,
+    /// The first of them.
+    pub samples: BTreeSet<MalformedSample>,
+    /// Objects that could not be read to their end.
+    pub unreadable: BTreeSet<Unreadable>,
+    /// Rows about time outside the asked span: read and left out.
+    pub outside: u64,
+}
+
+impl Ingested {
+    /// Adds what another worker read; any order gives the same value.
+    pub fn merge(&mut self, other: Ingested) {
+        let Ingested {
+            evidence,
+            objects,
+            compressed_bytes,
+            text_bytes,
+            malformed,
+            samples,
+            unreadable,
+            outside,
+        } = other;
+        self.evidence.merge(evidence);
+        self.objects += objects;
+        self.compressed_bytes += compressed_bytes;
+        self.text_bytes += text_bytes;
+        self.malformed += malformed;
+        self.samples.extend(samples);
+        self.keep_first_samples();
+        self.unreadable.extend(unreadable);
+        self.outside += outside;
+    }
+
+    fn keep_first_samples(&mut self) {
+        while self.samples.len() > SAMPLES {
+            self.samples.pop_last();
+        }
+    }
+}
+
+/// Reads all objects with the threads of the current pool.
+///
+/// # Errors
+/// Where the evidence outgrows the bound. Objects that cannot be read are
+/// named in the result instead.
+pub fn ingest(
+    objects: &[Object],
+    reading: &Reading<'_>,
+    progress: &dyn Progress,
+) -> Result<Ingested, PipelineError> {
+    let shared = Shared {
+        objects,
+        next: AtomicUsize::new(0),
+        cells: AtomicU64::new(0),
+        full: AtomicBool::new(false),
+    };
+    // Large objects first, so that none is left to one worker at the end.
+    let mut order: Vec<usize> = (0..objects.len()).collect();
+    order
+        .sort_by_key(|index| std::cmp::Reverse(objects.get(*index).and_then(|object| object.size)));
+    let worker = || Worker {
+        shared: &shared,
+        reading,
+        progress,
+        ingested: Ingested::default(),
+        blocks: 0,
+        cells: 0,
+    };
+    let parts = rayon::broadcast(|_| worker().run(&order));
+    if shared.full.load(Ordering::Relaxed) {
+        return Err(PipelineError::Memory {
+            limit: reading.memory.unwrap_or(0),
+        });
+    }
+    let merged = parts.into_iter().reduce(|mut all, part| {
+        all.merge(part);
+        all
+    });
+    Ok(merged.unwrap_or_default())
+}
+
+/// What the workers share while they read.
+struct Shared<'a> {
+    objects: &'a [Object],
+    next: AtomicUsize,
+    cells: AtomicU64,
+    full: AtomicBool,
+}
+
+/// One thread's work.
+struct Worker<'a, 'r> {
+    shared: &'a Shared<'a>,
+    reading: &'a Reading<'r>,
+    progress: &'a dyn Progress,
+    ingested: Ingested,
+    /// Blocks read since the evidence was last measured.
+    blocks: u64,
+    /// Cells as last measured.
+    cells: u64,
+}
+
+/// Blocks between two looks at the size of the evidence.
+const BLOCKS_A_LOOK: u64 = 16;
+
+impl Worker<'_, '_> {
+    fn run(mut self, order: &[usize]) -> Ingested {
+        while !self.shared.full.load(Ordering::Relaxed) {
+            let turn = self.shared.next.fetch_add(1, Ordering::Relaxed);
+            let Some(object) = order
+                .get(turn)
+                .and_then(|index| self.shared.objects.get(*index))
+            else {
+                break;
+            };
+            self.ingested.objects += 1;
+            if let Err(error) = self.stream(object) {
+                let reason = error.kind.to_string();
+                self.ingested.unreadable.insert(Unreadable {
+                    object: error.object,
+                    reason,
+                });
+            }
+            self.progress.object_done();
+        }
+        self.ingested
+    }
+
+    fn stream(&mut self, object: &Object) -> Result<(), ReadError> {
+        let mut stream = object.open()?;
+        let mut reader = LogReader::new(&self.reading.layout);
+        let mut told = 0;
+        let ended = loop {
+            let rows = match stream.next_block() {
+                Ok(Some(block)) => {
+                    let mut sink = self.folding(object);
+                    reader.feed(block, &mut sink);
+                    sink.rows
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            };
+            self.progress
+                .advance(stream.compressed_bytes().saturating_sub(told), rows);
+            told = stream.compressed_bytes();
+            if self.over_memory() {
+                break Ok(());
+            }
+        };
+        // Whole lines before damage count; the line that damage cut does not,
+        // since it could pass for a record with other numbers.
+        if ended.is_ok() {
+            let mut sink = self.folding(object);
+            reader.finish(&mut sink);
+            let rows = sink.rows;
+            self.progress
+                .advance(stream.compressed_bytes().saturating_sub(told), rows);
+        }
+        self.ingested.compressed_bytes += stream.compressed_bytes();
+        self.ingested.text_bytes += stream.text_bytes();
+        ended
+    }
+
+    fn folding<'w>(&'w mut self, object: &'w Object) -> Folding<'w> {
+        Folding {
+            object,
+            since: self.reading.since,
+            until: self.reading.until,
+            eras: self.reading.eras,
+            ingested: &mut self.ingested,
+            rows: 0,
+        }
+    }
+
+    /// Whether the workers' evidence together outgrew the bound.
+    fn over_memory(&mut self) -> bool {
+        let Some(limit) = self.reading.memory else {
+            return false;
+        };
+        self.blocks += 1;
+        if self.blocks % BLOCKS_A_LOOK == 0 {
+            let cells: usize = self
+                .ingested
+                .evidence
+                .interfaces
+                .values()
+                .map(|interface| interface.cells.len())
+                .sum();
+            let cells = u64::try_from(cells).unwrap_or(u64::MAX);
+            let grown = cells.saturating_sub(self.cells);
+            self.cells = cells;
+            let all = self.shared.cells.fetch_add(grown, Ordering::Relaxed) + grown;
+            self.shared
+                .full
+                .fetch_or(all.saturating_mul(CELL_BYTES) > limit, Ordering::Relaxed);
+        }
+        self.shared.full.load(Ordering::Relaxed)
+    }
+}
+
+/// Folds the rows of one object.
+struct Folding<'a> {
+    object: &'a Object,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    eras: &'a Eras,
+    ingested: &'a mut Ingested,
+    rows: u64,
+}
+
+impl Sink for Folding<'_> {
+    fn row(&mut self, row: &Row) {
+        self.rows += 1;
+        if self.asked_for(row) {
+            self.ingested.evidence.fold(row, self.eras);
+        } else {
+            self.ingested.outside += 1;
+        }
+    }
+
+    fn malformed(&mut self, error: &LineError) {
+        let ingested = &mut *self.ingested;
+        ingested.malformed += 1;
+        let earlier = |last: &MalformedSample| {
+            (self.object.name.as_str(), error.line) < (last.object.as_str(), last.line)
+        };
+        if ingested.samples.len() < SAMPLES || ingested.samples.last().is_some_and(earlier) {
+            ingested.samples.insert(MalformedSample {
+                object: self.object.name.clone(),
+                line: error.line,
+                byte: error.byte,
+                reason: error.kind.to_string(),
+            });
+            ingested.keep_first_samples();
+        }
+    }
+}
+
+impl Folding<'_> {
+    /// Whether a row begins inside the asked span. Rows without a time are
+    /// kept: what cannot be placed is counted, not dropped.
+    fn asked_for(&self, row: &Row) -> bool {
+        if self.since.is_none() && self.until.is_none() {
+            return true;
+        }
+        begins(row).is_none_or(|start| {
+            self.since.is_none_or(|since| start >= since)
+                && self.until.is_none_or(|until| start <= until)
+        })
+    }
+}
+
+fn begins(row: &Row) -> Option<Timestamp> {
+    match row {
+        Row::Flow(FlowRecord { start, end, .. }) => start.or(*end),
+        Row::NoData(interval) | Row::SkipData(interval) => interval.start.or(interval.end),
+        Row::Other => None,
+    }
+}
+
+/// The last second that any row of the objects speaks of: what relative times
+/// are counted back from.
+/// Objects that cannot be read are told when they are read for good.
+#[must_use]
+pub fn newest(objects: &[Object], layout: &Layout) -> Option<Timestamp> {
+    let next = AtomicUsize::new(0);
+    let newest = rayon::broadcast(|_| {
+        let mut found = Newest(None);
+        while let Some(object) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
+            found.scan(object, layout);
+        }
+        found.0
+    });
+    newest.into_iter().max().flatten()
+}
+
+struct Newest(Option<Timestamp>);
+
+impl Newest {
+    fn scan(&mut self, object: &Object, layout: &Layout) {
+        let Ok(mut stream) = object.open() else {
+            return;
+        };
+        let mut reader = LogReader::new(layout);
+        while let Ok(Some(block)) = stream.next_block() {
+            reader.feed(block, self);
+        }
+        reader.finish(self);
+    }
+}
+
+impl Sink for Newest {
+    fn row(&mut self, row: &Row) {
+        let end = match row {
+            Row::Flow(FlowRecord { start, end, .. }) => end.or(*start),
+            Row::NoData(interval) | Row::SkipData(interval) => interval.end.or(interval.start),
+            Row::Other => None,
+        };
+        self.0 = self.0.max(end);
+    }
+
+    fn malformed(&mut self, _: &LineError) {}
+}

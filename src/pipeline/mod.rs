@@ -1,0 +1,22 @@
+//! Objects to records to evidence to findings, in parallel. The hot path is
+//! assembled here, and only here.
+//!
+//! Floor 7. What is asked of it stands in [`request`]; it knows nothing of how
+//! the asking was typed, and prints nothing.
+
+pub mod analyze;
+pub mod assemble;
+pub mod error;
+pub mod ingest;
+pub mod proposals;
+pub mod request;
+pub mod snapshots;
+
+pub use analyze::analyze;
+pub use error::PipelineError;
+pub use request::Assign;
+pub use request::MinConfidence;
+pub use request::Obligations;
+pub use request::Progress;
+pub use request::Request;
+pub use request::TimeBound;

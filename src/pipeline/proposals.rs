@@ -1,0 +1,239 @@
+//! Every group and direction put to the tightener, and its answers proven.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use crate::attribute::Attribution;
+use crate::attribute::needs;
+use crate::attribute::needs::GroupNeeds;
+use crate::attribute::needs::Keepers;
+use crate::attribute::needs::Need;
+use crate::attribute::needs::Passed;
+use crate::attribute::protected;
+use crate::attribute::table::RuleTable;
+use crate::attribute::verdicts::Verdicts;
+use crate::attribute::watch::GroupWatch;
+use crate::attribute::watch::Window;
+use crate::model::Direction;
+use crate::model::SecurityGroup;
+use crate::model::SgId;
+use crate::model::SgRuleId;
+use crate::model::Snapshot;
+use crate::net::AddressSet;
+use crate::net::cidr::host_net;
+use crate::net::time::DAY;
+use crate::pipeline::request::Assign;
+use crate::pipeline::request::Obligations;
+use crate::pipeline::request::Request;
+use crate::tighten;
+use crate::tighten::Case;
+use crate::tighten::Limits;
+use crate::tighten::Standing;
+use crate::tighten::Watch;
+use crate::tighten::plan::Applicability;
+use crate::tighten::proof::replay::Replay;
+use crate::tighten::propose::Proven;
+
+/// Proposals with their proofs, sorted by group and direction.
+#[derive(Debug)]
+pub struct Proposed {
+    /// One a group and direction that has rules.
+    pub proven: Vec<Proven>,
+    /// The replay of every conversation against all of them together.
+    pub replay: Replay,
+    /// Conversations let go by `--obligations answered`.
+    pub let_go: u64,
+}
+
+/// What proposals are made from.
+#[derive(Debug)]
+pub struct Maker<'a> {
+    /// The newest snapshot.
+    pub snapshot: &'a Snapshot,
+    /// Its rules.
+    pub table: &'a RuleTable<'a>,
+    /// What the evidence came to.
+    pub attribution: &'a Attribution,
+    /// Statuses and watches.
+    pub verdicts: &'a Verdicts,
+    /// The window.
+    pub window: &'a Window,
+    /// What was asked.
+    pub request: &'a Request,
+}
+
+impl Maker<'_> {
+    /// Makes and proves all proposals.
+    #[must_use]
+    pub fn make(&self) -> Proposed {
+        let (passed, let_go) = self.obligations();
+        let keepers = match self.request.assign {
+            Assign::All => Keepers::All,
+            Assign::One => Keepers::One,
+        };
+        let needs = needs::group_needs(&passed, keepers);
+        let needs: BTreeMap<(&SgId, Direction), &[Need]> = needs.iter().map(by_group).collect();
+        let standing = self.standing();
+        let members = self.members();
+        let cases: Vec<(&SecurityGroup, Direction)> = self
+            .snapshot
+            .groups
+            .values()
+            .flat_map(|group| Direction::BOTH.map(|direction| (group, direction)))
+            .filter(|(group, direction)| group.rules_of(*direction).next().is_some())
+            .collect();
+        let propose = |(group, direction): &(&SecurityGroup, Direction)| {
+            let case = Case {
+                group,
+                direction: *direction,
+                needs: needs
+                    .get(&(&group.id, *direction))
+                    .copied()
+                    .unwrap_or_default(),
+                standing: &standing,
+                watch: self.watch(group),
+                prefix_lists: &self.snapshot.prefix_lists,
+                members: &|label| members.get(label).cloned().unwrap_or_default(),
+                limits: &Limits {
+                    rule_quota: self.request.rule_quota,
+                    ..Limits::default()
+                },
+            };
+            tighten::proven(&case)
+        };
+        let proven: Vec<Proven> = cases.par_iter().map(propose).collect();
+        let proposals: Vec<_> = proven.iter().map(|one| one.proposal.clone()).collect();
+        let replay = tighten::proof::replay::replay(&passed, &self.snapshot.groups, &proposals);
+        Proposed {
+            proven,
+            replay,
+            let_go,
+        }
+    }
+
+    /// What must keep passing, and how many conversations were let go.
+    fn obligations(&self) -> (Vec<Passed>, u64) {
+        let all = &self.attribution.passed;
+        match self.request.obligations {
+            Obligations::All => (all.clone(), 0),
+            Obligations::Answered => {
+                let kept: Vec<Passed> = all.iter().filter(|one| one.answered).cloned().collect();
+                let let_go = u64::try_from(all.len() - kept.len()).unwrap_or(u64::MAX);
+                (kept, let_go)
+            }
+        }
+    }
+
+    fn standing(&self) -> BTreeMap<SgRuleId, Standing> {
+        let of_rule = |verdict: &crate::attribute::verdicts::RuleVerdict| {
+            let (group, rule) = self.table.get(verdict.rule)?;
+            let kept = protected::managed_by(group)
+                .map(|service| format!("belongs to a group that is kept by {service}"));
+            let standing = verdict
+                .hold
+                .clone()
+                .or(kept)
+                .map_or(Standing::Free, Standing::Hold);
+            Some((rule.id.clone(), standing))
+        };
+        self.verdicts.rules.iter().filter_map(of_rule).collect()
+    }
+
+    /// Private addresses of the interfaces that carry each group.
+    fn members(&self) -> BTreeMap<&SgId, AddressSet> {
+        let mut members: BTreeMap<&SgId, Vec<ipnet::IpNet>> = BTreeMap::new();
+        for eni in self.snapshot.enis.values() {
+            for group in &eni.groups {
+                let own = members.entry(group).or_default();
+                own.extend(eni.addresses.iter().map(|address| host_net(*address)));
+                own.extend(&eni.prefixes);
+            }
+        }
+        members
+            .into_iter()
+            .map(|(group, nets)| (group, nets.into_iter().collect()))
+            .collect()
+    }
+
+    fn watch(&self, group: &SecurityGroup) -> Watch {
+        let Some(watch) = self.verdicts.watches.get(&group.id) else {
+            return Watch::Insufficient(vec!["nothing is known of its interfaces".to_owned()]);
+        };
+        let lacking = self.lacking(group, watch);
+        if lacking.is_empty() {
+            self.enough(watch)
+        } else {
+            Watch::Insufficient(lacking)
+        }
+    }
+
+    /// What stands against any proposal for the group.
+    fn lacking(&self, group: &SecurityGroup, watch: &GroupWatch) -> Vec<String> {
+        let mut lacking = Vec::new();
+        if watch.interfaces.is_empty() {
+            lacking.push("no interface carries the group now".to_owned());
+        } else if watch.logged == 0 {
+            lacking.push("none of its interfaces is in the logs".to_owned());
+        } else if !watch.unlogged.is_empty() {
+            let (unlogged, all) = (watch.unlogged.len(), watch.interfaces.len());
+            lacking.push(format!(
+                "{unlogged} of its {all} interfaces are not in the logs"
+            ));
+        }
+        if !self.window.accepts {
+            lacking.push("the logs carry no ACCEPT record".to_owned());
+        }
+        if watch.logged > 0 && watch.unlogged.is_empty() && !watch.covers(500) {
+            lacking.push(format!(
+                "only {} of the hours were watched",
+                watch.coverage_text()
+            ));
+        }
+        let accepted = self
+            .attribution
+            .accepted_by_group
+            .get(&group.id)
+            .copied()
+            .unwrap_or_default();
+        // More than one record in a thousand: the snapshot is not the truth.
+        if accepted.unexplained * 1_000 > accepted.all {
+            lacking.push(format!(
+                "{} of {} accepted records at its interfaces are not explained by the snapshot's rules",
+                accepted.unexplained, accepted.all
+            ));
+        }
+        lacking
+    }
+
+    fn enough(&self, watch: &GroupWatch) -> Watch {
+        let days = self.window.seconds() / DAY;
+        let (applicability, why) = match days {
+            ..7 => (
+                Applicability::ReportOnly,
+                "too short to act on: weekly jobs have not been seen",
+            ),
+            7..90 => (
+                Applicability::Review,
+                "monthly and quarterly jobs may not have been seen; have the owner agree",
+            ),
+            _ if watch.covers(990) => (Applicability::Apply, "yearly jobs may not have been seen"),
+            _ => (
+                Applicability::Review,
+                "not all hours were watched; have the owner agree",
+            ),
+        };
+        let seen = format!(
+            "{days} days of logs, {} of the hours watched: {why}",
+            watch.coverage_text()
+        );
+        Watch::Enough {
+            applicability,
+            reasons: vec![seen],
+        }
+    }
+}
+
+fn by_group(needs: &GroupNeeds) -> ((&SgId, Direction), &[Need]) {
+    ((&needs.group_id, needs.direction), &needs.needs)
+}

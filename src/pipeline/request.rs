@@ -1,0 +1,91 @@
+//! What is asked of one run, in typed form, and whom it tells how far it is.
+//!
+//! Everything here is a plain value that was checked when it was read: the
+//! command line makes one, a test makes one as well, and neither needs the
+//! other.
+
+use std::path::PathBuf;
+
+use crate::net::Timestamp;
+
+/// One end of the span of time that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeBound {
+    /// A point in time.
+    At(Timestamp),
+    /// So many seconds, at least 1, before the newest record.
+    BeforeNewest {
+        /// How many seconds.
+        seconds: i64,
+    },
+}
+
+/// How sure the initiator of a conversation must be before the other reading
+/// is let go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MinConfidence {
+    /// Only what the handshake or the rules prove.
+    Certain,
+    /// What many records agree on is enough.
+    #[default]
+    High,
+}
+
+/// Which accepted conversations a proposal must keep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Obligations {
+    /// Everything that was let through.
+    #[default]
+    All,
+    /// Only what the other side answered; scans are let go.
+    Answered,
+}
+
+/// Which of the groups that cover a conversation must keep it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Assign {
+    /// Each of them: every group stays right by itself.
+    #[default]
+    All,
+    /// One of them: fewer rules, but groups then lean on each other.
+    One,
+}
+
+/// One run of the analysis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Files, folders, glob patterns, or `-` for standard input.
+    pub logs: Vec<String>,
+    /// Folders or JSON files, each one snapshot in time.
+    pub snapshots: Vec<PathBuf>,
+    /// Columns of logs without a header, parted by spaces.
+    pub fields: Option<String>,
+    /// Leave out records before this.
+    pub since: Option<TimeBound>,
+    /// Leave out records after this.
+    pub until: Option<TimeBound>,
+    /// Worker threads, at least 1; `None` takes one a core.
+    pub threads: Option<usize>,
+    /// Memory to stay within, in bytes; `None` leaves it to the program.
+    pub memory: Option<u64>,
+    /// Rules that a group may hold in one direction and address family.
+    pub rule_quota: u32,
+    /// How sure an initiator must be.
+    pub min_confidence: MinConfidence,
+    /// What proposals must keep.
+    pub obligations: Obligations,
+    /// Who must keep it.
+    pub assign: Assign,
+}
+
+/// Whom a run tells how far it is. Called from worker threads.
+pub trait Progress: Sync {
+    /// Reading starts: so many objects, so many bytes as stored where known.
+    fn begin(&self, objects: u64, bytes: Option<u64>);
+    /// So many more bytes as stored, and records, were read.
+    fn advance(&self, compressed_bytes: u64, records: u64);
+    /// One more object was read to its end.
+    fn object_done(&self);
+    /// The next part of the work starts.
+    fn phase(&self, name: &str);
+}

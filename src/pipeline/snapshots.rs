@@ -1,0 +1,48 @@
+//! Paths of `--snapshot` to a series of snapshots with what they leave out.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::describe;
+use crate::model::Snapshot;
+use crate::model::SnapshotSeries;
+use crate::pipeline::error::PipelineError;
+use crate::report::document::Caveat;
+
+/// Reads every snapshot; notes of all of them become caveats, each once.
+///
+/// # Errors
+/// Where none is given, one cannot be read, one lacks groups or interfaces, or
+/// several have no date.
+pub fn load(paths: &[PathBuf]) -> Result<(SnapshotSeries, Vec<Caveat>), PipelineError> {
+    let mut caveats = BTreeSet::new();
+    let mut loaded: Vec<(&Path, Snapshot)> = Vec::new();
+    for path in paths {
+        let one = describe::load(path)?;
+        describe::require_minimum(&one.snapshot)?;
+        caveats.extend(one.notes.into_iter().map(|note| Caveat {
+            code: note.code.to_owned(),
+            text: note.text,
+        }));
+        loaded.push((path, one.snapshot));
+    }
+    let mut undated = loaded
+        .iter()
+        .filter(|(_, snapshot)| snapshot.captured_at.is_none());
+    if let (Some((first, _)), true, Some(other)) =
+        (undated.next(), loaded.len() > 1, other_than_first(&loaded))
+    {
+        return Err(PipelineError::Undated(first.to_path_buf(), other));
+    }
+    let snapshots = loaded.into_iter().map(|(_, snapshot)| snapshot).collect();
+    let series = SnapshotSeries::new(snapshots).ok_or(PipelineError::NoSnapshot)?;
+    Ok((series, caveats.into_iter().collect()))
+}
+
+/// The second undated path, or any other path where only one is undated.
+fn other_than_first(loaded: &[(&Path, Snapshot)]) -> Option<PathBuf> {
+    let undated = |(_, snapshot): &&(&Path, Snapshot)| snapshot.captured_at.is_none();
+    let second = loaded.iter().filter(undated).nth(1);
+    second.map(|(path, _)| path.to_path_buf())
+}

@@ -1,0 +1,183 @@
+//! The manual page of each finding code: what it says, why it matters, when it
+//! misleads, and an example. `flowcinch explain` shows them, other formats
+//! link to them.
+
+mod logs;
+mod rejects;
+mod rules;
+mod snapshots;
+
+use std::cmp::Reverse;
+
+use crate::report::code::Code;
+use crate::report::page::Page;
+use crate::report::page::Text;
+
+/// One manual page, in plain sentences without line breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manual {
+    /// What the finding says.
+    pub says: &'static str,
+    /// Why one should care.
+    pub matters: &'static str,
+    /// When it is wrong or says less than it seems to.
+    pub misleads: &'static str,
+    /// How it looks.
+    pub example: &'static str,
+}
+
+/// The page of a code.
+#[must_use]
+pub fn manual(code: Code) -> &'static Manual {
+    match code {
+        Code::UnusedRule => &rules::UNUSED,
+        Code::RedundantRule => &rules::REDUNDANT,
+        Code::WideRule => &rules::WIDE,
+        Code::NoEffectRule => &rules::NO_EFFECT,
+        Code::UnobservableRule => &rules::UNOBSERVABLE,
+        Code::ShadowedRule => &rules::SHADOWED,
+        Code::ProofFailed => &rules::PROOF_FAILED,
+        Code::RejectedByGroup => &rejects::BY_GROUP,
+        Code::RejectedByAcl => &rejects::BY_ACL,
+        Code::RejectedReply => &rejects::REPLY,
+        Code::RejectedByBoth => &rejects::BY_BOTH,
+        Code::BlockPublicAccess => &rejects::BLOCK_PUBLIC_ACCESS,
+        Code::UnexplainedReject => &rejects::UNEXPLAINED,
+        Code::ScanNoise => &rejects::NOISE,
+        Code::SkippedData => &logs::SKIPPED,
+        Code::MalformedLines => &logs::MALFORMED,
+        Code::UnreadableObject => &logs::UNREADABLE,
+        Code::UnknownInterface => &logs::UNKNOWN_INTERFACE,
+        Code::UnloggedInterface => &logs::UNLOGGED_INTERFACE,
+        Code::ShortWindow => &logs::SHORT_WINDOW,
+        Code::RejectOnlyLog => &logs::REJECT_ONLY,
+        Code::AcceptOnlyLog => &logs::ACCEPT_ONLY,
+        Code::NoNetworkAcls => &snapshots::NO_NETWORK_ACLS,
+        Code::NoSubnets => &snapshots::NO_SUBNETS,
+        Code::UnknownGroup => &snapshots::UNKNOWN_GROUP,
+        Code::UnknownReferencedGroup => &snapshots::UNKNOWN_REFERENCED_GROUP,
+        Code::PrefixListWithoutEntries => &snapshots::LIST_WITHOUT_ENTRIES,
+        Code::InterfaceWithoutGroups => &snapshots::INTERFACE_WITHOUT_GROUPS,
+        Code::UndatedSnapshot => &snapshots::UNDATED,
+        Code::UnknownFile => &snapshots::UNKNOWN_FILE,
+        Code::DisagreeingDuplicates => &snapshots::DISAGREEING,
+        Code::RulesWithoutIds => &snapshots::RULES_WITHOUT_IDS,
+        Code::NoVpcs => &snapshots::NO_VPCS,
+    }
+}
+
+/// The page of a code as text, wrapped at so many columns.
+#[must_use]
+pub fn render(code: Code, width: usize, styled: bool) -> String {
+    let mut page = Page::new(width, styled);
+    let title = Text::new().strong(code.id()).plain("  ");
+    page.line(0, &title.strong(code.slug()));
+    let manual = manual(code);
+    let sections = [
+        ("What it says", manual.says),
+        ("Why it matters", manual.matters),
+        ("When it misleads", manual.misleads),
+        ("Example", manual.example),
+    ];
+    for (heading, text) in sections {
+        page.heading(heading, "");
+        page.line(2, &Text::new().plain(text));
+    }
+    page.finish()
+}
+
+/// All codes with their first sentences.
+#[must_use]
+pub fn index(width: usize, styled: bool) -> String {
+    let mut page = Page::new(width, styled);
+    for code in Code::ALL {
+        let head = Text::new().strong(code.id()).plain("  ");
+        let text = head.plain(code.slug()).pad_to(36);
+        let says = first_sentence(manual(*code).says);
+        page.hanging(0, 36, &text.dim(says));
+    }
+    page.finish()
+}
+
+fn first_sentence(text: &str) -> &str {
+    text.split_once(". ")
+        .map_or(text, |(first, _)| first)
+        .trim_end_matches('.')
+}
+
+/// Codes whose id or slug is spelled most like the text, best first, at most
+/// three; empty where nothing comes near.
+#[must_use]
+pub fn suggestions(text: &str) -> Vec<Code> {
+    let wanted = text.trim().to_lowercase();
+    let mut near: Vec<(f64, Code)> = Code::ALL
+        .iter()
+        .map(|code| (likeness(&wanted, *code), *code))
+        .filter(|(likeness, _)| *likeness >= 0.75)
+        .collect();
+    near.sort_by_key(|(likeness, code)| (Reverse(thousandths(*likeness)), *code));
+    near.into_iter().take(3).map(|(_, code)| code).collect()
+}
+
+fn likeness(wanted: &str, code: Code) -> f64 {
+    let by_id = strsim::jaro_winkler(wanted, &code.id().to_lowercase());
+    let by_slug = strsim::jaro_winkler(wanted, code.slug());
+    by_id.max(by_slug)
+}
+
+/// A likeness of 0 to 1 as something that sorts.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the value lies between 0 and 1000"
+)]
+fn thousandths(likeness: f64) -> i32 {
+    (likeness * 1000.0) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_whole_page() {
+        for code in Code::ALL {
+            let Manual {
+                says,
+                matters,
+                misleads,
+                example,
+            } = manual(*code);
+            for part in [says, matters, misleads, example] {
+                assert!(part.len() > 20, "{code}: {part:?}");
+                assert!(
+                    !part.contains('\n') && !part.contains("  "),
+                    "{code}: {part:?}"
+                );
+                assert!(part.is_ascii(), "{code}: {part:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_typo_finds_its_code() {
+        assert_eq!(suggestions("SG1O1").first(), Some(&Code::UnusedRule));
+        assert_eq!(suggestions("unusedrule").first(), Some(&Code::UnusedRule));
+        assert_eq!(suggestions("wide-rules").first(), Some(&Code::WideRule));
+        assert!(suggestions("zzzzqqqq").is_empty());
+    }
+
+    #[test]
+    fn a_page_has_its_four_headings() {
+        let page = render(Code::UnusedRule, 80, false);
+        assert!(page.starts_with("SG101  unused-rule\n"));
+        for heading in [
+            "What it says",
+            "Why it matters",
+            "When it misleads",
+            "Example",
+        ] {
+            assert!(page.contains(&format!("\n{heading}\n")));
+        }
+        assert!(page.lines().all(|line| line.len() <= 80));
+    }
+}

@@ -1,0 +1,59 @@
+//! Pages about flow logs and what they could not tell.
+
+use crate::report::explain::Manual;
+
+pub(super) const SKIPPED: Manual = Manual {
+    says: "SKIPDATA rows: the log service lost records in these interface-hours because of its own limits.",
+    matters: "A lost record may be the one use of a rule. Such hours are taken out of the time watched and cap how strong an unused claim can be.",
+    misleads: "One SKIPDATA row may stand for one lost record or for thousands; the logs do not say.",
+    example: "FL301 14 SKIPDATA rows: the service lost records in 9 of 28,224 interface-hours (0.03 %).",
+};
+
+pub(super) const MALFORMED: Manual = Manual {
+    says: "Lines that could not be read as the header says. The first ones are shown with object, line and reason; more than --max-bad-lines makes the exit code 3.",
+    matters: "Each may have been a use of a rule. A lot of them mean that the columns are not what the program was told.",
+    misleads: "A truncated last line is usual in an object whose upload was cut and costs one record only.",
+    example: "FL302 3 lines could not be read (<0.01 % of all): logs/a.log.gz:1,204: field `dstport` is not a port: `99999`.",
+};
+
+pub(super) const UNREADABLE: Manual = Manual {
+    says: "An object could not be read to its end: damaged compression, no permission, or no header where one is needed. What was read before the damage is used.",
+    matters: "The time it covers may look quiet and was not. The exit code is 3.",
+    misleads: "An object that is still being written looks damaged too; run again later.",
+    example: "FL303 1 object not read to the end: logs/b.log.gz: unexpected end of gzip data.",
+};
+
+pub(super) const UNKNOWN_INTERFACE: Manual = Manual {
+    says: "The logs speak of interfaces that no snapshot knows. Their records are attributed to no rule.",
+    matters: "An interface that came and went between snapshots may have used any rule of its groups. Unused claims on groups it could have carried are weakened.",
+    misleads: "Interfaces of other accounts or Regions in the same log bucket are listed as well and mean nothing for this snapshot.",
+    example: "FL304 2 interfaces logged, but in no snapshot: eni-0a1b2c3d4e5f60718, eni-0fedcba9876543210. Next: take snapshots more often, or add AWS Config history.",
+};
+
+pub(super) const UNLOGGED_INTERFACE: Manual = Manual {
+    says: "The snapshot has interfaces of which no log speaks, not even a NODATA row.",
+    matters: "What they needed is unknown. Rules of a group all of whose interfaces are unlogged are not judged at all, and the exit code is 3.",
+    misleads: "An interface that was created after the newest record cannot be in the logs.",
+    example: "FL305 3 interfaces in the snapshot, but never logged: eni-0a1b2c3d4e5f60718 and 2 more. Next: turn on flow logs for the VPC rather than for single subnets.",
+};
+
+pub(super) const SHORT_WINDOW: Manual = Manual {
+    says: "The logs cover too few days for a strong claim.",
+    matters: "Month-end, quarterly and yearly jobs lie outside. No rule is called a removal candidate on fewer than 90 days.",
+    misleads: "It says nothing about used rules: one use is enough to know that.",
+    example: "FL306 the logs cover 14 days; removal candidates need 90.",
+};
+
+pub(super) const REJECT_ONLY: Manual = Manual {
+    says: "The logs hold REJECT records only, so the flow log was most likely created with that filter.",
+    matters: "What passed cannot be seen: no rule is called unused, and nothing is proposed.",
+    misleads: "A short window of a closed group may hold only REJECTs by chance.",
+    example: "FL307 the logs hold REJECT records only. Next: create the flow log with traffic type ALL.",
+};
+
+pub(super) const ACCEPT_ONLY: Manual = Manual {
+    says: "The logs hold ACCEPT records only, so the flow log was most likely created with that filter.",
+    matters: "Rule usage and proposals are as good as ever; REJECTs cannot be explained, because none are there.",
+    misleads: "A quiet private network may have no REJECTs at all.",
+    example: "FL308 the logs hold ACCEPT records only. Next: create the flow log with traffic type ALL to see REJECTs.",
+};

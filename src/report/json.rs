@@ -1,0 +1,70 @@
+//! The document as JSON, and back: what `analysis.json` holds.
+//!
+//! There is one writer, so the file and the printed document are the same
+//! bytes. Reading refuses a document of another schema and ignores keys that
+//! it does not know.
+
+use std::io;
+
+use serde::Deserialize;
+
+use crate::report::document::Analysis;
+use crate::report::document::SCHEMA;
+
+/// Why a document cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DocumentError {
+    /// It is not JSON, or a key has the wrong kind of value.
+    #[error("this is not an analysis document, pass the analysis.json that `analyze` wrote")]
+    Syntax(#[source] serde_json::Error),
+    /// It says that it is something else.
+    #[error("schema is `{found}`, this program reads `{SCHEMA}`")]
+    Schema {
+        /// What it says.
+        found: String,
+    },
+}
+
+/// The document as it stands in `analysis.json`, newline at the end.
+/// Fails only where a number has no JSON form, which no analysis holds.
+pub fn to_bytes(analysis: &Analysis) -> io::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(analysis)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Reads a document, its schema first.
+pub fn from_slice(bytes: &[u8]) -> Result<Analysis, DocumentError> {
+    #[derive(Deserialize)]
+    struct Head {
+        schema: String,
+    }
+    let head: Head = serde_json::from_slice(bytes).map_err(DocumentError::Syntax)?;
+    if head.schema != SCHEMA {
+        return Err(DocumentError::Schema { found: head.schema });
+    }
+    serde_json::from_slice(bytes).map_err(DocumentError::Syntax)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_schema_is_refused_by_name() {
+        let error = from_slice(br#"{"schema": "flowcinch.analysis.v9"}"#).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "schema is `flowcinch.analysis.v9`, this program reads `flowcinch.analysis.v1`"
+        );
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused() {
+        let refused = |bytes: &[u8]| matches!(from_slice(bytes), Err(DocumentError::Syntax(_)));
+        assert!(refused(b""));
+        assert!(refused(b"version account-id"));
+        assert!(refused(br#"{"schema": "flowcinch.analysis.v1"}"#));
+    }
+}

@@ -1,0 +1,202 @@
+//! The first lines: what was read, how well it covers, and the answer.
+
+use crate::attribute::verdict::RejectVerdict;
+use crate::attribute::verdict::RuleStatus;
+use crate::attribute::verdict::Tier;
+use crate::report::document::Analysis;
+use crate::report::findings;
+use crate::report::findings::Findings;
+use crate::report::human;
+use crate::report::page::Page;
+use crate::report::page::Text;
+use crate::report::words;
+
+/// What was read and how good it is, in one sentence, and what lacks.
+pub(super) fn headline(page: &mut Page, analysis: &Analysis) {
+    let read = Text::new().strong(&what_was_read(analysis));
+    page.line(0, &read.plain("; ").then(how_well(analysis)));
+    let gaps = findings::gaps(analysis);
+    if !gaps.is_empty() {
+        let text = format!("{}; see COVERAGE below", gaps.join("; "));
+        page.hanging(0, 2, &Text::new().bad("INCOMPLETE INPUT: ").plain(&text));
+    }
+}
+
+fn what_was_read(analysis: &Analysis) -> String {
+    let records = human::counted(analysis.ingest.records, "record");
+    match analysis.window {
+        Some(window) => format!(
+            "{records} over {} ({})",
+            human::length(window),
+            human::between(window.start, window.end)
+        ),
+        None => format!("{records}, no time covered"),
+    }
+}
+
+fn how_well(analysis: &Analysis) -> Text {
+    let coverage = &analysis.coverage;
+    let (known, logged) = (coverage.interfaces_in_snapshot, coverage.interfaces_logged);
+    let watched = format!(
+        "{} of {} interfaces watched",
+        human::count(logged),
+        human::count(known)
+    );
+    let text = if logged < known {
+        Text::new().warn(&watched)
+    } else {
+        Text::new().good(&watched)
+    };
+    text.plain(", ").then(losses(analysis))
+}
+
+fn losses(analysis: &Analysis) -> Text {
+    let (lost, hours) = findings::lost_hours(&analysis.coverage);
+    let malformed = analysis.ingest.malformed;
+    let mut parts = Vec::new();
+    if lost > 0 {
+        let share = human::share(lost, hours);
+        parts.push(format!("{share} of interface-hours lost"));
+    }
+    if malformed > 0 {
+        parts.push(human::counted(malformed, "malformed line"));
+    }
+    if parts.is_empty() {
+        return Text::new().good("no losses");
+    }
+    Text::new().warn(&parts.join(", "))
+}
+
+/// The counts that answer the question.
+pub(super) fn answer(page: &mut Page, analysis: &Analysis, findings: &Findings) {
+    page.heading("ANSWER", "");
+    if !findings.any() {
+        page.line(2, &nothing_to_do(analysis, findings));
+    }
+    let rows = rows(analysis, findings);
+    let numbers = rows.iter().map(|row| row.number.len()).max().unwrap_or(0);
+    let labels = rows.iter().map(|row| row.label.len()).max().unwrap_or(0);
+    for row in rows {
+        let pad = " ".repeat(numbers - row.number.len());
+        let head = Text::new().plain(&pad).strong(&row.number);
+        let head = head.plain(" ").plain(&row.label);
+        let hang = 2 + numbers + 1 + labels + 2;
+        let text = head.pad_to(hang - 2).dim(&row.note);
+        page.hanging(2, hang, &text);
+    }
+}
+
+fn nothing_to_do(analysis: &Analysis, findings: &Findings) -> Text {
+    let rules = human::counted(findings.rules, "rule");
+    if findings::gaps(analysis).is_empty() {
+        return Text::new().good(&format!("nothing to change in {rules}"));
+    }
+    Text::new().warn(&format!(
+        "nothing found to change in {rules}, but the input is incomplete"
+    ))
+}
+
+struct Row {
+    number: String,
+    label: String,
+    note: String,
+}
+
+fn row(number: u64, one: &str, many: &str, note: String) -> Option<Row> {
+    (number > 0).then(|| Row {
+        number: human::count(number),
+        label: if number == 1 { one } else { many }.to_owned(),
+        note,
+    })
+}
+
+fn rows(analysis: &Analysis, findings: &Findings) -> Vec<Row> {
+    let status = |status| findings.with_status(status);
+    let redundant = "others let the same connections through".to_owned();
+    let shadowed = "stronger rules decide all of it".to_owned();
+    let no_effect = "groups never filter that traffic".to_owned();
+    let rows = [
+        row(
+            status(RuleStatus::Unused),
+            "rule unused",
+            "rules unused",
+            tiers(findings),
+        ),
+        row(
+            status(RuleStatus::Redundant),
+            "rule redundant",
+            "rules redundant",
+            redundant,
+        ),
+        row(
+            status(RuleStatus::Shadowed),
+            "rule shadowed",
+            "rules shadowed",
+            shadowed,
+        ),
+        row(
+            status(RuleStatus::NoEffect),
+            "rule without effect",
+            "rules without effect",
+            no_effect,
+        ),
+        row(
+            findings.wide_rules,
+            "rule open too wide",
+            "rules open too wide",
+            "narrower rules would do".to_owned(),
+        ),
+        row(
+            findings.proposals,
+            "proposal",
+            "proposals",
+            proof(analysis, findings),
+        ),
+        reject_row(findings),
+        row(
+            status(RuleStatus::Unobservable),
+            "rule not observable",
+            "rules not observable",
+            "on no interface that was logged".to_owned(),
+        ),
+    ];
+    rows.into_iter().flatten().collect()
+}
+
+/// `2 removal candidates, 1 probably unused`, strongest first.
+fn tiers(findings: &Findings) -> String {
+    let part =
+        |(tier, number): (&Tier, &u64)| format!("{} {}", human::count(*number), words::tier(*tier));
+    let parts: Vec<String> = findings.unused_by_tier.iter().rev().map(part).collect();
+    parts.join(", ")
+}
+
+fn proof(analysis: &Analysis, findings: &Findings) -> String {
+    if findings.proof_failures > 0 {
+        return "PROOF FAILED, do not apply".to_owned();
+    }
+    let replayed = human::counted(analysis.verification.connections, "conversation");
+    format!("proved on {replayed}: 0 broken, 0 widened")
+}
+
+fn reject_row(findings: &Findings) -> Option<Row> {
+    let wanted = findings.with_verdict(RejectVerdict::Misconfiguration);
+    let unclear = findings.with_verdict(RejectVerdict::Unclear);
+    let noise = findings.with_verdict(RejectVerdict::Noise);
+    let parts = [
+        (wanted, "misconfigured"),
+        (unclear, "unclear"),
+        (noise, "more are noise"),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| format!("{} {word}", human::count(*number)))
+        .collect();
+    row(
+        wanted + unclear,
+        "REJECT to look at",
+        "REJECTs to look at",
+        parts.join(", "),
+    )
+}

@@ -1,0 +1,184 @@
+//! Sections about rules: unused, redundant, shadowed, without effect, and
+//! those of which nothing can be told.
+
+use std::collections::BTreeSet;
+
+use crate::attribute::verdict::Confidence;
+use crate::attribute::verdict::RuleStatus;
+use crate::attribute::verdict::Tier;
+use crate::model::SgRuleId;
+use crate::report::code::Code;
+use crate::report::document::Analysis;
+use crate::report::document::GroupReport;
+use crate::report::document::RuleReport;
+use crate::report::human;
+use crate::report::page::Page;
+use crate::report::page::Text;
+use crate::report::text::TextOptions;
+use crate::report::text::left_out;
+use crate::report::text::lookup::Lookup;
+use crate::report::text::section::Section;
+use crate::report::text::section::group_label;
+use crate::report::text::section::ids;
+use crate::report::words;
+
+const UNUSED_SHOWN: usize = 16;
+const OTHERS_SHOWN: usize = 8;
+const REASONS_SHOWN: usize = 4;
+
+/// Rules that nothing passed through, the strongest claims first.
+pub(super) fn unused(page: &mut Page, analysis: &Analysis, options: TextOptions) {
+    let section = Section::new(analysis, RuleStatus::Unused).strongest_first();
+    if section.groups().is_empty() {
+        return;
+    }
+    page.heading("UNUSED RULES", "nothing passed through them");
+    section.by_group(page, options.limit(UNUSED_SHOWN), |rule| {
+        let tier = rule.tier.unwrap_or(Tier::U0);
+        claim(tier)
+            .then(doubt(rule))
+            .then(reasons(rule, ": ", options))
+    });
+}
+
+fn claim(tier: Tier) -> Text {
+    let words = format!("{} ({tier:?})", words::tier(tier));
+    match tier {
+        Tier::U3 | Tier::U4 => Text::new().strong(&words),
+        Tier::U0 => Text::new().warn(&words),
+        Tier::U1 | Tier::U2 => Text::new().plain(&words),
+    }
+}
+
+/// Says so where the status is not sure.
+fn doubt(rule: &RuleReport) -> Text {
+    match rule.confidence {
+        Confidence::High => Text::new(),
+        Confidence::Low | Confidence::Medium => {
+            let words = format!(", {}", words::confidence(rule.confidence));
+            Text::new().warn(&words)
+        }
+    }
+}
+
+/// The first reasons, with something before them.
+fn reasons(rule: &RuleReport, before: &str, options: TextOptions) -> Text {
+    let shown = rule.reasons.iter().take(options.limit(REASONS_SHOWN));
+    let parts: Vec<&str> = shown.map(String::as_str).collect();
+    if parts.is_empty() {
+        return Text::new();
+    }
+    Text::new().plain(before).plain(&parts.join("; "))
+}
+
+/// Rules whose connections others let through as well.
+pub(super) fn redundant(
+    page: &mut Page,
+    analysis: &Analysis,
+    lookup: &Lookup<'_>,
+    options: TextOptions,
+) {
+    let section = Section::new(analysis, RuleStatus::Redundant);
+    if section.groups().is_empty() {
+        return;
+    }
+    page.heading("REDUNDANT RULES", "others let the same connections through");
+    section.flat(page, options.limit(OTHERS_SHOWN), |rule| {
+        covered(rule, lookup, options)
+    });
+}
+
+fn covered(rule: &RuleReport, lookup: &Lookup<'_>, options: TextOptions) -> Text {
+    let records = human::counted(rule.records, "record");
+    let text = Text::new().plain(&format!("{records}, all also let through by "));
+    let text = text.then(ids(&rule.also_allowed_by, options.limit(3)));
+    let text = text.then(doubt(rule));
+    if rule
+        .also_allowed_by
+        .iter()
+        .any(|other| leans_on(other, rule, lookup))
+    {
+        return text.warn("; they cover each other, one must stay");
+    }
+    text
+}
+
+/// Whether the other rule is redundant because of this one.
+fn leans_on(other: &SgRuleId, rule: &RuleReport, lookup: &Lookup<'_>) -> bool {
+    lookup.rule(other).is_some_and(|other| {
+        other.status == RuleStatus::Redundant && other.also_allowed_by.contains(&rule.rule_id)
+    })
+}
+
+/// Rules that stronger rules decide wholly.
+pub(super) fn shadowed(page: &mut Page, analysis: &Analysis, options: TextOptions) {
+    let section = Section::new(analysis, RuleStatus::Shadowed);
+    if section.groups().is_empty() {
+        return;
+    }
+    page.heading("SHADOWED RULES", "stronger rules decide all of it");
+    section.flat(page, options.limit(OTHERS_SHOWN), |rule| {
+        let by = Text::new().plain("by ");
+        let by = by.then(ids(&rule.also_allowed_by, options.limit(3)));
+        by.then(reasons(rule, "; ", options))
+    });
+}
+
+/// Rules for traffic that groups never filter.
+pub(super) fn no_effect(page: &mut Page, analysis: &Analysis, options: TextOptions) {
+    let section = Section::new(analysis, RuleStatus::NoEffect);
+    if section.groups().is_empty() {
+        return;
+    }
+    page.heading(
+        "RULES WITHOUT EFFECT",
+        "for traffic that groups never filter",
+    );
+    section.flat(page, options.limit(OTHERS_SHOWN), |rule| {
+        reasons(rule, "", options)
+    });
+}
+
+/// Rules of which nothing can be told, a line a group, and used rules that
+/// rest on doubtful connections alone.
+pub(super) fn in_doubt(page: &mut Page, analysis: &Analysis, options: TextOptions) {
+    let section = Section::new(analysis, RuleStatus::Unobservable);
+    let doubtful: Vec<SgRuleId> = doubtful(analysis);
+    if section.groups().is_empty() && doubtful.is_empty() {
+        return;
+    }
+    page.heading("IN DOUBT", "nothing is claimed of these");
+    let limit = options.limit(OTHERS_SHOWN);
+    for (group, rules) in section.groups().iter().take(limit) {
+        page.hanging(2, 9, &unobservable(group, rules));
+    }
+    left_out(page, 2, section.groups().len(), limit, "groups");
+    if !doubtful.is_empty() {
+        let text = Text::new().plain("used, but on doubtful evidence alone: ");
+        page.hanging(2, 4, &text.then(ids(&doubtful, options.limit(6))));
+    }
+}
+
+fn unobservable(group: &GroupReport, rules: &[&RuleReport]) -> Text {
+    let number = u64::try_from(rules.len()).unwrap_or(u64::MAX);
+    let why = match (group.interfaces, group.interfaces_logged) {
+        (0, _) => "on no interface".to_owned(),
+        (all, 0) => format!("none of its {} logged", human::counted(all, "interface")),
+        (_, _) => "no usable record of its interfaces".to_owned(),
+    };
+    let text = Text::new().strong(Code::UnobservableRule.id()).plain("  ");
+    let text = text.then(group_label(group));
+    text.plain(&format!("  {}, {why}", human::counted(number, "rule")))
+}
+
+fn doubtful(analysis: &Analysis) -> Vec<SgRuleId> {
+    let rules = analysis
+        .security_groups
+        .iter()
+        .flat_map(|group| &group.rules);
+    let doubtful: BTreeSet<&SgRuleId> = rules
+        .filter(|rule| rule.status == RuleStatus::Used && rule.confidence == Confidence::Low)
+        .map(|rule| &rule.rule_id)
+        .collect();
+    doubtful.into_iter().cloned().collect()
+}

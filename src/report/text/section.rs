@@ -1,0 +1,202 @@
+//! A list of rules of one status: the shape that all sections about rules
+//! share. A rule takes a line that lines up with its neighbours, and a
+//! paragraph that says why it is here.
+
+use std::cmp::Reverse;
+
+use crate::attribute::verdict::RuleStatus;
+use crate::model::Effect;
+use crate::model::SgRuleId;
+use crate::report::code::Code;
+use crate::report::document::Analysis;
+use crate::report::document::GroupReport;
+use crate::report::document::RuleReport;
+use crate::report::human;
+use crate::report::page::Page;
+use crate::report::page::Text;
+use crate::report::text::left_out;
+use crate::report::text::lookup;
+use crate::report::words;
+
+/// Columns that the text under a finding is set in: past its code.
+const BODY: usize = 9;
+
+/// Rules of one status by group.
+pub(super) struct Section<'a> {
+    status: RuleStatus,
+    /// Invariant: no list is empty.
+    groups: Vec<(&'a GroupReport, Vec<&'a RuleReport>)>,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn new(analysis: &'a Analysis, status: RuleStatus) -> Section<'a> {
+        let of_group = |group: &'a GroupReport| {
+            let rules = group.rules.iter().filter(|rule| rule.status == status);
+            (group, rules.collect::<Vec<_>>())
+        };
+        let groups = analysis.security_groups.iter().map(of_group);
+        Section {
+            status,
+            groups: groups.filter(|(_, rules)| !rules.is_empty()).collect(),
+        }
+    }
+
+    /// Groups with the rules of this status, none without.
+    pub(super) fn groups(&self) -> &[(&'a GroupReport, Vec<&'a RuleReport>)] {
+        &self.groups
+    }
+
+    /// Puts the strongest claims first, groups and rules alike.
+    pub(super) fn strongest_first(mut self) -> Section<'a> {
+        for (_, rules) in &mut self.groups {
+            rules.sort_by_key(|rule| Reverse(rule.tier));
+        }
+        let strongest = |rules: &[&RuleReport]| rules.iter().map(|rule| rule.tier).max();
+        self.groups
+            .sort_by_key(|(_, rules)| Reverse(strongest(rules)));
+        self
+    }
+
+    /// Writes at most so many rules under their groups' lines.
+    pub(super) fn by_group(
+        &self,
+        page: &mut Page,
+        limit: usize,
+        why: impl Fn(&RuleReport) -> Text,
+    ) {
+        let columns = self.columns();
+        let mut room = limit;
+        for (group, rules) in &self.groups {
+            if room == 0 {
+                break;
+            }
+            page.hanging(2, 4, &group_line(group));
+            for rule in rules.iter().take(room) {
+                self.write(page, &columns, rule, &why(rule));
+            }
+            room = room.saturating_sub(rules.len());
+        }
+        left_out(page, 2, self.total(), limit, "rules");
+    }
+
+    /// Writes at most so many rules, each with its group's name.
+    pub(super) fn flat(&self, page: &mut Page, limit: usize, why: impl Fn(&RuleReport) -> Text) {
+        let columns = self.columns();
+        let rules = self
+            .groups
+            .iter()
+            .flat_map(|(group, rules)| rules.iter().map(move |rule| (*group, *rule)));
+        for (group, rule) in rules.take(limit) {
+            let text = name(group).plain(": ").then(why(rule));
+            self.write(page, &columns, rule, &text);
+        }
+        left_out(page, 2, self.total(), limit, "rules");
+    }
+
+    fn total(&self) -> usize {
+        self.groups.iter().map(|(_, rules)| rules.len()).sum()
+    }
+
+    fn write(&self, page: &mut Page, columns: &Columns, rule: &RuleReport, why: &Text) {
+        let code = Code::of_status(self.status).map_or("", Code::id);
+        let head = Text::new().strong(code).plain("  ");
+        page.hanging(2, BODY + 2, &head.then(columns.line(rule)));
+        page.line(BODY, why);
+    }
+
+    fn columns(&self) -> Columns {
+        let mut columns = Columns::default();
+        for rule in self.groups.iter().flat_map(|(_, rules)| rules) {
+            columns.widen(rule);
+        }
+        columns
+    }
+}
+
+/// `sg-…  name`.
+pub(super) fn group_label(group: &GroupReport) -> Text {
+    let text = Text::new().id(group.group_id.as_str());
+    if group.group_name.is_empty() {
+        return text;
+    }
+    text.plain("  ").strong(&group.group_name)
+}
+
+fn name(group: &GroupReport) -> Text {
+    if group.group_name.is_empty() {
+        return Text::new().id(group.group_id.as_str());
+    }
+    Text::new().strong(&group.group_name)
+}
+
+fn group_line(group: &GroupReport) -> Text {
+    let watched = format!(
+        "  {} of {} watched",
+        human::count(group.interfaces_logged),
+        human::counted(group.interfaces, "interface"),
+    );
+    group_label(group).dim(&watched)
+}
+
+/// Ids parted by commas, cut after some.
+pub(super) fn ids(ids: &[SgRuleId], limit: usize) -> Text {
+    let mut text = Text::new();
+    for (at, id) in ids.iter().take(limit).enumerate() {
+        if at > 0 {
+            text = text.plain(", ");
+        }
+        text = text.id(id.as_str());
+    }
+    match ids.len().checked_sub(limit) {
+        None | Some(0) => text,
+        Some(more) => text.dim(&format!(" and {more} more")),
+    }
+}
+
+/// Widths of the columns of a list of rules, so that they line up.
+#[derive(Default)]
+struct Columns {
+    id: usize,
+    service: usize,
+}
+
+impl Columns {
+    /// Longest that a column is widened to; longer cells stick out.
+    const ID: usize = 21;
+    const SERVICE: usize = 14;
+    const DIRECTION: usize = 7;
+
+    fn widen(&mut self, rule: &RuleReport) {
+        let id = rule.rule_id.as_str().len();
+        self.id = self.id.max(id.min(Columns::ID));
+        let service = lookup::service(rule).len();
+        self.service = self.service.max(service.min(Columns::SERVICE));
+    }
+
+    fn line(&self, rule: &RuleReport) -> Text {
+        let direction = self.id + 2;
+        let service = direction + Columns::DIRECTION + 2;
+        let text = Text::new().id(rule.rule_id.as_str()).pad_to(direction);
+        let text = text.plain(&rule.direction.to_string()).pad_to(service);
+        let text = text.id(&lookup::service(rule));
+        let text = text.pad_to(service + self.service + 2);
+        let text = text.plain(words::toward(rule.direction)).plain(" ");
+        let text = text.id(&rule.peer.to_string()).then(effect(rule));
+        if rule.description.is_empty() {
+            return text;
+        }
+        text.plain("  ").quoted(&rule.description)
+    }
+}
+
+/// Effect and rank, on clouds that have them.
+fn effect(rule: &RuleReport) -> Text {
+    let drop = match rule.effect {
+        Effect::Allow => "",
+        Effect::Drop => " drop",
+    };
+    let priority = rule
+        .priority
+        .map_or_else(String::new, |priority| format!(" priority {priority}"));
+    Text::new().plain(drop).plain(&priority)
+}

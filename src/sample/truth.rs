@@ -1,0 +1,273 @@
+//! Writes `truth.json`: what the logs of the sample truly say, by the
+//! definitions of `analysis.json`, and what became of each connection.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::io::Write;
+use std::rc::Rc;
+
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::model::Direction;
+use crate::net::Timestamp;
+use crate::sample::SampleConfig;
+use crate::sample::SampleError;
+use crate::sample::judge::Cause;
+use crate::sample::judge::Fate;
+use crate::sample::judge::Party;
+use crate::sample::ledger::Connection;
+use crate::sample::ledger::RejectKey;
+use crate::sample::ledger::RuleUse;
+use crate::sample::observe::Ending;
+use crate::sample::simulate::Simulation;
+use crate::sample::world::BASE;
+use crate::sample::world::Group;
+use crate::sample::world::Interface;
+use crate::sample::world::Rule;
+
+/// The document, key by key.
+#[derive(Debug, Serialize)]
+struct Document {
+    schema: &'static str,
+    config: Value,
+    window: Value,
+    lines: Value,
+    dark_hours: Vec<Timestamp>,
+    rules: Vec<Value>,
+    reject_totals: Value,
+    /// REJECT lines beyond the kinds that `rejects` lists.
+    further_reject_records: u64,
+    rejects: Vec<Value>,
+    connections_opened: u64,
+    /// Whether `connections` lists them all, or none.
+    connections_listed: bool,
+    connections: Vec<Value>,
+}
+
+/// Writes the truth of a finished simulation.
+pub(super) fn write(config: &SampleConfig, done: &Simulation<'_>) -> Result<(), SampleError> {
+    let path = config.out.join("truth.json");
+    let ledger = &done.ledger;
+    let rules = numbered_rules(done);
+    let listed = ledger.connections.as_deref();
+    let hour = |hour: &u32| time(hour * 3_600);
+    let document = Document {
+        schema: "flowcinch.truth.v1",
+        config: configuration(config, done),
+        window: json!({"start": time(0), "end": time(done.world.seconds - 1)}),
+        lines: lines(done),
+        dark_hours: done.dark.iter().map(hour).collect(),
+        rules: rule_documents(done),
+        reject_totals: ledger
+            .causes
+            .iter()
+            .map(|(own, n)| (cause_name(*own).to_owned(), json!(n)))
+            .collect(),
+        further_reject_records: ledger.further_rejects,
+        rejects: ledger
+            .rejects()
+            .iter()
+            .map(|kind| reject(done, kind))
+            .collect(),
+        connections_opened: ledger.opened,
+        connections_listed: listed.is_some(),
+        connections: (0u64..)
+            .zip(listed.unwrap_or_default())
+            .map(|(number, own)| connection(done, &rules, number, own))
+            .collect(),
+    };
+    let write = || -> std::io::Result<()> {
+        let mut file = BufWriter::new(File::create(&path)?);
+        serde_json::to_writer(&mut file, &document)?;
+        file.write_all(b"\n")?;
+        file.flush()
+    };
+    write().map_err(|source| SampleError::write(&path, source))
+}
+
+fn configuration(config: &SampleConfig, done: &Simulation<'_>) -> Value {
+    json!({
+        "provider": "aws",
+        "records": config.records,
+        "seed": config.seed,
+        "format_version": config.format_version,
+        "interfaces": done.world.interfaces.len(),
+        "days": config.days,
+        "skip_share": config.skip_share,
+        "scan_share": config.scan_share,
+        "churn": config.churn,
+        "rule_changes_at": config.change_at().map(time),
+        "ipv6": config.ipv6,
+    })
+}
+
+fn lines(done: &Simulation<'_>) -> Value {
+    let lines = done.ledger.lines;
+    json!({
+        "records": lines.accepted + lines.rejected,
+        "accepted": lines.accepted,
+        "rejected": lines.rejected,
+        "no_data": lines.no_data,
+        "skip_data": lines.skip_data,
+        "files": done.delivery.files,
+    })
+}
+
+fn rule_documents(done: &Simulation<'_>) -> Vec<Value> {
+    let mut documents = Vec::new();
+    for group in &done.world.groups {
+        let carriers = done.world.interfaces.iter().filter(|own| own.listed);
+        let carriers = carriers.filter(|own| own.groups.iter().any(|g| Rc::ptr_eq(g, group)));
+        let observable = carriers.clone().any(|own| done.ledger.is_usable(own));
+        for rule in &group.rules {
+            let used = done
+                .ledger
+                .rules
+                .get(rule.number)
+                .copied()
+                .unwrap_or_default();
+            documents.push(rule_document(group, rule, used, observable));
+        }
+    }
+    documents
+}
+
+fn rule_document(group: &Group, rule: &Rule, used: RuleUse, observable: bool) -> Value {
+    json!({
+        "rule_id": rule.id,
+        "group_id": group.id,
+        "group_name": group.name,
+        "direction": rule.direction,
+        "status": status(rule, used, observable),
+        "records": used.records,
+        "packets": used.packets,
+        "bytes": used.bytes,
+        "sole_records": used.sole_records,
+        "unlisted_records": used.unlisted_records,
+        "first_seen": used.seen.map(|(first, _)| time(first)),
+        "last_seen": used.seen.map(|(_, last)| time(last)),
+    })
+}
+
+fn status(rule: &Rule, used: RuleUse, observable: bool) -> &'static str {
+    match (rule.no_effect, observable, used.records, used.sole_records) {
+        (true, ..) => "no_effect",
+        (false, false, ..) => "unobservable",
+        (false, true, 0, _) => "unused",
+        (false, true, _, 0) => "redundant",
+        (false, true, ..) => "used",
+    }
+}
+
+fn reject(done: &Simulation<'_>, (key, records): &(RejectKey, u64)) -> Value {
+    let ports = key.protocol.has_ports();
+    json!({
+        "interface_id": interface_id(done, key.interface),
+        "direction": key.direction,
+        "protocol": key.protocol.to_string(),
+        "port": ports.then_some(key.port),
+        "peer": key.peer,
+        "reply": key.reply,
+        "cause": cause_name(key.cause),
+        "records": records,
+    })
+}
+
+/// The words of `analysis.json`, and `late` for what it can only call
+/// unexplained.
+fn cause_name(cause: Cause) -> &'static str {
+    match cause {
+        Cause::SecurityGroup => "security_group",
+        Cause::NetworkAcl => "network_acl",
+        Cause::Both => "both",
+        Cause::Late => "late",
+    }
+}
+
+fn connection(done: &Simulation<'_>, rules: &[&Rule], number: u64, own: &Connection) -> Value {
+    let attempt = &own.attempt;
+    let ports = attempt.protocol.has_ports();
+    let passed_by = own.passed_by();
+    json!({
+        "id": number,
+        "initiator": party(&attempt.client),
+        "responder": party(&attempt.server),
+        "protocol": attempt.protocol.to_string(),
+        "client_port": ports.then_some(attempt.client_port),
+        "service_port": ports.then_some(attempt.service_port),
+        "nat_interface": attempt.nat.as_ref().map(|nat| &nat.id),
+        "start": time(attempt.start),
+        "end": time(attempt.end),
+        "outcome": outcome(own),
+        "end_cause": end_cause(own),
+        "passed_by": passed_by.iter().map(|way| passage(rules, way)).collect::<Vec<Value>>(),
+        "records": own.written.iter().map(|written| {
+            let counts = json!({
+                "requests": written.requests,
+                "replies": written.replies,
+                "rejected": written.rejected,
+            });
+            (interface_id(done, written.interface).unwrap_or_default().to_owned(), counts)
+        }).collect::<Value>(),
+        "lost": own.lost,
+    })
+}
+
+fn party(party: &Party) -> Value {
+    json!({
+        "interface_id": party.interface.as_ref().map(|own| &own.id),
+        "address": party.address,
+        "logged": party.interface.as_ref().is_some_and(|own| own.logged()),
+        "listed": party.interface.as_ref().is_some_and(|own| own.listed),
+    })
+}
+
+fn outcome(own: &Connection) -> &'static str {
+    match own.verdict.fate {
+        Fate::Passed if own.ending == Ending::Refused => "refused",
+        Fate::Passed => "accepted",
+        Fate::RequestOut(cause) | Fate::RequestIn(cause) => match cause {
+            Cause::SecurityGroup | Cause::Late => "rejected_by_group",
+            Cause::NetworkAcl => "rejected_by_acl",
+            Cause::Both => "rejected_by_both",
+        },
+        Fate::ReplyOut | Fate::ReplyIn => "reply_rejected",
+    }
+}
+
+fn end_cause(own: &Connection) -> &'static str {
+    if own.verdict.fate != Fate::Passed {
+        return "rejected";
+    }
+    match own.ending {
+        Ending::Refused => "refused",
+        Ending::Open => "window_end",
+        _ if !own.attempt.protocol.has_ports() => "silence",
+        Ending::Closed => "closed",
+        Ending::Reset | Ending::Probed => "reset",
+    }
+}
+
+fn passage(rules: &[&Rule], way: &(Rc<Interface>, Direction, &[usize])) -> Value {
+    let (interface, direction, numbers) = way;
+    let found = numbers.iter().filter_map(|number| rules.get(*number));
+    let mut ids: Vec<&str> = found.map(|rule| rule.id.as_str()).collect();
+    ids.sort_unstable();
+    json!({"interface_id": interface.id, "direction": direction, "rules": ids})
+}
+
+/// All rules, each at the place of its number.
+fn numbered_rules<'a>(done: &'a Simulation<'_>) -> Vec<&'a Rule> {
+    let groups = done.world.groups.iter();
+    groups.flat_map(|group| group.rules.iter()).collect()
+}
+
+fn interface_id<'a>(done: &'a Simulation<'_>, number: usize) -> Option<&'a str> {
+    done.world.interfaces.get(number).map(|own| own.id.as_str())
+}
+
+fn time(second: u32) -> Timestamp {
+    Timestamp(BASE + i64::from(second))
+}

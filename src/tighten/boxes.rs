@@ -1,0 +1,226 @@
+//! The ground on which proposals may be built: what today's changeable rules
+//! allow for one family and one protocol, as address ranges per stretch of the
+//! service space.
+//!
+//! A new prefix may stand on a range of ports only where its whole box lies on
+//! this ground; so new rules cannot allow what old ones do not. That this holds
+//! is checked elsewhere, by other code.
+
+use std::borrow::Cow;
+
+use ipnet::IpNet;
+
+use crate::model::Transport;
+use crate::net::IpProtocol;
+use crate::net::PortRange;
+use crate::net::cidr::Family;
+use crate::net::cidr::net_bounds;
+
+/// One box: a transport and a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Plot {
+    /// Protocol and service.
+    pub(crate) transport: Transport,
+    /// Addresses.
+    pub(crate) net: IpNet,
+}
+
+/// Whether every packet of `inner` is one of `outer`.
+pub(crate) fn transport_covers(outer: Transport, inner: Transport) -> bool {
+    match inner.protocol() {
+        None => outer == Transport::All,
+        Some(protocol) => outer.has_protocol(protocol) && outer.service().covers(inner.service()),
+    }
+}
+
+/// Whether some packet matches both.
+pub(crate) fn transport_overlaps(a: Transport, b: Transport) -> bool {
+    let protocols = match (a.protocol(), b.protocol()) {
+        (Some(a), Some(b)) => a == b,
+        (None, _) | (_, None) => true,
+    };
+    protocols && a.service().overlaps(b.service())
+}
+
+/// Sorted closed ranges of addresses of one family.
+/// Invariant: between two ranges at least one address is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ranges(Vec<(u128, u128)>);
+
+impl Ranges {
+    pub(crate) fn of(nets: impl Iterator<Item = IpNet>) -> Ranges {
+        let mut bounds: Vec<(u128, u128)> = nets.map(net_bounds).collect();
+        bounds.sort_unstable();
+        let mut ranges: Vec<(u128, u128)> = Vec::with_capacity(bounds.len());
+        for (first, last) in bounds {
+            match ranges.last_mut() {
+                Some(own) if first <= own.1.saturating_add(1) => own.1 = own.1.max(last),
+                Some(_) | None => ranges.push((first, last)),
+            }
+        }
+        Ranges(ranges)
+    }
+
+    /// Whether every address of `first..=last` is inside.
+    pub(crate) fn covers(&self, first: u128, last: u128) -> bool {
+        let after = self.0.partition_point(|own| own.0 <= first);
+        after
+            .checked_sub(1)
+            .and_then(|at| self.0.get(at))
+            .is_some_and(|own| last <= own.1)
+    }
+
+    fn intersection(&self, other: &Ranges) -> Ranges {
+        let (mut ours, mut theirs) = (self.0.iter().peekable(), other.0.iter().peekable());
+        let mut both = Vec::new();
+        while let (Some(a), Some(b)) = (ours.peek(), theirs.peek()) {
+            let (first, last) = (a.0.max(b.0), a.1.min(b.1));
+            if first <= last {
+                both.push((first, last));
+            }
+            if a.1 <= b.1 {
+                ours.next();
+            } else {
+                theirs.next();
+            }
+        }
+        Ranges(both)
+    }
+}
+
+/// What is allowed of one family and protocol.
+#[derive(Clone, Debug)]
+pub(crate) struct Ground {
+    /// Invariant: sorted, disjoint; addresses are the same all along a stretch.
+    stretches: Vec<(PortRange, Ranges)>,
+}
+
+impl Ground {
+    /// The union of the plots, as far as they are of the family and protocol.
+    pub(crate) fn new(plots: &[Plot], family: Family, protocol: IpProtocol) -> Ground {
+        let own: Vec<&Plot> = plots
+            .iter()
+            .filter(|plot| {
+                Family::of_net(plot.net) == family && plot.transport.has_protocol(protocol)
+            })
+            .collect();
+        let services: Vec<PortRange> = own.iter().map(|plot| plot.transport.service()).collect();
+        let stretches = elementary(&services)
+            .into_iter()
+            .map(|stretch| {
+                let here = own
+                    .iter()
+                    .filter(|plot| plot.transport.service().covers(stretch));
+                (stretch, Ranges::of(here.map(|plot| plot.net)))
+            })
+            .collect();
+        Ground { stretches }
+    }
+
+    /// The addresses that are allowed on every point of `service`.
+    pub(crate) fn slice(&self, service: PortRange) -> Cow<'_, Ranges> {
+        let mut met = self.meeting(service);
+        let Some((stretch, first)) = met.next() else {
+            return Cow::Owned(Ranges::default());
+        };
+        if stretch.covers(service) {
+            return Cow::Borrowed(first);
+        }
+        let mut reached = *stretch;
+        let mut common = first.clone();
+        for (stretch, ranges) in met {
+            if u32::from(reached.to()) + 1 != u32::from(stretch.from()) {
+                return Cow::Owned(Ranges::default());
+            }
+            reached = PortRange::spanning(reached.from(), stretch.to());
+            common = common.intersection(ranges);
+        }
+        if reached.covers(service) {
+            Cow::Owned(common)
+        } else {
+            Cow::Owned(Ranges::default())
+        }
+    }
+
+    /// Whether the whole range has the same addresses allowed.
+    pub(crate) fn is_even(&self, service: PortRange) -> bool {
+        self.meeting(service)
+            .next()
+            .is_some_and(|(stretch, _)| stretch.covers(service))
+    }
+
+    fn meeting(&self, service: PortRange) -> impl Iterator<Item = &(PortRange, Ranges)> {
+        let before = self
+            .stretches
+            .partition_point(|(stretch, _)| stretch.to() < service.from());
+        self.stretches
+            .iter()
+            .skip(before)
+            .take_while(move |(stretch, _)| stretch.from() <= service.to())
+    }
+}
+
+/// The stretches of the service space between all ends of the ranges that lie
+/// in at least one of them, sorted.
+pub(crate) fn elementary(ranges: &[PortRange]) -> Vec<PortRange> {
+    let starts = ranges.iter().map(|range| u32::from(range.from()));
+    let ends = ranges.iter().map(|range| u32::from(range.to()) + 1);
+    let mut cuts: Vec<u32> = starts.chain(ends).collect();
+    cuts.sort_unstable();
+    cuts.dedup();
+    let stretch = |(from, next): (&u32, &u32)| {
+        let from = u16::try_from(*from).ok()?;
+        PortRange::new(from, u16::try_from(next - 1).ok()?)
+    };
+    cuts.iter()
+        .zip(cuts.iter().skip(1))
+        .filter_map(stretch)
+        .filter(|stretch| ranges.iter().any(|range| range.covers(*stretch)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plot(from: u16, to: u16, net: &str) -> Plot {
+        Plot {
+            transport: Transport::Tcp(PortRange::spanning(from, to)),
+            net: net.parse().unwrap(),
+        }
+    }
+
+    fn allows(ground: &Ground, from: u16, to: u16, net: &str) -> bool {
+        let (first, last) = net_bounds(net.parse().unwrap());
+        ground
+            .slice(PortRange::spanning(from, to))
+            .covers(first, last)
+    }
+
+    #[test]
+    fn a_box_may_span_two_rules_that_together_hold_it() {
+        let plots = [plot(80, 89, "10.0.0.0/24"), plot(90, 99, "10.0.0.0/25")];
+        let ground = Ground::new(&plots, Family::V4, IpProtocol::TCP);
+        assert!(allows(&ground, 85, 95, "10.0.0.0/25"));
+        assert!(!allows(&ground, 85, 95, "10.0.0.0/24"));
+        assert!(allows(&ground, 80, 89, "10.0.0.0/24"));
+    }
+
+    #[test]
+    fn a_port_that_no_rule_has_is_a_hole_in_the_ground() {
+        let plots = [plot(80, 80, "10.0.0.0/24"), plot(82, 82, "10.0.0.0/24")];
+        let ground = Ground::new(&plots, Family::V4, IpProtocol::TCP);
+        assert!(!allows(&ground, 80, 82, "10.0.0.1/32"));
+        assert!(!allows(&ground, 79, 80, "10.0.0.1/32"));
+        assert!(!allows(&ground, 82, 83, "10.0.0.1/32"));
+    }
+
+    #[test]
+    fn other_families_and_protocols_are_other_ground() {
+        let plots = [plot(80, 80, "10.0.0.0/24")];
+        let udp = Ground::new(&plots, Family::V4, IpProtocol::UDP);
+        assert!(!allows(&udp, 80, 80, "10.0.0.1/32"));
+        let v6 = Ground::new(&plots, Family::V6, IpProtocol::TCP);
+        assert!(!allows(&v6, 80, 80, "::1/128"));
+    }
+}

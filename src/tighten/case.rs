@@ -1,0 +1,105 @@
+//! The question: what may be taken from one direction of one group.
+//!
+//! Everything that decides is in here, so that [`crate::tighten::propose`] is
+//! a function of its argument alone.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::attribute::needs::Need;
+use crate::model::Direction;
+use crate::model::PrefixList;
+use crate::model::PrefixListId;
+use crate::model::SecurityGroup;
+use crate::model::SgId;
+use crate::model::SgRuleId;
+use crate::net::AddressSet;
+use crate::tighten::plan::Applicability;
+
+/// One direction of one group, with what it must go on allowing.
+pub struct Case<'a> {
+    /// The group as it stands today.
+    pub group: &'a SecurityGroup,
+    /// The direction.
+    pub direction: Direction,
+    /// What was let through, over all interfaces that carry the group.
+    pub needs: &'a [Need],
+    /// What may be done to each rule; a rule that is absent is held.
+    pub standing: &'a BTreeMap<SgRuleId, Standing>,
+    /// Whether the group was watched well enough.
+    pub watch: Watch,
+    /// Prefix lists by id: their weight in the quota, their entries.
+    pub prefix_lists: &'a BTreeMap<PrefixListId, PrefixList>,
+    /// Private addresses of the interfaces that carry a group today.
+    pub members: &'a dyn Fn(&SgId) -> AddressSet,
+    /// Quota and taste.
+    pub limits: &'a Limits,
+}
+
+impl fmt::Debug for Case<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Case")
+            .field("group", &self.group.id)
+            .field("direction", &self.direction)
+            .field("needs", &self.needs.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What may be done to a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It may be narrowed, or removed where nothing needs it.
+    Free,
+    /// It stays as it is; why, as a sentence without its subject
+    /// (`is for traffic that groups never filter`).
+    Hold(String),
+}
+
+/// How well a group was watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// Well enough to propose.
+    Enough {
+        /// How far the proposal may be trusted at best.
+        applicability: Applicability,
+        /// What it rests on.
+        reasons: Vec<String>,
+    },
+    /// Not well enough, and why.
+    Insufficient(Vec<String>),
+}
+
+/// Quota and taste of proposals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Rules a group may have in one direction, for IPv4 and for IPv6 apart
+    /// (VPC user guide, "Amazon VPC quotas": 60 unless raised).
+    pub rule_quota: u32,
+    /// More distinct public addresses than this behind a wide rule make a
+    /// public service, whose prefix is kept: tomorrow's clients are others.
+    pub public_peers: usize,
+    /// What having one rule less is worth, in address-ports opened beyond
+    /// what was needed.
+    pub rule_worth: u64,
+    /// A prefix joins addresses only where at least one in this many of its
+    /// addresses (IPv6: of its /64 networks) was needed. 1 or more.
+    pub sparsest: u32,
+    /// An IPv4 rule is wide where its prefix is shorter than this.
+    pub wide_v4: u8,
+    /// An IPv6 rule is wide where its prefix is shorter than this.
+    pub wide_v6: u8,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            rule_quota: 60,
+            public_peers: 25,
+            rule_worth: 16,
+            sparsest: 4,
+            wide_v4: 8,
+            wide_v6: 16,
+        }
+    }
+}

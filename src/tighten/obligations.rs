@@ -1,0 +1,201 @@
+//! What must stay allowed, sorted by who will allow it.
+//!
+//! A need and the rules that cover it leave, for each of these rules, the part
+//! of the need's service that the rule has. Held rules go on covering theirs.
+//! Of the rest, references to groups and prefix lists keep what is theirs, and
+//! only what no reference covers is owed by prefixes (semantics 6.2).
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::attribute::needs::Need;
+use crate::model::Peer;
+use crate::model::SgRule;
+use crate::model::SgRuleId;
+use crate::model::Transport;
+use crate::net::IpProtocol;
+use crate::net::PortRange;
+use crate::net::PortSet;
+use crate::net::cidr::Family;
+use crate::net::cidr::address_bits;
+
+/// Everything owed in one direction of a group.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Obligations {
+    /// By reference and protocol.
+    pub(crate) labels: BTreeMap<(Peer, IpProtocol), Owed>,
+    /// By family and protocol.
+    pub(crate) cidrs: BTreeMap<(Family, IpProtocol), Wanted>,
+}
+
+/// What a reference must go on allowing of one protocol.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Owed {
+    /// Of protocols with ports.
+    pub(crate) ports: PortSet,
+    /// Of the others: transports, whole.
+    pub(crate) scopes: BTreeSet<Transport>,
+}
+
+/// What prefixes must go on allowing of one family and protocol.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Addresses by known port, neither sorted nor distinct.
+    pub(crate) points: BTreeMap<u16, Vec<u128>>,
+    /// Ports that are known to lie in a range only, by address.
+    pub(crate) spans: BTreeMap<u128, PortSet>,
+    /// Addresses by transport, for protocols without ports.
+    pub(crate) scopes: BTreeMap<Transport, Vec<u128>>,
+}
+
+/// The rules that cover a need, by what may be done to them.
+struct Cover<'a> {
+    held: Vec<&'a SgRule>,
+    labels: Vec<&'a SgRule>,
+    cidrs: Vec<&'a SgRule>,
+}
+
+impl Obligations {
+    /// What the needs ask of the free rules.
+    pub(crate) fn of(
+        needs: &[Need],
+        rules: &BTreeMap<&SgRuleId, &SgRule>,
+        is_free: &dyn Fn(&SgRuleId) -> bool,
+    ) -> Obligations {
+        let mut owed = Obligations::default();
+        for need in needs {
+            let cover = Cover::of(need, rules, is_free);
+            if need.protocol.has_ports() {
+                owed.add_ports(need, &cover);
+            } else {
+                owed.add_scopes(need, &cover);
+            }
+        }
+        owed
+    }
+
+    fn add_ports(&mut self, need: &Need, cover: &Cover<'_>) {
+        let held = services(need, &cover.held);
+        for rule in &cover.labels {
+            let own = services(need, &[*rule]).difference(&held);
+            let owed = self.label(rule, need.protocol);
+            for range in own.ranges() {
+                owed.ports.insert(*range);
+            }
+        }
+        let labels = services(need, &cover.labels);
+        let left = services(need, &cover.cidrs)
+            .difference(&held)
+            .difference(&labels);
+        if !left.is_empty() {
+            self.wanted(need).add_ports(&left, address_bits(need.peer));
+        }
+    }
+
+    fn add_scopes(&mut self, need: &Need, cover: &Cover<'_>) {
+        let held = scopes(need, &cover.held);
+        for rule in &cover.labels {
+            for scope in uncovered(&scopes(need, &[*rule]), &held) {
+                self.label(rule, need.protocol).scopes.insert(scope);
+            }
+        }
+        let mut covered = held;
+        covered.extend(scopes(need, &cover.labels));
+        for scope in uncovered(&scopes(need, &cover.cidrs), &covered) {
+            let peers = self.wanted(need).scopes.entry(scope).or_default();
+            peers.push(address_bits(need.peer));
+        }
+    }
+
+    fn label(&mut self, rule: &SgRule, protocol: IpProtocol) -> &mut Owed {
+        self.labels
+            .entry((rule.peer.clone(), protocol))
+            .or_default()
+    }
+
+    fn wanted(&mut self, need: &Need) -> &mut Wanted {
+        self.cidrs
+            .entry((Family::of(need.peer), need.protocol))
+            .or_default()
+    }
+}
+
+impl Wanted {
+    fn add_ports(&mut self, ports: &PortSet, peer: u128) {
+        for range in ports.ranges() {
+            if range.count() == 1 {
+                self.points.entry(range.from()).or_default().push(peer);
+            } else {
+                self.spans.entry(peer).or_default().insert(*range);
+            }
+        }
+    }
+}
+
+impl<'a> Cover<'a> {
+    fn of(
+        need: &Need,
+        rules: &BTreeMap<&SgRuleId, &'a SgRule>,
+        is_free: &dyn Fn(&SgRuleId) -> bool,
+    ) -> Cover<'a> {
+        let mut cover = Cover {
+            held: Vec::new(),
+            labels: Vec::new(),
+            cidrs: Vec::new(),
+        };
+        let named = need.covered_by.iter().filter_map(|id| rules.get(id));
+        for &rule in named.filter(|rule| rule.transport.has_protocol(need.protocol)) {
+            if !is_free(&rule.id) {
+                cover.held.push(rule);
+                continue;
+            }
+            match &rule.peer {
+                Peer::Cidr(net) if net.contains(&need.peer) => cover.cidrs.push(rule),
+                Peer::Cidr(_) => {}
+                Peer::SecurityGroup(_) | Peer::PrefixList(_) => cover.labels.push(rule),
+            }
+        }
+        cover
+    }
+}
+
+/// The part of the need's ports that the rules have.
+fn services(need: &Need, rules: &[&SgRule]) -> PortSet {
+    rules
+        .iter()
+        .filter_map(|rule| rule.transport.service().intersection(need.service))
+        .collect()
+}
+
+/// The transports of the need's own protocol that the rules have. What a log
+/// does not tell (ICMP type and code) is kept whole.
+fn scopes(need: &Need, rules: &[&SgRule]) -> BTreeSet<Transport> {
+    let own = |rule: &&SgRule| match rule.transport {
+        Transport::All => Transport::of(need.protocol, PortRange::ALL),
+        named @ (Transport::Tcp(_)
+        | Transport::Udp(_)
+        | Transport::Icmp(_)
+        | Transport::Icmpv6(_)
+        | Transport::Other(_)) => named,
+    };
+    rules
+        .iter()
+        .filter(|rule| rule.transport.service().overlaps(need.service))
+        .map(own)
+        .collect()
+}
+
+/// Of the first, those that lie neither in one of the second nor in a wider
+/// one of their own.
+fn uncovered(scopes: &BTreeSet<Transport>, by: &BTreeSet<Transport>) -> Vec<Transport> {
+    let wider = |scope: &Transport, other: &Transport| {
+        scope != other && other.service().covers(scope.service())
+    };
+    let covered: PortSet = by.iter().map(|scope| scope.service()).collect();
+    scopes
+        .iter()
+        .filter(|scope| !covered.covers(scope.service()))
+        .filter(|scope| !scopes.iter().any(|other| wider(scope, other)))
+        .copied()
+        .collect()
+}

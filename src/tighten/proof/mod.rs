@@ -1,0 +1,221 @@
+//! The independent checker: does a proposal keep its two promises?
+//!
+//! Nothing new is allowed ([`contain`]): the boxes of today's rules are cut
+//! out of each new rule, and whatever is left is a packet that would newly
+//! pass. Nothing seen breaks ([`check`] for the needs of one group, [`replay`]
+//! for conversations interface by interface): each must find rules that still
+//! let all of it through, and the first is named.
+//!
+//! This module shares nothing with the code that proposes but the nouns: a
+//! mistake there must not be repeated here. It has its own arithmetic, it does
+//! not trust that ids are where they should be, and it is not asked how a
+//! proposal came about.
+
+pub mod contain;
+pub mod replay;
+mod service;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::attribute::needs::Need;
+use crate::model::Peer;
+use crate::model::SecurityGroup;
+use crate::model::SgRule;
+use crate::model::SgRuleId;
+use crate::model::Transport;
+use crate::net::IpProtocol;
+use crate::net::PortRange;
+use crate::tighten::plan::Proposal;
+use crate::tighten::proof::contain::Packet;
+use crate::tighten::proof::service::Service;
+
+/// What was found out about one proposal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// Needs that were replayed.
+    pub connections: u64,
+    /// Needs for which a rule was named that lets them through.
+    pub witnesses: u64,
+    /// Needs that would no longer pass in full. Empty, or it is a bug.
+    pub broken: Vec<Broken>,
+    /// Needs that name no rule of today; there is nothing to replay.
+    pub unexplained: u64,
+    /// For each rule that would newly allow something, a packet. Empty, or it
+    /// is a bug.
+    pub widened: Vec<Packet>,
+    /// Rules of today that are in none or in several of keep, remove and
+    /// replaced, and ids that no rule of today has. Empty, or it is a bug.
+    pub misfiled: Vec<SgRuleId>,
+}
+
+impl Proof {
+    /// Whether the proposal keeps what it promises.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.broken.is_empty() && self.widened.is_empty() && self.misfiled.is_empty()
+    }
+}
+
+/// Something that passed and would pass no more.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Broken {
+    /// Its protocol.
+    pub protocol: IpProtocol,
+    /// The part of its service that would no longer pass.
+    pub service: PortRange,
+    /// The far side.
+    pub peer: IpAddr,
+    /// The rule of today that lets it through.
+    pub rule_id: SgRuleId,
+}
+
+/// Checks a proposal for one direction of `group` against what was needed.
+#[must_use]
+pub fn check(group: &SecurityGroup, proposal: &Proposal, needs: &[Need]) -> Proof {
+    let today: Vec<&SgRule> = group.rules_of(proposal.direction).collect();
+    let after = standing_after(&today, proposal);
+    let by_id: BTreeMap<&SgRuleId, &SgRule> = today.iter().map(|rule| (&rule.id, *rule)).collect();
+    let old: Vec<(Transport, &Peer)> = today.iter().map(|r| (r.transport, &r.peer)).collect();
+    let mut proof = Proof {
+        widened: after
+            .iter()
+            .filter_map(|&(transport, peer)| contain::beyond(transport, peer, &old))
+            .collect(),
+        misfiled: misfiled(&today, proposal),
+        ..Proof::default()
+    };
+    for need in needs {
+        let old = need.covered_by.iter().filter_map(|id| by_id.get(id));
+        let flow = Flow {
+            protocol: need.protocol,
+            service: need.service,
+            peer: need.peer,
+            today: old.copied().collect(),
+        };
+        match flow.outcome(after.iter().copied()) {
+            Outcome::Unexplained => proof.unexplained += 1,
+            Outcome::Passes(_) => proof.witnesses += 1,
+            Outcome::Breaks(broken) => proof.broken.push(broken),
+        }
+    }
+    let broken = u64::try_from(proof.broken.len()).unwrap_or(u64::MAX);
+    proof.connections = proof.witnesses.saturating_add(broken);
+    proof
+}
+
+/// The rules that a proposal leaves in force.
+fn standing_after<'a>(today: &[&'a SgRule], proposal: &'a Proposal) -> Vec<(Transport, &'a Peer)> {
+    let keep: BTreeSet<&SgRuleId> = proposal.keep.iter().collect();
+    let kept = today.iter().filter(|rule| keep.contains(&rule.id));
+    let kept = kept.map(|rule| (rule.transport, &rule.peer));
+    let planned = proposal
+        .rules
+        .iter()
+        .map(|rule| (rule.transport, &rule.peer));
+    kept.chain(planned).collect()
+}
+
+/// Ids that are not in exactly one place.
+fn misfiled(today: &[&SgRule], proposal: &Proposal) -> Vec<SgRuleId> {
+    let replaced: BTreeSet<&SgRuleId> = proposal
+        .rules
+        .iter()
+        .flat_map(|rule| &rule.replaces)
+        .collect();
+    let mut places: BTreeMap<&SgRuleId, u32> = BTreeMap::new();
+    for id in proposal.keep.iter().chain(&proposal.remove).chain(replaced) {
+        *places.entry(id).or_default() += 1;
+    }
+    let known: BTreeSet<&SgRuleId> = today.iter().map(|rule| &rule.id).collect();
+    let astray = known.iter().filter(|id| places.get(*id) != Some(&1));
+    let strange = places.keys().filter(|id| !known.contains(*id));
+    astray.chain(strange).map(|id| (*id).clone()).collect()
+}
+
+/// Something seen, with the rules of today that cover some of it.
+struct Flow<'a> {
+    protocol: IpProtocol,
+    service: PortRange,
+    peer: IpAddr,
+    today: Vec<&'a SgRule>,
+}
+
+/// What becomes of a flow.
+enum Outcome<'r> {
+    /// No rule of today covers any of it.
+    Unexplained,
+    /// All that passes today still does; the first rule that lets some of it
+    /// through.
+    Passes(#[expect(dead_code, reason = "the witness itself is what makes the claim")] Said<'r>),
+    /// Some of it would no longer pass.
+    Breaks(Broken),
+}
+
+/// A rule by what it says.
+type Said<'r> = (Transport, &'r Peer);
+
+impl Flow<'_> {
+    /// What the rules do to it.
+    fn outcome<'r>(&self, rules: impl Iterator<Item = Said<'r>>) -> Outcome<'r> {
+        let mut left = self.passing_today();
+        if left.is_empty() {
+            return Outcome::Unexplained;
+        }
+        let mut witness = None;
+        for rule in rules {
+            let own = Service::of(rule.0, self.protocol).filter(|_| self.admits(rule.1));
+            let Some(own) = own else { continue };
+            if left.iter().any(|(part, _)| part.common(own).is_some()) {
+                witness.get_or_insert(rule);
+                let cut =
+                    |(part, id): (Service, _)| part.without(own).map(|rest| Some((rest?, id)));
+                left = left.into_iter().flat_map(cut).flatten().collect();
+            }
+            if left.is_empty() {
+                break;
+            }
+        }
+        match (left.first(), witness) {
+            (Some(&(part, id)), _) => Outcome::Breaks(self.broken(part, id)),
+            (None, Some(rule)) => Outcome::Passes(rule),
+            (None, None) => Outcome::Unexplained,
+        }
+    }
+
+    /// The parts of its service that today's rules let through, with the rule.
+    fn passing_today(&self) -> Vec<(Service, &SgRuleId)> {
+        let asked = Service::from(self.service);
+        let part = |rule: &&SgRule| {
+            let own = Service::of(rule.transport, self.protocol)?;
+            own.common(asked)
+        };
+        self.today
+            .iter()
+            .filter_map(|rule| Some((part(rule)?, &rule.id)))
+            .collect()
+    }
+
+    fn broken(&self, part: Service, id: &SgRuleId) -> Broken {
+        Broken {
+            protocol: self.protocol,
+            service: part.range(),
+            peer: self.peer,
+            rule_id: id.clone(),
+        }
+    }
+
+    /// Whether a rule's peer is known to stand for the far side. A reference
+    /// does if today's rules with the same reference were found to.
+    fn admits(&self, peer: &Peer) -> bool {
+        match (peer, self.peer) {
+            (Peer::Cidr(ipnet::IpNet::V4(net)), IpAddr::V4(address)) => net.contains(&address),
+            (Peer::Cidr(ipnet::IpNet::V6(net)), IpAddr::V6(address)) => net.contains(&address),
+            (Peer::Cidr(_), IpAddr::V4(_) | IpAddr::V6(_)) => false,
+            (Peer::SecurityGroup(_) | Peer::PrefixList(_), _) => {
+                self.today.iter().any(|rule| rule.peer == *peer)
+            }
+        }
+    }
+}

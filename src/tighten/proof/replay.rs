@@ -1,0 +1,137 @@
+//! Nothing seen breaks, conversation by conversation.
+//!
+//! Groups of an interface add up, so a conversation passes where any of them
+//! lets it. New rules lie within old ones ([`super::contain`]), so only the
+//! groups whose rules cover it today can cover it tomorrow: these are asked,
+//! and a rule is named for each conversation.
+
+use std::collections::BTreeMap;
+
+use crate::attribute::needs::Passed;
+use crate::model::Direction;
+use crate::model::EniId;
+use crate::model::Peer;
+use crate::model::SecurityGroup;
+use crate::model::SgId;
+use crate::model::SgRule;
+use crate::model::SgRuleId;
+use crate::model::Transport;
+use crate::tighten::plan::Proposal;
+use crate::tighten::proof::Broken;
+use crate::tighten::proof::Flow;
+use crate::tighten::proof::Outcome;
+use crate::tighten::proof::standing_after;
+
+/// What a replay found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// Conversations replayed.
+    pub connections: u64,
+    /// Those for which a rule was named that lets them through.
+    pub witnesses: u64,
+    /// Those that today's rules do not explain; they are not replayed.
+    pub unexplained: u64,
+    /// Those that would no longer pass in full. Empty, or it is a bug.
+    pub broken: Vec<(EniId, Direction, Broken)>,
+}
+
+/// The rules in force after the proposals, by group and direction.
+#[derive(Debug)]
+pub struct After<'a> {
+    today: BTreeMap<(&'a SgId, &'a SgRuleId), &'a SgRule>,
+    standing: BTreeMap<(&'a SgId, Direction), Vec<(Transport, &'a Peer)>>,
+}
+
+impl<'a> After<'a> {
+    /// Applies the proposals to today's groups; what has none stays as it is.
+    #[must_use]
+    pub fn new(groups: &'a BTreeMap<SgId, SecurityGroup>, proposals: &'a [Proposal]) -> After<'a> {
+        let mut after = After {
+            today: BTreeMap::new(),
+            standing: BTreeMap::new(),
+        };
+        for group in groups.values() {
+            for rule in &group.rules {
+                after.today.insert((&group.id, &rule.id), rule);
+                let standing = after.standing.entry((&group.id, rule.direction));
+                standing.or_default().push((rule.transport, &rule.peer));
+            }
+        }
+        for proposal in proposals {
+            if let Some(group) = groups.get(&proposal.group_id) {
+                let today: Vec<&SgRule> = group.rules_of(proposal.direction).collect();
+                let rules = standing_after(&today, proposal);
+                after
+                    .standing
+                    .insert((&group.id, proposal.direction), rules);
+            }
+        }
+        after
+    }
+
+    /// Replays one conversation. Results of several add up in any order
+    /// ([`Replay::absorb`]).
+    pub fn replay(&self, passed: &Passed, replay: &mut Replay) {
+        let covering = &passed.covered_by;
+        let today = covering
+            .iter()
+            .filter_map(|rule| self.today.get(&(&rule.group_id, &rule.rule_id)).copied());
+        let flow = Flow {
+            protocol: passed.protocol,
+            service: passed.service,
+            peer: passed.peer,
+            today: today.collect(),
+        };
+        let mut asked: Vec<&SgId> = covering.iter().map(|rule| &rule.group_id).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        let standing = asked
+            .iter()
+            .filter_map(|id| self.standing.get(&(*id, passed.direction)));
+        match flow.outcome(standing.flatten().copied()) {
+            Outcome::Unexplained => replay.unexplained += 1,
+            Outcome::Passes(_) => {
+                replay.connections += 1;
+                replay.witnesses += 1;
+            }
+            Outcome::Breaks(broken) => {
+                replay.connections += 1;
+                let broken = (passed.interface_id, passed.direction, broken);
+                replay.broken.push(broken);
+            }
+        }
+    }
+}
+
+impl Replay {
+    /// Adds what another replay found.
+    pub fn absorb(&mut self, other: Replay) {
+        let Replay {
+            connections,
+            witnesses,
+            unexplained,
+            broken,
+        } = other;
+        self.connections += connections;
+        self.witnesses += witnesses;
+        self.unexplained += unexplained;
+        self.broken.extend(broken);
+        self.broken.sort_unstable();
+    }
+}
+
+/// Replays all conversations against the proposals.
+#[must_use]
+pub fn replay(
+    passed: &[Passed],
+    groups: &BTreeMap<SgId, SecurityGroup>,
+    proposals: &[Proposal],
+) -> Replay {
+    let after = After::new(groups, proposals);
+    let mut found = Replay::default();
+    for conversation in passed {
+        after.replay(conversation, &mut found);
+    }
+    found.broken.sort_unstable();
+    found
+}

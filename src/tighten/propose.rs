@@ -1,0 +1,318 @@
+//! One case in, one proposal out: a pure function of its argument.
+//!
+//! [`propose`] makes the proposal, [`proven`] also has it checked by the code
+//! of [`crate::tighten::proof`] and hides one that fails: such a failure is a
+//! bug of the program, never a property of the logs.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::model::Effect;
+use crate::model::Peer;
+use crate::model::SgRule;
+use crate::model::SgRuleId;
+use crate::tighten::boxes::Plot;
+use crate::tighten::case::Case;
+use crate::tighten::case::Standing;
+use crate::tighten::case::Watch;
+use crate::tighten::exposure::Addresses;
+use crate::tighten::exposure::exposure;
+use crate::tighten::fit::Boxes;
+use crate::tighten::fit::Fitted;
+use crate::tighten::fit::Wish;
+use crate::tighten::fit::fit;
+use crate::tighten::obligations::Obligations;
+use crate::tighten::pairing::Paired;
+use crate::tighten::pairing::Said;
+use crate::tighten::pairing::meets;
+use crate::tighten::pairing::pair;
+use crate::tighten::pairing::restored;
+use crate::tighten::plan::Applicability;
+use crate::tighten::plan::Decision;
+use crate::tighten::plan::PlannedRule;
+use crate::tighten::plan::Proposal;
+use crate::tighten::plan::Quota;
+use crate::tighten::proof::Proof;
+use crate::tighten::proof::check;
+use crate::tighten::quota;
+use crate::tighten::reasons;
+
+/// A proposal with its proof.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proven {
+    /// What may be shown: the proposal, or everything kept where it failed.
+    pub proposal: Proposal,
+    /// The proof of the proposal as it was made.
+    pub proof: Proof,
+    /// The proposal that failed its proof: a bug to report.
+    pub failed: Option<Proposal>,
+}
+
+/// Proposes, and proves what is proposed. One that fails its proof is not
+/// shown: everything is kept in its place.
+#[must_use]
+pub fn proven(case: &Case<'_>) -> Proven {
+    let proposal = propose(case);
+    let proof = check(case.group, &proposal, case.needs);
+    if proof.holds() {
+        return Proven {
+            proposal,
+            proof,
+            failed: None,
+        };
+    }
+    let reasons = vec![reasons::FAILED_PROOF.to_owned()];
+    Proven {
+        proposal: Work::new(case).unchanged(Decision::Keep, Applicability::ReportOnly, reasons),
+        proof,
+        failed: Some(proposal),
+    }
+}
+
+/// The narrowest rules that still allow what was needed, within the quota.
+/// Equal cases give equal proposals, whatever the order of rules and needs.
+#[must_use]
+pub fn propose(case: &Case<'_>) -> Proposal {
+    let work = Work::new(case);
+    let (applicability, reasons) = match &case.watch {
+        Watch::Insufficient(reasons) => {
+            let decision = Decision::InsufficientEvidence;
+            return work.unchanged(decision, Applicability::ReportOnly, reasons.clone());
+        }
+        Watch::Enough {
+            applicability,
+            reasons,
+        } => (*applicability, reasons.clone()),
+    };
+    if work.rules.iter().any(|rule| is_ranked(rule)) {
+        let reasons = vec![reasons::RANKED.to_owned()];
+        return work.unchanged(Decision::Keep, Applicability::ReportOnly, reasons);
+    }
+    work.tightened(applicability, reasons)
+}
+
+/// Whether narrowing the rule could change what other rules decide.
+fn is_ranked(rule: &SgRule) -> bool {
+    rule.priority.is_some() || rule.effect == Effect::Drop
+}
+
+/// A case with its rules sorted out.
+struct Work<'a> {
+    case: &'a Case<'a>,
+    /// Rules of the direction, by id.
+    rules: Vec<&'a SgRule>,
+    held: Vec<&'a SgRule>,
+    free: Vec<&'a SgRule>,
+}
+
+impl<'a> Work<'a> {
+    fn new(case: &'a Case<'a>) -> Work<'a> {
+        let mut rules: Vec<&SgRule> = case.group.rules_of(case.direction).collect();
+        rules.sort_by(|a, b| a.id.cmp(&b.id));
+        let is_free = |rule: &&SgRule| case.standing.get(&rule.id) == Some(&Standing::Free);
+        let (free, held) = rules.iter().copied().partition(is_free);
+        Work {
+            case,
+            rules,
+            held,
+            free,
+        }
+    }
+
+    fn tightened(&self, applicability: Applicability, mut reasons: Vec<String>) -> Proposal {
+        let found = self.fitted();
+        let paired = match &found {
+            Some(fitted) => pair(&self.standing_after(fitted), &self.free),
+            None => self.only_unneeded_removed(),
+        };
+        let changed = !paired.rules.is_empty() || !paired.remove.is_empty();
+        let told = reasons::Told {
+            case: self.case,
+            rules: &self.rules,
+            paired: &paired,
+            fitted: found.as_ref(),
+        };
+        reasons.extend(told.sentences());
+        let decision = if changed {
+            Decision::Tighten
+        } else {
+            Decision::Keep
+        };
+        let applicability = if changed && told.cuts_live_traffic() {
+            applicability.min(Applicability::Review)
+        } else {
+            applicability
+        };
+        self.proposal(decision, applicability, reasons, paired)
+    }
+
+    fn fitted(&self) -> Option<Fitted> {
+        let case = self.case;
+        let by_id: BTreeMap<&SgRuleId, &SgRule> =
+            self.rules.iter().map(|rule| (&rule.id, *rule)).collect();
+        let is_free = |id: &SgRuleId| case.standing.get(id) == Some(&Standing::Free);
+        let owed = Obligations::of(case.needs, &by_id, &is_free);
+        let weight = |peer: &Peer| quota::of_peer(peer, case.prefix_lists);
+        let size = |peer: &Peer| Addresses::new(case.members, case.prefix_lists).count(peer);
+        let wish = Wish {
+            owed: &owed,
+            limits: case.limits,
+            held: self.held.iter().map(|rule| weight(&rule.peer)).sum(),
+            weight: &weight,
+            size: &size,
+        };
+        fit(&wish, &self.allowed())
+    }
+
+    /// What the free rules allow.
+    fn allowed(&self) -> Boxes {
+        let mut boxes = Boxes::default();
+        for rule in &self.free {
+            match &rule.peer {
+                Peer::Cidr(net) => boxes.plots.push(Plot {
+                    transport: rule.transport,
+                    net: *net,
+                }),
+                peer @ (Peer::SecurityGroup(_) | Peer::PrefixList(_)) => {
+                    boxes.labels.push((peer.clone(), rule.transport));
+                }
+            }
+        }
+        boxes.plots.sort_unstable();
+        boxes.labels.sort_unstable();
+        boxes
+    }
+
+    /// What should stand beside the held rules.
+    fn standing_after(&self, fitted: &Fitted) -> Vec<Said> {
+        let plots = fitted.boxes.plots.iter();
+        let cidrs = plots.map(|plot| (plot.transport, Peer::Cidr(plot.net)));
+        let labels = fitted.boxes.labels.iter();
+        let labels = labels.map(|(peer, transport)| (*transport, peer.clone()));
+        let weight = |peer: &Peer| quota::of_peer(peer, self.case.prefix_lists);
+        restored(
+            cidrs.chain(labels).collect(),
+            &self.free,
+            self.held.iter().map(|rule| weight(&rule.peer)).sum(),
+            u64::from(self.case.limits.rule_quota),
+            &weight,
+        )
+    }
+
+    /// Where nothing narrower fits the quota: rules that some need names stay
+    /// whole.
+    fn only_unneeded_removed(&self) -> Paired {
+        let named: BTreeSet<&SgRuleId> = self
+            .case
+            .needs
+            .iter()
+            .flat_map(|need| &need.covered_by)
+            .collect();
+        let ids = self.free.iter().map(|rule| rule.id.clone());
+        let (keep, remove) = ids.partition(|id| named.contains(id));
+        Paired {
+            keep,
+            rules: Vec::new(),
+            remove,
+        }
+    }
+
+    fn unchanged(
+        &self,
+        decision: Decision,
+        applicability: Applicability,
+        reasons: Vec<String>,
+    ) -> Proposal {
+        let kept = Paired {
+            keep: self.rules.iter().map(|rule| rule.id.clone()).collect(),
+            ..Paired::default()
+        };
+        self.proposal(decision, applicability, reasons, kept)
+    }
+
+    fn proposal(
+        &self,
+        decision: Decision,
+        applicability: Applicability,
+        reasons: Vec<String>,
+        paired: Paired,
+    ) -> Proposal {
+        let Paired {
+            mut keep,
+            mut rules,
+            remove,
+        } = paired;
+        keep.extend(self.held.iter().map(|rule| rule.id.clone()));
+        self.count_records(&mut rules);
+        let before: Vec<Said> = self.rules.iter().map(|rule| said(rule)).collect();
+        let kept = self.rules.iter().filter(|rule| keep.contains(&rule.id));
+        let planned = rules.iter().map(|rule| (rule.transport, rule.peer.clone()));
+        let after: Vec<Said> = kept.map(|rule| said(rule)).chain(planned).collect();
+        let mut addresses = Addresses::new(self.case.members, self.case.prefix_lists);
+        Proposal {
+            group_id: self.case.group.id.clone(),
+            direction: self.case.direction,
+            decision,
+            applicability,
+            reasons,
+            exposure_before: exposure(before.iter().map(|(t, p)| (*t, p)), &mut addresses),
+            exposure_after: exposure(after.iter().map(|(t, p)| (*t, p)), &mut addresses),
+            quota_before: self.count(&before),
+            quota_after: self.count(&after),
+            // Known only where a lower bound was found too.
+            optimality_gap: None,
+            rules,
+            keep: keep.into_iter().collect(),
+            remove: remove.into_iter().collect(),
+        }
+    }
+
+    fn count(&self, rules: &[Said]) -> Quota {
+        let weight = |(_, peer): &Said| quota::of_peer(peer, self.case.prefix_lists);
+        rules.iter().map(weight).sum()
+    }
+
+    /// What was seen through each planned rule.
+    fn count_records(&self, rules: &mut [PlannedRule]) {
+        let mut by_peer: Vec<usize> = (0..self.case.needs.len()).collect();
+        if rules.is_empty() {
+            by_peer.clear();
+        }
+        let need = |at: &usize| self.case.needs.get(*at);
+        by_peer.sort_by_key(|at| need(at).map(|need| need.peer));
+        let labels: BTreeMap<&SgRuleId, &Peer> = self
+            .rules
+            .iter()
+            .map(|rule| (&rule.id, &rule.peer))
+            .collect();
+        for rule in rules {
+            let own: Said = (rule.transport, rule.peer.clone());
+            let candidates: &[usize] = match &rule.peer {
+                Peer::Cidr(net) => {
+                    let from = by_peer.partition_point(|at| {
+                        need(at).is_some_and(|need| need.peer < net.network())
+                    });
+                    let (_, rest) = by_peer.split_at(from);
+                    let length = rest.partition_point(|at| {
+                        need(at).is_some_and(|need| need.peer <= net.broadcast())
+                    });
+                    rest.split_at(length).0
+                }
+                Peer::SecurityGroup(_) | Peer::PrefixList(_) => &by_peer,
+            };
+            let carried = candidates.iter().filter_map(need).filter(|need| {
+                let by_label = need
+                    .covered_by
+                    .iter()
+                    .any(|id| labels.get(id) == Some(&&rule.peer));
+                let by_net = matches!(rule.peer, Peer::Cidr(_));
+                (by_net || by_label) && meets(&own, need.protocol, need.service)
+            });
+            rule.records = carried.map(|need| need.records).sum();
+        }
+    }
+}
+
+fn said(rule: &SgRule) -> Said {
+    (rule.transport, rule.peer.clone())
+}
