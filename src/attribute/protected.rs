@@ -46,9 +46,9 @@ fn protected_peer(peer: &Peer, group: &SecurityGroup, scene: &Scene<'_>) -> Opti
         Peer::SecurityGroup(label) if scene.on_balancer(label) => {
             Some("is protected: it refers to a Network Load Balancer's group")
         }
-        Peer::SecurityGroup(label) if *label == group.id && on_efa(group, scene) => {
-            Some("is protected: EFA traffic needs the group's reference to itself and is not logged")
-        }
+        Peer::SecurityGroup(label) if *label == group.id && on_efa(group, scene) => Some(
+            "is protected: EFA traffic needs the group's reference to itself and is not logged",
+        ),
         Peer::PrefixList(list) => {
             let managed = scene
                 .snapshot

@@ -156,7 +156,9 @@ impl RuleBench<'_> {
             tier: None,
             confidence: Confidence::High,
             reasons: vec![why],
-            hold: Some(format!("is for traffic that groups never filter ({service})")),
+            hold: Some(format!(
+                "is for traffic that groups never filter ({service})"
+            )),
         }
     }
 

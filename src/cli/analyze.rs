@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use flowcinch::pipeline;
 use flowcinch::report::document::Analysis;
 use flowcinch::report::json;
 use flowcinch::report::text;
@@ -13,7 +14,6 @@ use crate::cli::args::Format;
 use crate::cli::config;
 use crate::cli::config::AnalyzeConfig;
 use crate::cli::config::Delivery;
-use crate::cli::connect;
 use crate::cli::messages;
 use crate::cli::outcome::Outcome;
 use crate::cli::output;
@@ -37,9 +37,9 @@ pub(crate) fn run(args: &AnalyzeArgs, color: Color) -> Result<Outcome, Failure> 
 
 fn read(config: &AnalyzeConfig) -> Result<Analysis, Failure> {
     let bar = Bar::new(config.progress);
-    let analysis = connect::analyze(&config.request, &bar);
+    let analysis = pipeline::analyze(&config.request, &bar);
     bar.finish();
-    analysis
+    Ok(analysis?)
 }
 
 /// Writes the files first: whoever reads the printed document may then count

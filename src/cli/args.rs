@@ -11,7 +11,6 @@ use flowcinch::pipeline::TimeBound;
 
 use crate::cli::values;
 use crate::cli::values::BadLines;
-use crate::cli::values::Service;
 
 /// Reads VPC flow logs beside security groups: which rules nobody used, why
 /// traffic was rejected, and the narrowest rules that still let through what
@@ -206,8 +205,8 @@ pub(crate) struct WhyArgs {
     #[arg(value_name = "DST")]
     pub(crate) destination: String,
     /// tcp/443, udp/53, icmp, icmp/8/0, icmpv6/128/0, or a protocol number.
-    #[arg(value_name = "PROTO/PORT", value_parser = values::service)]
-    pub(crate) service: Service,
+    #[arg(value_name = "PROTO/PORT")]
+    pub(crate) service: String,
     /// Folder or JSON file of describe output; give it again for other times.
     #[arg(long = "snapshot", value_name = "PATH", required = true, action = ArgAction::Append)]
     pub(crate) snapshots: Vec<PathBuf>,
@@ -282,15 +281,24 @@ pub(crate) struct SampleArgs {
     /// Interfaces of the made-up cloud.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) interfaces: Option<u32>,
-    /// Days that the logs cover.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) days: Option<u32>,
-    /// Share of interface-hours with SKIPDATA, 0 to 1.
+    /// Days that the logs cover, 0.05 to 400.
+    #[arg(long, value_name = "N")]
+    pub(crate) days: Option<f64>,
+    /// Share of interface-minutes whose records are lost (SKIPDATA), 0 to 1.
     #[arg(long, value_name = "SHARE", value_parser = values::share)]
     pub(crate) skip_share: Option<f64>,
     /// Share of records that are scans, 0 to 1.
     #[arg(long, value_name = "SHARE", value_parser = values::share)]
     pub(crate) scan_share: Option<f64>,
+    /// Tasks whose interfaces come and go within minutes.
+    #[arg(long)]
+    pub(crate) churn: bool,
+    /// Rules that change midway; the snapshot is then two dated folders.
+    #[arg(long)]
+    pub(crate) rule_changes: bool,
+    /// IPv6 beside IPv4.
+    #[arg(long)]
+    pub(crate) ipv6: bool,
     /// Plain text logs instead of gzip.
     #[arg(long)]
     pub(crate) plain: bool,

@@ -19,12 +19,8 @@ use crate::cli::args::Format;
 use crate::cli::args::Keepers;
 use crate::cli::args::Kept;
 use crate::cli::args::LogArgs;
-use crate::cli::args::Provider;
-use crate::cli::args::SampleArgs;
 use crate::cli::args::Sureness;
-use crate::cli::args::WhyArgs;
 use crate::cli::values::BadLines;
-use crate::cli::values::Service;
 
 /// Widest page that is still easy to read, in columns.
 const MAX_WIDTH: usize = 140;
@@ -103,77 +99,6 @@ fn request(args: &AnalyzeArgs) -> Request {
             Keepers::All => Assign::All,
             Keepers::One => Assign::One,
         },
-    }
-}
-
-/// One run of `why`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct WhyConfig {
-    /// Who opens: an address or an interface id.
-    pub(crate) source: String,
-    /// Who answers: an address or an interface id.
-    pub(crate) destination: String,
-    /// What is asked for.
-    pub(crate) service: Service,
-    /// Folders or JSON files.
-    pub(crate) snapshots: Vec<PathBuf>,
-    /// What standard output gets.
-    pub(crate) format: Format,
-}
-
-impl WhyConfig {
-    /// What `why` was asked.
-    pub(crate) fn new(args: &WhyArgs) -> WhyConfig {
-        WhyConfig {
-            source: args.source.clone(),
-            destination: args.destination.clone(),
-            service: args.service,
-            snapshots: args.snapshots.clone(),
-            format: args.format,
-        }
-    }
-}
-
-/// One run of `sample`. What is `None` was not asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct SampleConfig {
-    /// Folder to write.
-    pub(crate) out: PathBuf,
-    /// Log records.
-    pub(crate) records: u64,
-    /// Where the chance starts from.
-    pub(crate) seed: u64,
-    /// Version of the log format, 2 to 11.
-    pub(crate) format_version: u8,
-    /// The cloud to imitate.
-    pub(crate) provider: Provider,
-    /// Interfaces, at least 1.
-    pub(crate) interfaces: Option<u32>,
-    /// Days, at least 1.
-    pub(crate) days: Option<u32>,
-    /// Share of interface-hours with SKIPDATA, 0 to 1.
-    pub(crate) skip_share: Option<f64>,
-    /// Share of records that are scans, 0 to 1.
-    pub(crate) scan_share: Option<f64>,
-    /// Plain text instead of gzip.
-    pub(crate) plain: bool,
-}
-
-impl SampleConfig {
-    /// What `sample` was asked.
-    pub(crate) fn new(args: &SampleArgs) -> SampleConfig {
-        SampleConfig {
-            out: args.out.clone(),
-            records: args.records,
-            seed: args.seed,
-            format_version: args.format_version,
-            provider: args.provider,
-            interfaces: args.interfaces,
-            days: args.days,
-            skip_share: args.skip_share,
-            scan_share: args.scan_share,
-            plain: args.plain,
-        }
     }
 }
 

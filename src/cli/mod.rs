@@ -7,7 +7,6 @@
 mod analyze;
 mod args;
 mod config;
-mod connect;
 mod explain;
 mod messages;
 mod outcome;

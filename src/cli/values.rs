@@ -1,9 +1,8 @@
-//! Values as people type them: sizes, times, shares, services. Each parser
+//! Values as people type them: sizes, times, shares. Each parser
 //! says what it would have taken; clap puts the flag's name before it.
 
 use std::fmt;
 
-use flowcinch::net::IpProtocol;
 use flowcinch::net::Timestamp;
 use flowcinch::net::time::DAY;
 use flowcinch::net::time::HOUR;
@@ -145,85 +144,6 @@ fn millionths(percent: &str) -> Option<u64> {
     (total <= 1_000_000).then_some(total)
 }
 
-/// The service of one flow, as `why` is asked about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Service {
-    /// A TCP port.
-    Tcp(u16),
-    /// A UDP port.
-    Udp(u16),
-    /// ICMP: type and code where given, else an echo of unknown kind.
-    Icmp(Option<(u8, u8)>),
-    /// The same for IPv6.
-    Icmpv6(Option<(u8, u8)>),
-    /// Any other protocol, whole.
-    Other(IpProtocol),
-}
-
-impl fmt::Display for Service {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Service::Tcp(port) => write!(f, "tcp/{port}"),
-            Service::Udp(port) => write!(f, "udp/{port}"),
-            Service::Icmp(None) => f.write_str("icmp"),
-            Service::Icmp(Some((kind, code))) => write!(f, "icmp/{kind}/{code}"),
-            Service::Icmpv6(None) => f.write_str("icmpv6"),
-            Service::Icmpv6(Some((kind, code))) => write!(f, "icmpv6/{kind}/{code}"),
-            Service::Other(protocol) => write!(f, "{protocol}"),
-        }
-    }
-}
-
-/// Reads `tcp/443`, `udp/53`, `icmp`, `icmp/8/0`, `icmpv6/128/0` or `47`.
-/// Protocols may be given by number too (`6/443`).
-pub(crate) fn service(text: &str) -> Result<Service, String> {
-    const FORMS: &str = "give tcp/443, udp/53, icmp, icmp/8/0, icmpv6/128/0 or a protocol number";
-    let lower = text.to_ascii_lowercase();
-    let mut parts = lower.split('/');
-    let name = parts.next().unwrap_or_default();
-    if name == "all" {
-        return Err(format!("a flow has one protocol, `all` is none; {FORMS}"));
-    }
-    let protocol = protocol(name).ok_or(FORMS)?;
-    let rest: Vec<&str> = parts.collect();
-    match (protocol, rest.as_slice()) {
-        (IpProtocol::TCP | IpProtocol::UDP, []) => {
-            Err(format!("`{name}` needs a port, as {name}/443"))
-        }
-        (IpProtocol::TCP, [port]) => port_number(port).map(Service::Tcp),
-        (IpProtocol::UDP, [port]) => port_number(port).map(Service::Udp),
-        (IpProtocol::ICMP, rest) => type_and_code(rest).map(Service::Icmp),
-        (IpProtocol::ICMPV6, rest) => type_and_code(rest).map(Service::Icmpv6),
-        (other, []) => Ok(Service::Other(other)),
-        (_, [_, ..]) => Err(FORMS.to_owned()),
-    }
-}
-
-fn protocol(name: &str) -> Option<IpProtocol> {
-    match name {
-        "tcp" => Some(IpProtocol::TCP),
-        "udp" => Some(IpProtocol::UDP),
-        "icmp" => Some(IpProtocol::ICMP),
-        "icmpv6" => Some(IpProtocol::ICMPV6),
-        number => u8::try_from(digits(number)?).ok().map(IpProtocol),
-    }
-}
-
-fn port_number(text: &str) -> Result<u16, String> {
-    let port = digits(text).and_then(|port| u16::try_from(port).ok());
-    port.ok_or_else(|| format!("`{text}` is not a port, 0 to 65535"))
-}
-
-fn type_and_code(parts: &[&str]) -> Result<Option<(u8, u8)>, String> {
-    let byte = |text: &str| digits(text).and_then(|number| u8::try_from(number).ok());
-    let parsed = match parts {
-        [] => Some(None),
-        [kind, code] => byte(kind).zip(byte(code)).map(Some),
-        [_] | [_, _, _, ..] => None,
-    };
-    parsed.ok_or_else(|| "give ICMP type and code both, as icmp/8/0, each 0 to 255".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,34 +209,6 @@ mod tests {
         assert!(!limit.exceeded(0, 0));
         assert!(BadLines::Lines(0).exceeded(1, u64::MAX));
         assert!(!BadLines::Millionths(1_000_000).exceeded(u64::MAX, u64::MAX));
-    }
-
-    #[test]
-    fn a_service_names_one_protocol() {
-        assert_eq!(service("tcp/443"), Ok(Service::Tcp(443)));
-        assert_eq!(service("UDP/53"), Ok(Service::Udp(53)));
-        assert_eq!(service("6/0"), Ok(Service::Tcp(0)));
-        assert_eq!(service("icmp"), Ok(Service::Icmp(None)));
-        assert_eq!(service("icmp/8/0"), Ok(Service::Icmp(Some((8, 0)))));
-        assert_eq!(service("icmpv6/128/0"), Ok(Service::Icmpv6(Some((128, 0)))));
-        assert_eq!(service("47"), Ok(Service::Other(IpProtocol(47))));
-        for wrong in [
-            "",
-            "all",
-            "tcp",
-            "tcp/",
-            "tcp/65536",
-            "tcp/1/2",
-            "icmp/8",
-            "icmp/256/0",
-            "47/1",
-            "256",
-            "-1",
-            "gre",
-            "tcp/+5",
-        ] {
-            assert!(service(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

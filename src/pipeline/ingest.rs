@@ -237,7 +237,7 @@ impl Worker<'_, '_> {
             return false;
         };
         self.blocks += 1;
-        if self.blocks % BLOCKS_A_LOOK == 0 {
+        if self.blocks.is_multiple_of(BLOCKS_A_LOOK) {
             let cells: usize = self
                 .ingested
                 .evidence

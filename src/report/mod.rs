@@ -7,12 +7,12 @@
 
 pub mod code;
 pub mod document;
-mod page;
 pub mod escape;
 pub mod explain;
 pub mod findings;
 pub mod human;
 pub mod json;
+mod page;
 pub mod text;
 pub mod why;
 pub mod words;

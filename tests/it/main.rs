@@ -1,7 +1,8 @@
 //! Integration tests, one binary.
 
-#[cfg(test)]
-// `cfg(test)` is always on here; it tells clippy that helpers are test code.
+// Always on here; it tells clippy that helpers are test code too.
+#![cfg(test)]
+
 mod builder;
 mod case;
 mod cli;

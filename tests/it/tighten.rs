@@ -582,6 +582,7 @@ fn a_conversation_passes_while_any_group_of_the_interface_lets_it_through() {
         protocol: IpProtocol::TCP,
         service: PortRange::single(port),
         peer: "10.0.0.9".parse().unwrap(),
+        answered: true,
         in_doubt: false,
         records: 1,
         covered_by: rules
