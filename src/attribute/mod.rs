@@ -23,6 +23,7 @@ mod ruling;
 pub mod scene;
 pub mod strays;
 pub mod table;
+mod trip;
 pub mod unfiltered;
 pub mod usage;
 pub mod verdict;

@@ -39,11 +39,15 @@ pub fn no_effect(
     let Peer::Cidr(net) = &rule.peer else {
         return None;
     };
-    let platform = PLATFORM
-        .iter()
-        .find(|(known, _)| known.parse() == Ok(*net))
-        .map(|(_, name)| *name);
-    platform.or_else(|| is_resolver(rule, *net, group, snapshot).then_some("Amazon DNS"))
+    platform(*net).or_else(|| is_resolver(rule, *net, group, snapshot).then_some("Amazon DNS"))
+}
+
+/// The link-local service whose one address this is, in words.
+#[must_use]
+pub fn platform(net: IpNet) -> Option<&'static str> {
+    let mut services = PLATFORM.iter();
+    let service = services.find(|(known, _)| known.parse() == Ok(net));
+    service.map(|(_, name)| *name)
 }
 
 /// Whether the rule is for port 53 of the VPC's own resolver: the second

@@ -44,7 +44,7 @@ pub enum QuestionError {
     Endpoint(String),
     /// Not a protocol that a packet can have.
     #[error(
-        "`{0}` is no protocol: give tcp/PORT, udp/PORT, icmp, icmp/TYPE/CODE, icmpv6 or a number"
+        "`{0}` names no protocol: PROTO/PORT is tcp/PORT, udp/PORT, icmp, icmp/TYPE/CODE, icmpv6 or a number"
     )]
     Protocol(String),
     /// Not a port, or not an ICMP type and code.

@@ -64,12 +64,12 @@ impl<'t, 'a> Traffic<'t, 'a> {
 }
 
 impl Ruling {
-    pub(crate) fn closed(text: &str) -> Ruling {
-        Ruling::bare(Passage::Blocked, text.to_owned())
+    pub(crate) fn closed(text: String) -> Ruling {
+        Ruling::bare(Passage::Blocked, text)
     }
 
-    pub(crate) fn undecided(text: &str) -> Ruling {
-        Ruling::bare(Passage::Undecided, text.to_owned())
+    pub(crate) fn undecided(text: String) -> Ruling {
+        Ruling::bare(Passage::Undecided, text)
     }
 
     fn bare(passage: Passage, text: String) -> Ruling {
@@ -140,7 +140,8 @@ pub(crate) fn by_groups(
         Passage::Allowed => allowed(&fits),
         Passage::Undecided => doubtful(&fits, traffic),
         Passage::Blocked if lacks => Ruling::undecided(
-            "the snapshot lacks a group that the interface carries, and no rule of the others passes it",
+            "the snapshot lacks a group that the interface carries, and no rule of the others passes it"
+                .to_owned(),
         ),
         Passage::Blocked => blocked(eni, &fits, &ask, scene),
     }
@@ -269,13 +270,13 @@ pub(crate) fn by_acl(
     scene: &Scene<'_>,
 ) -> Ruling {
     let Some(subnet) = &eni.subnet_id else {
-        return Ruling::undecided("the snapshot does not say in which subnet the interface is");
+        let text = "the snapshot does not say in which subnet the interface is";
+        return Ruling::undecided(text.to_owned());
     };
     let Some(acl) = scene.acl(subnet) else {
-        return Ruling::bare(
-            Passage::Undecided,
-            format!("the snapshot does not tell the network ACL of {subnet}"),
-        );
+        return Ruling::undecided(format!(
+            "the snapshot does not tell the network ACL of {subnet}"
+        ));
     };
     let decision = decide(
         acl,
@@ -289,10 +290,7 @@ pub(crate) fn by_acl(
         AclDecision::Allow(entry) => (Passage::Allowed, entry_id(acl, direction, Some(entry))),
         AclDecision::Deny(entry) => (Passage::Blocked, entry_id(acl, direction, entry)),
         AclDecision::Open => {
-            return Ruling::bare(
-                Passage::Undecided,
-                format!("{} passes some of {what} and stops some", acl.id),
-            );
+            return Ruling::undecided(format!("{} passes some of {what} and stops some", acl.id));
         }
     };
     let text = match passage {

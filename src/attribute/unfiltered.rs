@@ -5,37 +5,17 @@
 
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
 
 use ipnet::IpNet;
 
+use crate::attribute::no_effect::platform;
 use crate::model::Eni;
 use crate::model::Snapshot;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
-
-/// Link-local services of every VPC.
-const LINK_LOCAL_V4: [(Ipv4Addr, &str); 6] = [
-    (Ipv4Addr::new(169, 254, 169, 254), "instance metadata"),
-    (Ipv4Addr::new(169, 254, 169, 253), "Amazon DNS"),
-    (Ipv4Addr::new(169, 254, 169, 123), "Amazon Time Sync"),
-    (Ipv4Addr::new(169, 254, 170, 2), "task metadata"),
-    (Ipv4Addr::new(169, 254, 169, 250), "licence activation"),
-    (Ipv4Addr::new(169, 254, 169, 251), "licence activation"),
-];
-
-/// The same under IPv6, `fd00:ec2::/32`.
-const LINK_LOCAL_V6: [(Ipv6Addr, &str); 3] = [
-    (ec2_v6(0x254), "instance metadata"),
-    (ec2_v6(0x253), "Amazon DNS"),
-    (ec2_v6(0x123), "Amazon Time Sync"),
-];
+use crate::net::cidr::host_net;
 
 const DNS_PORT: u16 = 53;
-
-const fn ec2_v6(last: u16) -> Ipv6Addr {
-    Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, last)
-}
 
 /// The service that traffic from an interface reaches unfiltered, in words;
 /// `None` where groups and ACLs apply.
@@ -47,26 +27,13 @@ pub fn unfiltered(
     destination: IpAddr,
     snapshot: &Snapshot,
 ) -> Option<&'static str> {
-    let named = link_local(destination);
-    named.or_else(|| match destination {
+    platform(host_net(destination)).or_else(|| match destination {
         IpAddr::V4(address) if router(address, eni, snapshot) => Some("the VPC router"),
         IpAddr::V4(address) if resolver(address, eni, snapshot) => {
             (protocol.has_ports() && service == PortRange::single(DNS_PORT)).then_some("Amazon DNS")
         }
         IpAddr::V4(_) | IpAddr::V6(_) => None,
     })
-}
-
-fn link_local(destination: IpAddr) -> Option<&'static str> {
-    match destination {
-        IpAddr::V4(address) => found(&LINK_LOCAL_V4, address),
-        IpAddr::V6(address) => found(&LINK_LOCAL_V6, address),
-    }
-}
-
-fn found<T: PartialEq + Copy>(table: &[(T, &'static str)], address: T) -> Option<&'static str> {
-    let row = table.iter().find(|(known, _)| *known == address);
-    row.map(|(_, name)| *name)
 }
 
 /// The first address of a subnet after its network address.

@@ -7,23 +7,15 @@
 
 use crate::attribute::ends::End;
 use crate::attribute::ends::Ends;
-use crate::attribute::ends::Seen;
-use crate::attribute::ends::client_ports;
 use crate::attribute::question::Endpoint;
 use crate::attribute::question::Question;
-use crate::attribute::ruling::Ruling;
-use crate::attribute::ruling::Traffic;
-use crate::attribute::ruling::by_acl;
-use crate::attribute::ruling::by_groups;
 use crate::attribute::scene::Scene;
+use crate::attribute::trip::Trip;
 use crate::attribute::unfiltered::unfiltered;
 use crate::attribute::verdict::NearestRule;
 use crate::model::Direction;
-use crate::model::Eni;
 use crate::model::EniId;
-use crate::model::InterfaceKind;
 use crate::model::Snapshot;
-use crate::model::sg::IcmpTypeCode;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
 
@@ -105,6 +97,18 @@ pub struct Answer {
     pub stages: Vec<Stage>,
     /// What the answer rests on and what it leaves out.
     pub notes: Vec<String>,
+}
+
+impl Answer {
+    /// The exit code of `why`: 0 allowed, 1 not, 2 could not tell.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self.passage {
+            Passage::Allowed => 0,
+            Passage::Blocked => 1,
+            Passage::Undecided => 2,
+        }
+    }
 }
 
 impl Place {
@@ -216,280 +220,12 @@ fn not_askable(question: &Question, ends: Ends<'_>) -> Option<String> {
         .then(|| format!("{family} carries no {wrong}: ask for {right} instead"))
 }
 
-/// One of the two ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Source,
-    Destination,
-}
-
-/// A flow with both ends found.
-struct Trip<'s, 'a> {
-    ends: Ends<'a>,
-    scene: &'s Scene<'a>,
-    protocol: IpProtocol,
-    service: PortRange,
-    /// As the source sees the destination.
-    far: Vec<Seen<'a>>,
-    /// As the destination may see the source.
-    near: Vec<Seen<'a>>,
-}
-
-impl<'s, 'a> Trip<'s, 'a> {
-    fn new(question: &Question, ends: Ends<'a>, scene: &'s Scene<'a>) -> Trip<'s, 'a> {
-        let far = ends.source.eni.map(|eni| ends.seen_by_source(eni, scene));
-        let near = ends.destination.eni;
-        let near = near.map(|eni| ends.seen_by_destination(eni, scene));
-        Trip {
-            ends,
-            scene,
-            protocol: question.protocol,
-            service: question.service,
-            far: far.into_iter().collect(),
-            near: near.unwrap_or_default(),
-        }
-    }
-
-    fn stages(&self) -> Vec<Stage> {
-        let request = [
-            self.groups(Side::Source),
-            self.acl(Side::Source, false),
-            self.acl(Side::Destination, false),
-            self.groups(Side::Destination),
-        ];
-        let reply = [
-            self.acl(Side::Destination, true),
-            self.acl(Side::Source, true),
-        ];
-        request.into_iter().chain(reply).flatten().collect()
-    }
-
-    fn eni(&self, side: Side) -> Option<&'a Eni> {
-        match side {
-            Side::Source => self.ends.source.eni,
-            Side::Destination => self.ends.destination.eni,
-        }
-    }
-
-    fn groups(&self, side: Side) -> Option<Stage> {
-        let eni = self.eni(side)?;
-        let direction = request_direction(side);
-        let ruling = if side == Side::Destination && eni.kind == InterfaceKind::NatGateway {
-            Ruling::closed("a NAT gateway takes no connection addressed to it")
-        } else if eni.groups.is_empty() {
-            return None;
-        } else {
-            self.rule(side, |seen| {
-                let traffic = Traffic::new(self.protocol, self.service, seen);
-                by_groups(eni, direction, &traffic, self.scene)
-            })
-        };
-        Some(ruling.at(eni, direction, Layer::SecurityGroup, false))
-    }
-
-    /// What the ACL of one side's subnet does; `None` where the packet stays
-    /// within the subnet, or no reply is due.
-    fn acl(&self, side: Side, reply: bool) -> Option<Stage> {
-        let eni = self.eni(side)?;
-        if self.within_subnet(side) {
-            return None;
-        }
-        let outward = request_direction(side);
-        let direction = if reply { outward.reverse() } else { outward };
-        if reply {
-            reply_service(self.protocol, self.service, client_ports(None))?;
-        }
-        let ruling = self.rule(side, |seen| {
-            let client = match side {
-                Side::Source => client_ports(Some(eni)),
-                Side::Destination => seen.client_ports,
-            };
-            let answer = reply_service(self.protocol, self.service, client);
-            let service = answer.filter(|_| reply).unwrap_or(self.service);
-            let traffic = Traffic::new(self.protocol, service, seen);
-            by_acl(eni, direction, &traffic, self.scene)
-        });
-        Some(ruling.at(eni, direction, Layer::NetworkAcl, reply))
-    }
-
-    /// The ruling over every way that the far side may be seen.
-    fn rule(&self, side: Side, judge: impl Fn(&Seen<'a>) -> Ruling) -> Ruling {
-        let views = match side {
-            Side::Source => &self.far,
-            Side::Destination => &self.near,
-        };
-        let rulings = views.iter().map(judge);
-        rulings.reduce(Ruling::or).unwrap_or_else(|| {
-            Ruling::undecided(
-                "the public address that the source leaves with is not in the snapshot",
-            )
-        })
-    }
-
-    fn within_subnet(&self, side: Side) -> bool {
-        let (eni, views) = match side {
-            Side::Source => (self.ends.source.eni, &self.far),
-            Side::Destination => (self.ends.destination.eni, &self.near),
-        };
-        let seen = views.iter().find(|seen| !seen.translated);
-        !self.ends.destination.public
-            && eni.is_some_and(|eni| {
-                seen.is_some_and(|seen| self.scene.same_subnet(eni, &seen.facts))
-            })
-    }
-
-    fn notes(&self, stages: &[Stage]) -> Vec<String> {
-        let mut notes = vec![
-            "groups and network ACLs are judged, not routes, gateways, firewalls or hosts"
-                .to_owned(),
-        ];
-        notes.extend(self.outsiders());
-        notes.extend(self.translation());
-        notes.extend(self.without_groups());
-        notes.extend(self.other_interfaces());
-        notes.extend(self.assumed_ports(stages));
-        notes
-    }
-
-    fn outsiders(&self) -> Option<String> {
-        let ends = [self.ends.source, self.ends.destination];
-        let outside = ends.into_iter().find(|end| end.eni.is_none())?;
-        Some(format!(
-            "{} is no interface of the snapshot: only the other end is judged",
-            outside.address
-        ))
-    }
-
-    fn translation(&self) -> Option<String> {
-        let destination = self.ends.destination;
-        let to = destination.eni.filter(|_| destination.public)?;
-        let seen: Vec<String> = self
-            .near
-            .iter()
-            .map(|seen| seen.facts.address.to_string())
-            .collect();
-        let seen = if seen.is_empty() {
-            "an unknown address".to_owned()
-        } else {
-            seen.join(" or ")
-        };
-        Some(format!(
-            "{} is a public address of {}: packets leave the VPC and come back, are seen there as from {seen}, and match no rule that names a group",
-            destination.address, to.id
-        ))
-    }
-
-    fn without_groups(&self) -> Vec<String> {
-        let ends = [self.ends.source, self.ends.destination];
-        let bare = ends
-            .iter()
-            .filter_map(|end| end.eni)
-            .filter(|eni| eni.groups.is_empty());
-        bare.map(|eni| {
-            format!(
-                "{} ({}) carries no group: groups do not filter it",
-                eni.id,
-                kind_name(eni.kind)
-            )
-        })
-        .collect()
-    }
-
-    /// Hosts with several interfaces choose by their own routes which one
-    /// sends: the stages of that one apply then.
-    fn other_interfaces(&self) -> Vec<String> {
-        let ends = [self.ends.source, self.ends.destination];
-        ends.iter()
-            .filter_map(|end| end.eni)
-            .filter_map(|eni| {
-                let others = siblings(eni, self.scene.snapshot);
-                (!others.is_empty()).then(|| {
-                    format!(
-                        "the host of {} has {} too: what it sends by that one must pass that one's groups and ACL",
-                        eni.id,
-                        others.join(" and ")
-                    )
-                })
-            })
-            .collect()
-    }
-
-    fn assumed_ports(&self, stages: &[Stage]) -> Option<String> {
-        let assumed = self.protocol.has_ports() && stages.iter().any(|stage| stage.reply);
-        let source = self.ends.source.eni;
-        assumed.then(|| {
-            format!(
-                "replies are taken to go to client ports {}{}",
-                client_ports(source),
-                if client_ports(source) == client_ports(None) {
-                    ", those of Linux; other systems use others"
-                } else {
-                    ""
-                }
-            )
-        })
-    }
-}
-
-/// The direction in which a request crosses the interface of a side.
-fn request_direction(side: Side) -> Direction {
-    match side {
-        Side::Source => Direction::Egress,
-        Side::Destination => Direction::Ingress,
-    }
-}
-
-/// What an answer looks like to an ACL: its port is the client's, and an ICMP
-/// request is answered by another type (RFC 792, RFC 4443). `None` for ICMP
-/// messages that nobody answers.
-fn reply_service(
-    protocol: IpProtocol,
-    service: PortRange,
-    client_ports: PortRange,
-) -> Option<PortRange> {
-    if protocol.has_ports() {
-        return Some(client_ports);
-    }
-    let [kind, _] = service.from().to_be_bytes();
-    if !protocol.is_icmp() || service.count() > IcmpTypeCode::Type(kind).range().count() {
-        return Some(PortRange::ALL);
-    }
-    let answer = match (protocol, kind) {
-        (IpProtocol::ICMP, 8) => 0,
-        (IpProtocol::ICMP, 13) => 14,
-        (IpProtocol::ICMP, 15) => 16,
-        (IpProtocol::ICMP, 17) => 18,
-        (IpProtocol::ICMPV6, 128) => 129,
-        (_, _) => return None,
-    };
-    Some(IcmpTypeCode::TypeCode(answer, 0).range())
-}
-
-/// Other interfaces of the same instance.
-fn siblings(eni: &Eni, snapshot: &Snapshot) -> Vec<String> {
-    let others = snapshot.enis.values().filter(|other| {
-        other.id != eni.id && eni.instance_id.is_some() && other.instance_id == eni.instance_id
-    });
-    others.map(|other| other.id.to_string()).collect()
-}
-
-fn kind_name(kind: InterfaceKind) -> &'static str {
-    match kind {
-        InterfaceKind::NatGateway => "a NAT gateway",
-        InterfaceKind::NetworkLoadBalancer => "a Network Load Balancer",
-        InterfaceKind::LoadBalancer => "a load balancer",
-        InterfaceKind::GatewayLoadBalancer => "a Gateway Load Balancer or its endpoint",
-        InterfaceKind::TransitGateway => "a transit gateway attachment",
-        InterfaceKind::VpcEndpoint => "a VPC endpoint",
-        InterfaceKind::Lambda => "Lambda",
-        InterfaceKind::Interface | InterfaceKind::Efa | InterfaceKind::Other => "an interface",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::attribute::world::World;
+    use crate::model::Eni;
+    use crate::model::InterfaceKind;
     use crate::model::SgId;
     use crate::model::VpcId;
     use crate::model::vpc::VpcPeering;
@@ -721,6 +457,79 @@ mod tests {
                 .iter()
                 .any(|note| note.contains("carries no group"))
         );
+    }
+
+    /// The database's interface belongs to something else.
+    fn kind(kind: InterfaceKind, groups: &[&str]) -> World {
+        let groups: Vec<SgId> = groups.iter().map(|id| SgId::from(*id)).collect();
+        two_tiers().group("sg-db", &OPEN).with_eni("eni-db", |eni| {
+            eni.kind = kind;
+            eni.groups = groups;
+        })
+    }
+
+    #[test]
+    fn a_balancer_without_groups_leaves_it_to_its_targets() {
+        let balancer = || kind(InterfaceKind::NetworkLoadBalancer, &[]);
+        let answer = ask(balancer(), "eni-web", "eni-db", "tcp/80");
+        assert_eq!(answer.passage, Passage::Undecided);
+        let answer = ask(balancer(), "eni-web", "eni-db", "icmp/8/0");
+        assert_eq!(answer.passage, Passage::Blocked);
+        let grouped = kind(InterfaceKind::NetworkLoadBalancer, &["sg-db"]);
+        let answer = ask(grouped, "eni-web", "eni-db", "tcp/80");
+        assert_eq!(answer.passage, Passage::Allowed);
+    }
+
+    #[test]
+    fn an_endpoint_is_judged_by_its_groups_and_answers_no_ping() {
+        let endpoint = || kind(InterfaceKind::VpcEndpoint, &["sg-db"]);
+        let answer = ask(endpoint(), "eni-web", "eni-db", "tcp/22");
+        assert_eq!(answer.passage, Passage::Allowed);
+        let limit = "takes only the ports of its service";
+        assert!(answer.notes.iter().any(|note| note.contains(limit)));
+        let answer = ask(endpoint(), "eni-web", "eni-db", "icmp/8/0");
+        assert_eq!(answer.passage, Passage::Blocked);
+    }
+
+    #[test]
+    fn a_transit_gateway_attachment_takes_nothing() {
+        let answer = ask(
+            kind(InterfaceKind::TransitGateway, &[]),
+            "eni-web",
+            "eni-db",
+            "tcp/22",
+        );
+        assert_eq!(answer.passage, Passage::Blocked);
+    }
+
+    #[test]
+    fn replies_to_a_balancer_go_to_more_client_ports() {
+        let entries = [
+            "in 100 allow all - 0.0.0.0/0",
+            "out 100 allow tcp 32768-60999 0.0.0.0/0",
+        ];
+        let world = || two_tiers().acl("acl-2", &["subnet-2"], &entries);
+        let answer = ask(world(), "eni-web", "eni-db", "tcp/5432");
+        assert_eq!(answer.passage, Passage::Allowed);
+        let balancer = world().with_eni("eni-web", |eni| eni.kind = InterfaceKind::LoadBalancer);
+        let answer = ask(balancer, "eni-web", "eni-db", "tcp/5432");
+        assert_eq!(answer.stages[4].passage, Passage::Undecided);
+    }
+
+    #[test]
+    fn a_stronger_drop_stops_it_and_is_named() {
+        let world = two_tiers().with(|snapshot| {
+            let group = snapshot.groups.get_mut(&SgId::from("sg-db")).unwrap();
+            let mut drop = group.rules[0].clone();
+            drop.id = "sg-db/drop".into();
+            drop.effect = crate::model::Effect::Drop;
+            drop.priority = Some(1);
+            group.rules[0].priority = Some(1);
+            group.rules.push(drop);
+        });
+        let answer = ask(world, "eni-web", "eni-db", "tcp/5432");
+        assert_eq!(answer.stages[3].passage, Passage::Blocked);
+        assert_eq!(answer.stages[3].rules, ["sg-db/drop"]);
     }
 
     /// The database has a public address and admits `rule`.

@@ -2,7 +2,7 @@
 //! `flowcinch.why.v1`.
 //!
 //! Ids and addresses come from snapshots that others may have written, so
-//! control characters never reach a terminal raw.
+//! they are made inert before a terminal shows them.
 
 use serde::Serialize;
 
@@ -17,6 +17,7 @@ use crate::attribute::why::Stage;
 use crate::model::Direction;
 use crate::model::EniId;
 use crate::model::SgRuleId;
+use crate::report::escape::inert;
 
 /// Name and version of the JSON form.
 pub const SCHEMA: &str = "flowcinch.why.v1";
@@ -58,7 +59,7 @@ fn headline(answer: &Answer) -> String {
         place(&answer.source),
         place(&answer.destination)
     );
-    plain(&line)
+    inert(&line).into_owned()
 }
 
 fn place(place: &Place) -> String {
@@ -88,23 +89,8 @@ fn stage_line(stage: &Stage, width: usize) -> String {
 }
 
 fn push_line(out: &mut String, line: &str) {
-    out.push_str(&plain(line));
+    out.push_str(&inert(line));
     out.push('\n');
-}
-
-/// Text without control characters: each is written as its escape. So are
-/// those that turn the direction of writing.
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        let turns = matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if letter.is_control() || turns {
-            out.extend(letter.escape_default());
-        } else {
-            out.push(letter);
-        }
-    }
-    out
 }
 
 #[derive(Serialize)]
@@ -274,7 +260,7 @@ note: not routes
         answer.stages[1].text = "by sgr\n\u{1b}[2Kallowed\u{202e}".to_owned();
         let text = text(&answer);
         assert_eq!(text.lines().count(), 5);
-        assert!(text.contains("by sgr\\n\\u{1b}[2Kallowed\\u{202e}"));
+        assert!(text.contains("by sgr\\u{a}\\u{1b}[2Kallowed\\u{202e}"));
     }
 
     #[test]

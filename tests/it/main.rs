@@ -12,3 +12,4 @@ mod flowlog;
 mod source;
 mod text_report;
 mod tighten;
+mod why;
