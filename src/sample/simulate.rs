@@ -127,6 +127,8 @@ impl<'a> Simulation<'a> {
             self.close_window(minute);
             self.delivery.close_before(minute * 60)?;
         }
+        // Windows lag behind minutes: the last reaches into the one after.
+        self.write_queued(minutes);
         self.delivery.finish()
     }
 
