@@ -7,12 +7,12 @@ use std::net::IpAddr;
 use crate::collections::HashMap;
 use crate::model::Direction;
 use crate::net::IpProtocol;
+use crate::sample::half::Half;
 use crate::sample::judge::Attempt;
 use crate::sample::judge::Cause;
 use crate::sample::judge::Fate;
 use crate::sample::judge::Verdict;
 use crate::sample::observe::Ending;
-use crate::sample::observe::Half;
 use crate::sample::observe::Observation;
 use crate::sample::world::Interface;
 

@@ -11,17 +11,21 @@
 //! - [`blueprint`] says in tables what the cloud consists of, [`notation`]
 //!   reads it, [`build`] builds it at any size;
 //! - [`scenes`] and [`traffic`] make up connections, [`judge`] says how far
-//!   each gets, [`observe`] what the interfaces on its way see of it;
-//! - [`simulate`] runs the clock and writes lines ([`line`], [`deliver`]);
+//!   each gets, [`observe`] what the interfaces on its way see of it,
+//!   [`half`] by [`half`];
+//! - [`simulate`] runs the clock and writes lines ([`line`], [`deliver`]) where
+//!   no [`losses`] forbid it;
 //! - [`ledger`] keeps the truth of what was written; [`truth`] and
 //!   [`snapshot`] write it, and the configuration, as JSON.
 
 mod blueprint;
 mod build;
 mod deliver;
+mod half;
 mod judge;
 mod ledger;
 mod line;
+mod losses;
 mod notation;
 mod observe;
 mod random;

@@ -16,19 +16,19 @@ use crate::sample::SampleConfig;
 use crate::sample::SampleError;
 use crate::sample::build::World;
 use crate::sample::deliver::Delivery;
+use crate::sample::half::Half;
 use crate::sample::judge::Fate;
 use crate::sample::judge::judge;
 use crate::sample::ledger::Ledger;
 use crate::sample::line;
 use crate::sample::line::Measured;
 use crate::sample::line::Texts;
+use crate::sample::losses::Losses;
 use crate::sample::observe::Ending;
-use crate::sample::observe::Half;
 use crate::sample::observe::Observation;
 use crate::sample::observe::late;
 use crate::sample::observe::observe;
 use crate::sample::random::Random;
-use crate::sample::random::falls_within;
 use crate::sample::random::hash;
 use crate::sample::random::scale;
 use crate::sample::traffic::Planned;
@@ -39,10 +39,6 @@ use crate::sample::world::Interface;
 
 /// Connections that span at most so many windows write all at once.
 const AT_ONCE: u32 = 12;
-
-/// Share of NODATA lines beside all records, at most: a real flow log has one
-/// for every idle interface and minute, which would bury a small sample.
-const NO_DATA_SHARE: f64 = 0.1;
 
 /// The running cloud.
 #[derive(Debug)]
@@ -60,15 +56,13 @@ pub(super) struct Simulation<'a> {
     /// Interfaces with records, by window.
     active: BTreeMap<u32, BTreeSet<usize>>,
     tasks: Vec<Rc<Interface>>,
-    /// Hours in which nothing is delivered.
-    pub(super) dark: BTreeSet<u32>,
+    pub(super) losses: Losses,
     /// Second at which rules change, if they do.
     change_at: Option<u32>,
     /// Records written or sure to be.
     committed: u64,
     scanned: u64,
     scan_per_mille: u64,
-    no_data_share: f64,
 }
 
 impl<'a> Simulation<'a> {
@@ -78,13 +72,7 @@ impl<'a> Simulation<'a> {
         delivery: Delivery,
     ) -> Simulation<'a> {
         let mut random = Random::new(config.seed);
-        let hours = world.seconds / 3_600;
-        let dark = (0..config.dark_hours.min(hours / 4))
-            .map(|_| random.within(1, hours.saturating_sub(2)))
-            .collect();
-        let chances = f64::from(world.seconds / 60)
-            * f64::from(u32::try_from(world.interfaces.len()).unwrap_or(u32::MAX));
-        let records = f64::from(u32::try_from(config.records).unwrap_or(u32::MAX));
+        let losses = Losses::new(config, &world, &mut random);
         Simulation {
             ledger: Ledger::new(world.rules, config.keeps_connections()),
             version: config.format_version,
@@ -97,12 +85,11 @@ impl<'a> Simulation<'a> {
             committed: 0,
             scanned: 0,
             scan_per_mille: u64::from(scale_share(config.scan_share)),
-            no_data_share: NO_DATA_SHARE * records / chances.max(1.0),
             config,
             world,
             delivery,
             random,
-            dark,
+            losses,
         }
     }
 
@@ -110,14 +97,14 @@ impl<'a> Simulation<'a> {
     pub(super) fn run(&mut self) -> Result<(), SampleError> {
         let minutes = self.world.seconds / 60;
         let dark = (0..minutes)
-            .filter(|minute| self.is_dark(minute * 60))
+            .filter(|minute| self.losses.is_dark(minute * 60))
             .count();
         let lit = minutes.saturating_sub(u32::try_from(dark).unwrap_or(0));
         let mut done = 0;
         for minute in 0..minutes {
             self.renew_tasks(minute);
             self.describe_interfaces();
-            if self.is_dark(minute * 60) {
+            if self.losses.is_dark(minute * 60) {
                 self.open_unseen(minute, self.config.records / u64::from(lit * 4));
             } else {
                 done += 1;
@@ -190,7 +177,7 @@ impl<'a> Simulation<'a> {
     fn play(&mut self, planned: &Planned, left: u64) -> bool {
         let mut planned = planned.clone();
         let verdict = judge(&planned.attempt);
-        if verdict.fate != Fate::Passed {
+        if verdict.fate != Fate::Passed || planned.ending == Ending::Silent {
             self.give_up_early(&mut planned);
         }
         let attempt = &planned.attempt;
@@ -220,9 +207,6 @@ impl<'a> Simulation<'a> {
             _ => 0,
         };
         attempt.end = attempt.end.min(attempt.start + retries);
-        if attempt.protocol != IpProtocol::TCP {
-            planned.ending = Ending::Open;
-        }
     }
 
     fn exists(&self, interface: &Interface, second: u32) -> bool {
@@ -299,7 +283,8 @@ impl<'a> Simulation<'a> {
     fn volume(&self, seen: &Observation, half: &Half, line: u64) -> (u64, u64) {
         let bits = hash(self.config.seed ^ seen.connection, line, 7);
         let spread = |bound| u64::from(scale(bits, bound));
-        if half.reject.is_some() {
+        if half.reject.is_some() || seen.halves.len() == 1 {
+            // Nothing but tries.
             let packets = u64::from((seen.end - seen.start).div_ceil(3)) + 1;
             return (packets, packets * (40 + 4 * spread(6)));
         }
@@ -313,20 +298,7 @@ impl<'a> Simulation<'a> {
 
     fn is_lost(&self, seen: &Observation, window: u32) -> bool {
         let (_, end) = seen.seconds(window);
-        self.is_dark(end) || self.is_skipped(&seen.interface, window)
-    }
-
-    fn is_dark(&self, second: u32) -> bool {
-        !self.dark.is_empty() && self.dark.contains(&(second / 3_600))
-    }
-
-    fn is_skipped(&self, interface: &Interface, window: u32) -> bool {
-        falls_within(self.chance(interface, window, 8), self.config.skip_share)
-    }
-
-    fn chance(&self, interface: &Interface, window: u32, of: u64) -> u64 {
-        let number = u64::try_from(interface.number).unwrap_or(0);
-        hash(self.config.seed ^ of << 56, number, u64::from(window))
+        self.losses.is_dark(end) || self.losses.is_skipped(&seen.interface, window)
     }
 
     /// Writes the NODATA and SKIPDATA lines of a window in which no record can
@@ -339,15 +311,13 @@ impl<'a> Simulation<'a> {
             };
             let (start, end) = interface.window(window);
             let alive = interface.alive(start) && interface.alive(end);
-            if !interface.logged() || !alive || window == 0 || self.is_dark(end) {
+            if !interface.logged() || !alive || window == 0 || self.losses.is_dark(end) {
                 continue;
             }
-            if self.is_skipped(&interface, window) {
+            if self.losses.is_skipped(&interface, window) {
                 self.ledger.lines.skip_data += 1;
                 self.write_gap(&interface, (start, end), "SKIPDATA");
-            } else if !active.contains(&number)
-                && falls_within(self.chance(&interface, window, 9), self.no_data_share)
-            {
+            } else if !active.contains(&number) && self.losses.tells_no_data(&interface, window) {
                 self.ledger.no_data(&interface);
                 self.write_gap(&interface, (start, end), "NODATA");
             }

@@ -193,8 +193,7 @@ fn every_status_of_a_rule_and_every_outcome_occurs() {
         words("rejects", "cause"),
         all("security_group network_acl both late")
     );
-    let outcomes =
-        "accepted refused reply_rejected rejected_by_group rejected_by_acl rejected_by_both";
+    let outcomes = "accepted refused unanswered reply_rejected rejected_by_group rejected_by_acl rejected_by_both";
     assert_eq!(words("connections", "outcome"), all(outcomes));
 }
 

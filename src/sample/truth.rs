@@ -61,7 +61,7 @@ pub(super) fn write(config: &SampleConfig, done: &Simulation<'_>) -> Result<(), 
         config: configuration(config, done),
         window: json!({"start": time(0), "end": time(done.world.seconds - 1)}),
         lines: lines(done),
-        dark_hours: done.dark.iter().map(hour).collect(),
+        dark_hours: done.losses.dark.iter().map(hour).collect(),
         rules: rule_documents(done),
         reject_totals: ledger
             .causes
@@ -145,6 +145,8 @@ fn rule_document(group: &Group, rule: &Rule, used: RuleUse, observable: bool) ->
         "group_name": group.name,
         "direction": rule.direction,
         "status": status(rule, used, observable),
+        "added_at": (rule.from > 0).then(|| time(rule.from)),
+        "removed_at": (rule.until < u32::MAX).then(|| time(rule.until)),
         "records": used.records,
         "packets": used.packets,
         "bytes": used.bytes,
@@ -310,6 +312,7 @@ fn party(party: &Party) -> PartyDocument<'_> {
 fn outcome(own: &Connection) -> &'static str {
     match own.verdict.fate {
         Fate::Passed if own.ending == Ending::Refused => "refused",
+        Fate::Passed if own.ending == Ending::Silent => "unanswered",
         Fate::Passed => "accepted",
         Fate::RequestOut(cause) | Fate::RequestIn(cause) => match cause {
             Cause::SecurityGroup | Cause::Late => "rejected_by_group",
@@ -326,6 +329,7 @@ fn end_cause(own: &Connection) -> &'static str {
     }
     match own.ending {
         Ending::Refused => "refused",
+        Ending::Silent => "unanswered",
         Ending::Open => "window_end",
         _ if !own.attempt.protocol.has_ports() => "silence",
         Ending::Closed => "closed",

@@ -1,1 +1,5 @@
 //! Integration tests, one binary.
+
+// `cfg(test)` tells clippy that helpers are tests too.
+#[cfg(test)]
+mod sample;
