@@ -376,3 +376,26 @@ fn what_cannot_be_made_is_refused() {
     assert!(refused(|config| config.days = 0.0).contains("`0` days"));
     assert!(refused(|config| config.interfaces = Some(3)).contains("`3` interfaces"));
 }
+
+#[test]
+fn a_folder_with_a_sample_takes_no_second_one() {
+    let made = make(|config| config.records = 100);
+    let again = SampleConfig {
+        out: made.folder.path().to_owned(),
+        ..SampleConfig::default()
+    };
+    assert!(matches!(write(&again), Err(SampleError::NotEmpty(_))));
+}
+
+#[test]
+fn scans_are_the_asked_share_of_the_records() {
+    let scanners = |share: f64| {
+        let made = make(|config| config.scan_share = share);
+        let lines = made.lines(5);
+        let scanned = lines.iter().filter(|line| {
+            line["srcaddr"].starts_with("198.19.") || line["dstaddr"].starts_with("198.19.")
+        });
+        scanned.count() * 100 / 20_000
+    };
+    assert_eq!([scanners(0.0), scanners(0.2), scanners(0.75)], [0, 20, 75]);
+}

@@ -1,5 +1,19 @@
 //! Writes `truth.json`: what the logs of the sample truly say, by the
 //! definitions of `analysis.json`, and what became of each connection.
+//!
+//! Schema `flowcinch.truth.v1`. What a reader should know beside the names:
+//!
+//! - All counts are of lines that were written. `records`, `sole_records`,
+//!   `packets`, `bytes`, `first_seen` (earliest `start`) and `last_seen`
+//!   (latest `end`) of a rule count ACCEPT lines of the initiator's half at
+//!   interfaces that some snapshot names; those at interfaces that came and
+//!   went unseen are its `unlisted_records`.
+//! - A request that passed here and was stopped further on passed here.
+//! - `cause` of a REJECT is `security_group`, `network_acl`, `both`, or `late`
+//!   for a packet after the close, which an analysis can only call unexplained.
+//! - `lost` of a connection: SKIPDATA or a dark hour swallowed lines about it.
+//! - A NAT gateway is on the way of a connection (`nat_interface`) but none of
+//!   its ends.
 
 use std::collections::BTreeMap;
 use std::fs::File;
