@@ -127,7 +127,7 @@ impl<'a> Simulation<'a> {
         while self.committed < due && idle < 1_000 {
             let before = self.committed;
             let start = minute * 60 + self.random.below(60);
-            self.open_one(start);
+            self.open_one(start, true);
             idle = if self.committed == before {
                 idle + 1
             } else {
@@ -141,13 +141,15 @@ impl<'a> Simulation<'a> {
     fn open_unseen(&mut self, minute: u32, connections: u64) {
         for _ in 0..=connections {
             let start = minute * 60 + self.random.below(60);
-            self.open_one(start);
+            self.open_one(start, false);
         }
     }
 
-    fn open_one(&mut self, start: u32) {
+    /// Opens a connection of some scene, or a scan where those lag behind.
+    fn open_one(&mut self, start: u32, scans: bool) {
         let left = self.config.records - self.committed;
-        let scan_due = self.scanned * 1_000 < self.committed * self.scan_per_mille;
+        let due = self.committed * self.scan_per_mille;
+        let scan_due = scans && self.scanned * 1_000 < due;
         let planned = if scan_due {
             scan(&self.world, &mut self.random, start)
         } else {
@@ -158,23 +160,28 @@ impl<'a> Simulation<'a> {
             return;
         };
         let before = self.committed;
-        if !self.play(&planned, left) {
-            // Too much for what is left: a scan is a record or two.
-            if let Some(last) = scan(&self.world, &mut self.random, start) {
-                self.play(&last, left);
+        match self.play(&planned, left) {
+            Some(Fate::Passed) => {
+                if let Some(onward) = forwarded(&self.world, &planned, &mut self.random) {
+                    self.play(&onward, self.config.records - self.committed);
+                }
             }
-            return;
+            Some(Fate::RequestOut(_) | Fate::RequestIn(_) | Fate::ReplyOut | Fate::ReplyIn) => {}
+            // Too much for what is left: a scan is a record or two.
+            None => {
+                if let Some(last) = scan(&self.world, &mut self.random, start) {
+                    self.play(&last, left);
+                }
+            }
         }
         if scan_due {
             self.scanned += self.committed - before;
         }
-        if let Some(onward) = forwarded(&self.world, &planned, &mut self.random) {
-            self.play(&onward, self.config.records - self.committed);
-        }
     }
 
-    /// Opens a connection, unless it would write more than is left.
-    fn play(&mut self, planned: &Planned, left: u64) -> bool {
+    /// Opens a connection and says how far it got; `None`, and nothing is
+    /// opened, where it would write more than is left.
+    fn play(&mut self, planned: &Planned, left: u64) -> Option<Fate> {
         let mut planned = planned.clone();
         let verdict = judge(&planned.attempt);
         if verdict.fate != Fate::Passed || planned.ending == Ending::Silent {
@@ -189,14 +196,14 @@ impl<'a> Simulation<'a> {
         }
         let records = seen.iter().map(|own| self.count(own)).sum::<u64>();
         if records > left {
-            return false;
+            return None;
         }
         self.committed += records;
         self.ledger.open(attempt, &verdict, planned.ending);
         for own in seen {
             self.begin(own);
         }
-        true
+        Some(verdict.fate)
     }
 
     /// A client without answer sends its request a few times more.

@@ -395,7 +395,34 @@ fn scans_are_the_asked_share_of_the_records() {
         let scanned = lines.iter().filter(|line| {
             line["srcaddr"].starts_with("198.19.") || line["dstaddr"].starts_with("198.19.")
         });
-        scanned.count() * 100 / 20_000
+        scanned.count()
     };
-    assert_eq!([scanners(0.0), scanners(0.2), scanners(0.75)], [0, 20, 75]);
+    for (share, wanted) in [(0.0, 0), (0.2, 4_000), (0.75, 15_000)] {
+        let found = scanners(share);
+        assert!(
+            found.abs_diff(wanted) < 300,
+            "{found} of 20000 where {wanted} were asked"
+        );
+    }
+}
+
+#[test]
+fn a_balancer_forwards_only_what_it_let_in() {
+    let truth = make(|config| config.scan_share = 0.6).truth();
+    let connections = truth["connections"].as_array().unwrap();
+    let onward = connections.iter().filter(|own| own["service_port"] == 8443);
+    let mut forwarded = 0;
+    for own in onward.filter(|own| own["passed_by"].as_array().unwrap().len() == 2) {
+        let before = connections.iter().find(|other| {
+            other["responder"]["interface_id"] == own["initiator"]["interface_id"]
+                && other["initiator"]["address"] == own["initiator"]["address"]
+                && other["client_port"] == own["client_port"]
+        });
+        // It got in, whether it was answered or not.
+        let outcome = before.unwrap()["outcome"].as_str().unwrap();
+        assert!(!outcome.contains("rejected"), "{own}");
+        assert_eq!(before.unwrap()["service_port"], 443);
+        forwarded += 1;
+    }
+    assert!(forwarded > 10);
 }
