@@ -75,6 +75,44 @@ pub fn explain(case: &Case<'_, '_>, initiator: Initiator, findings: &mut Vec<Rej
     }
 }
 
+/// One finding for each interface, direction, protocol, service port and peer,
+/// sorted by these: eras are folded. Where the cause changed on the way, the
+/// latest is told and the text says that it was another before.
+#[must_use]
+pub fn folded(mut findings: Vec<RejectFinding>) -> Vec<RejectFinding> {
+    findings.sort_by_key(|finding| (finding.key(), finding.seen.last));
+    let mut folded: Vec<RejectFinding> = Vec::with_capacity(findings.len());
+    for finding in findings {
+        match folded.last_mut() {
+            Some(last) if last.key() == finding.key() => last.join(finding),
+            _ => folded.push(finding),
+        }
+    }
+    folded
+}
+
+impl RejectFinding {
+    fn key(&self) -> (EniId, Direction, IpProtocol, Option<u16>, IpAddr, bool) {
+        (
+            self.interface_id,
+            self.direction,
+            self.protocol,
+            self.port,
+            self.peer,
+            self.reply,
+        )
+    }
+
+    /// Takes over what a later finding of the same key says.
+    fn join(&mut self, mut later: RejectFinding) {
+        if later.cause != self.cause {
+            later.text = format!("{}; before, {}", later.text, self.text);
+        }
+        later.seen.merge(&self.seen);
+        *self = later;
+    }
+}
+
 /// What the rejected packets were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
@@ -220,7 +258,8 @@ impl<'c, 'a> Subject<'c, 'a> {
     fn group_says(&self) -> GroupSays {
         // Replies to a tracked connection pass whatever the rules say.
         let answered = self.case.conversation.half(self.opened).accepted.is_some();
-        if self.role == Role::Reply && answered {
+        // An interface without groups is not filtered by any.
+        if (self.role == Role::Reply && answered) || self.candidate.eni.groups.is_empty() {
             return GroupSays::Allow;
         }
         let reading = self.reading();
