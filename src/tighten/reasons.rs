@@ -59,7 +59,12 @@ impl Told<'_> {
         let quota = self.case.limits.rule_quota;
         let mut told = Vec::new();
         match self.fitted {
-            None => told.push(format!("no tightening within the quota of {quota} rules")),
+            None if self.paired.remove.is_empty() => {
+                told.push(format!("no tightening within the quota of {quota} rules"));
+            }
+            None => told.push(format!(
+                "no narrowing within the quota of {quota} rules: what is needed stays whole"
+            )),
             Some(fitted) if fitted.squeezed => told.push(format!(
                 "the quota of {quota} rules makes some rules wider than what was needed"
             )),
