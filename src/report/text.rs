@@ -2,7 +2,7 @@
 //! evidence, then what could not be known, then the proof.
 //!
 //! Long lists are cut, and say so; every finding carries its code, which
-//! `flowcinch explain` knows. All text goes through [`crate::report::page`],
+//! `flowcinch explain` knows. All text goes through `report::page`,
 //! so names of others cannot act on the terminal and lines fit its width.
 
 mod answer;

@@ -4,17 +4,17 @@
 //!
 //! Everything follows from the seed: equal configurations give equal bytes.
 //! The simulation has its own notion of rules, references, network ACLs and
-//! tracking ([`judge`]) and shares no code with attribution, so that the two
+//! tracking (`judge`) and shares no code with attribution, so that the two
 //! can be held against each other. Only `net`, `model` and `collections` are
 //! below it.
 //!
-//! - [`blueprint`] says in tables what the cloud consists of, [`notation`]
-//!   reads it, [`build`] builds it at any size;
-//! - [`scenes`] and [`traffic`] make up connections, [`judge`] says how far
-//!   each gets, [`observe`] what the interfaces on its way see of it;
-//! - [`simulate`] runs the clock and writes lines ([`line`], [`deliver`]);
-//! - [`ledger`] keeps the truth of what was written; [`truth`] and
-//!   [`snapshot`] write it, and the configuration, as JSON.
+//! - `blueprint` says in tables what the cloud consists of, `notation`
+//!   reads it, `build` builds it at any size;
+//! - `scenes` and `traffic` make up connections, `judge` says how far
+//!   each gets, `observe` what the interfaces on its way see of it;
+//! - `simulate` runs the clock and writes lines (`line`, `deliver`);
+//! - `ledger` keeps the truth of what was written; `truth` and
+//!   `snapshot` write it, and the configuration, as JSON.
 
 mod blueprint;
 mod build;

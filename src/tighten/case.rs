@@ -1,6 +1,6 @@
 //! The question: what may be taken from one direction of one group.
 //!
-//! Everything that decides is in here, so that [`crate::tighten::propose`] is
+//! Everything that decides is in here, so that [`crate::tighten::propose()`] is
 //! a function of its argument alone.
 
 use std::collections::BTreeMap;

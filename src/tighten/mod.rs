@@ -1,13 +1,13 @@
 //! From what was needed to the narrowest rules that still allow it.
 //!
-//! Floor 5. [`case`] is the question put for one direction of one group,
-//! [`plan`] the answer. On the way, [`obligations`] says what must stay
-//! allowed, [`ports`] and [`prefixes`] find the boxes that hold it inside what
-//! is allowed today ([`boxes`]), [`quota`] counts them, [`fit`] makes them fit,
-//! [`pairing`] finds for each the rule of today that it narrows, and
-//! [`exposure`] measures both sides. [`proof`] checks every proposal by code
+//! Floor 5. `case` is the question put for one direction of one group,
+//! `plan` the answer. On the way, `obligations` says what must stay
+//! allowed, `ports` and `prefixes` find the boxes that hold it inside what
+//! is allowed today (`boxes`), `quota` counts them, `fit` makes them fit,
+//! `pairing` finds for each the rule of today that it narrows, and
+//! `exposure` measures both sides. `proof` checks every proposal by code
 //! that shares nothing with the code that made it but the nouns; a proposal
-//! that fails is not shown ([`proven`]).
+//! that fails is not shown (`proven`).
 //!
 //! References to groups and prefix lists stay references: addresses change
 //! hands, so a reference turned into today's addresses would both break and

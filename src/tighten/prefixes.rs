@@ -2,8 +2,8 @@
 //! and open least beside them.
 //!
 //! Two questions over the binary trie of the addresses (semantics 6.3). With a
-//! price for each prefix, [`readable`] finds the cheapest set in one pass. With
-//! a number of prefixes that must not be passed, [`front`] finds the least
+//! price for each prefix, `readable` finds the cheapest set in one pass. With
+//! a number of prefixes that must not be passed, `front` finds the least
 //! volume for every number up to it; the volume is not convex in that number,
 //! so no price finds all of these, and merging neighbours greedily is wrong.
 //! Both are exact, and a prefix is taken only where it lies on allowed ground.
