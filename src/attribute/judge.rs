@@ -277,6 +277,14 @@ impl Case<'_, '_> {
         !at_edge && (self.lost.is_empty() || !hours.any(|hour| self.lost.contains(hour)))
     }
 
+    /// Whether the interface carries no group at any time in question: what
+    /// passes it says nothing of rules.
+    fn without_groups(&self) -> bool {
+        self.candidates
+            .iter()
+            .all(|candidate| candidate.eni.groups.is_empty())
+    }
+
     fn judge_accepted(&self, initiator: Initiator, findings: &mut Findings) {
         let halves = [
             &self.conversation.inward.accepted,
@@ -285,6 +293,9 @@ impl Case<'_, '_> {
         let records: u64 = halves.into_iter().flatten().map(|cell| cell.records).sum();
         if records == 0 {
             return;
+        }
+        if self.without_groups() {
+            return findings.note(Unresolved::InterfaceWithoutGroups, records);
         }
         findings.accepted_records += records;
         match initiator {

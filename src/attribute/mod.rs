@@ -120,31 +120,21 @@ pub fn attribute<'a>(
     attribution.note(Unresolved::NoInterface, evidence.unplaced.no_interface);
     attribution.note(Unresolved::NoTime, evidence.unplaced.no_time);
     attribution.passed.sort_unstable();
+    attribution.rejects = rejects::folded(attribution.rejects);
     attribution
 }
 
 /// What became of one interface.
 enum Judged {
     Known(Box<Findings>),
-    WithoutGroups(u64),
     Unknown(u64),
 }
 
 fn judge_interface(id: EniId, seen: &InterfaceEvidence, eras: &Eras, bench: &Bench<'_>) -> Judged {
-    let records = seen.cells.values().map(|cell| cell.records).sum::<u64>()
-        + seen.efa_records
-        + seen.incomplete_records;
     let Some(eni) = known(id, bench.scenes) else {
-        return Judged::Unknown(records);
+        let records = seen.cells.values().map(|cell| cell.records).sum::<u64>();
+        return Judged::Unknown(records + seen.efa_records + seen.incomplete_records);
     };
-    if bench
-        .scenes
-        .iter()
-        .filter_map(|scene| scene.snapshot.enis.get(&id))
-        .all(|eni| eni.groups.is_empty())
-    {
-        return Judged::WithoutGroups(records);
-    }
     let by_era = |era: u16| candidates(id, era, eras, bench.scenes);
     Judged::Known(Box::new(judge::judge(id, seen, eni, &by_era, bench)))
 }
@@ -231,9 +221,6 @@ impl Attribution {
     fn add(&mut self, id: EniId, judged: Judged, scenes: &[Scene<'_>]) {
         match judged {
             Judged::Known(findings) => self.add_findings(id, *findings, scenes),
-            Judged::WithoutGroups(records) => {
-                self.note(Unresolved::InterfaceWithoutGroups, records);
-            }
             Judged::Unknown(records) => {
                 self.unknown_interfaces.push(id);
                 self.note(Unresolved::UnknownInterface, records);

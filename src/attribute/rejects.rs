@@ -75,6 +75,44 @@ pub fn explain(case: &Case<'_, '_>, initiator: Initiator, findings: &mut Vec<Rej
     }
 }
 
+/// One finding for each interface, direction, protocol, service port and peer,
+/// sorted by these: eras are folded. Where the cause changed on the way, the
+/// latest is told and the text says that it was another before.
+#[must_use]
+pub fn folded(mut findings: Vec<RejectFinding>) -> Vec<RejectFinding> {
+    findings.sort_by_key(|finding| (finding.key(), finding.seen.last));
+    let mut folded: Vec<RejectFinding> = Vec::with_capacity(findings.len());
+    for finding in findings {
+        match folded.last_mut() {
+            Some(last) if last.key() == finding.key() => last.join(finding),
+            _ => folded.push(finding),
+        }
+    }
+    folded
+}
+
+impl RejectFinding {
+    fn key(&self) -> (EniId, Direction, IpProtocol, Option<u16>, IpAddr, bool) {
+        (
+            self.interface_id,
+            self.direction,
+            self.protocol,
+            self.port,
+            self.peer,
+            self.reply,
+        )
+    }
+
+    /// Takes over what a later finding of the same key says.
+    fn join(&mut self, mut later: RejectFinding) {
+        if later.cause != self.cause {
+            later.text = format!("{}; before, {}", later.text, self.text);
+        }
+        later.seen.merge(&self.seen);
+        *self = later;
+    }
+}
+
 /// What the rejected packets were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
@@ -82,8 +120,6 @@ enum Role {
     Request,
     /// They answered one.
     Reply,
-    /// They belong to a connection that was let through before.
-    Later,
 }
 
 /// What groups would do with the packets.
@@ -119,6 +155,8 @@ struct Subject<'c, 'a> {
     direction: Direction,
     rejected: Cell,
     role: Role,
+    /// Whether packets like these, no SYN among them, were let through before.
+    followed: bool,
     /// Way of the connection they belong to.
     opened: Direction,
     peer: PeerFacts<'a>,
@@ -132,7 +170,7 @@ impl<'c, 'a> Subject<'c, 'a> {
         rejected: Cell,
         initiator: Initiator,
     ) -> Subject<'c, 'a> {
-        let (role, opened) = role(case.conversation, direction, &rejected, initiator);
+        let (role, followed, opened) = role(case.conversation, direction, &rejected, initiator);
         let peer = candidate
             .scene
             .peer(case.conversation.key.peer, candidate.eni);
@@ -142,6 +180,7 @@ impl<'c, 'a> Subject<'c, 'a> {
             direction,
             rejected,
             role,
+            followed,
             opened,
             peer,
         }
@@ -219,7 +258,8 @@ impl<'c, 'a> Subject<'c, 'a> {
     fn group_says(&self) -> GroupSays {
         // Replies to a tracked connection pass whatever the rules say.
         let answered = self.case.conversation.half(self.opened).accepted.is_some();
-        if self.role == Role::Reply && answered {
+        // An interface without groups is not filtered by any.
+        if (self.role == Role::Reply && answered) || self.candidate.eni.groups.is_empty() {
             return GroupSays::Allow;
         }
         let reading = self.reading();
@@ -274,11 +314,13 @@ impl<'c, 'a> Subject<'c, 'a> {
                 AclSays::NotAsked | AclSays::Allow | AclSays::Open | AclSays::Unknown,
             ) => RejectCause::SecurityGroup,
             // Something denied it, and the ACL certainly did not.
-            (GroupSays::Open, AclSays::NotAsked | AclSays::Allow) if self.role == Role::Request => {
+            (GroupSays::Open, AclSays::NotAsked | AclSays::Allow)
+                if self.role == Role::Request && !self.followed =>
+            {
                 RejectCause::SecurityGroup
             }
             (GroupSays::Allow | GroupSays::Open, AclSays::Deny(..)) => RejectCause::NetworkAcl,
-            (GroupSays::Allow, AclSays::Open) if self.role != Role::Later => {
+            (GroupSays::Allow, AclSays::Open) if self.role == Role::Reply || !self.followed => {
                 RejectCause::NetworkAcl
             }
             (GroupSays::Allow | GroupSays::Open, _) => RejectCause::Unexplained,
@@ -344,8 +386,6 @@ impl<'c, 'a> Subject<'c, 'a> {
             (Role::Reply, Direction::Ingress) => {
                 format!("reply from {peer} to the {service} connection")
             }
-            (Role::Later, Direction::Ingress) => format!("later packet of {service} from {peer}"),
-            (Role::Later, Direction::Egress) => format!("later packet of {service} to {peer}"),
         }
     }
 
@@ -362,7 +402,7 @@ impl<'c, 'a> Subject<'c, 'a> {
                 )
             }
         };
-        if self.role == Role::Later {
+        if self.followed {
             text.push_str("; it was let through before, so a rule changed or tracking ended");
         }
         match acl {
@@ -390,7 +430,7 @@ impl<'c, 'a> Subject<'c, 'a> {
 
     fn unexplained(&self, what: &str, acl: &AclSays) -> (RejectVerdict, String) {
         let flags_known = self.rejected.plain == self.rejected.records;
-        if self.role == Role::Later && self.case.conversation.key.protocol == IpProtocol::TCP {
+        if self.followed && self.case.conversation.key.protocol == IpProtocol::TCP {
             let closed = self
                 .case
                 .conversation
@@ -404,7 +444,7 @@ impl<'c, 'a> Subject<'c, 'a> {
             return (
                 verdict,
                 format!(
-                    "{what} arrived after its connection was closed or no longer tracked; no rule denied it, open nothing"
+                    "later packets of the {what} arrived after its connection was closed or no longer tracked; no rule denied it, open nothing"
                 ),
             );
         }
@@ -437,7 +477,7 @@ impl<'c, 'a> Subject<'c, 'a> {
 
     fn acl_verdict(&self) -> RejectVerdict {
         match self.role {
-            Role::Reply | Role::Later => RejectVerdict::Misconfiguration,
+            Role::Reply => RejectVerdict::Misconfiguration,
             Role::Request => self.triage(),
         }
     }
@@ -453,20 +493,20 @@ fn acl_name(acl: &AclSays) -> String {
     }
 }
 
-/// Whether rejected packets asked, answered, or came later, and the direction
-/// of the connection they belong to.
+/// Whether rejected packets asked or answered, whether others like them were
+/// let through before, and the direction of the connection they belong to.
 fn role(
     conversation: &Conversation,
     direction: Direction,
     rejected: &Cell,
     initiator: Initiator,
-) -> (Role, Direction) {
+) -> (Role, bool, Direction) {
     let keyed = conversation.key.server.direction();
     if rejected.requests > 0 {
-        return (Role::Request, keyed);
+        return (Role::Request, false, keyed);
     }
     if rejected.answers > 0 {
-        return (Role::Reply, keyed);
+        return (Role::Reply, false, keyed);
     }
     let opened = match initiator {
         _ if conversation.flags_decide() => keyed,
@@ -479,14 +519,12 @@ fn role(
         .half(direction)
         .accepted
         .is_some_and(|cell| cell.first <= rejected.first);
-    // What was let through before in the same direction came late, whether it
-    // asked or answered.
-    let role = match (came_before, opened == direction) {
-        (true, _) => Role::Later,
-        (false, true) => Role::Request,
-        (false, false) => Role::Reply,
+    let role = if opened == direction {
+        Role::Request
+    } else {
+        Role::Reply
     };
-    (role, opened)
+    (role, came_before, opened)
 }
 
 /// Who opened, told by what was let through: a rejected half whose opposite

@@ -56,7 +56,7 @@ fn losses(analysis: &Analysis) -> Text {
     let mut parts = Vec::new();
     if lost > 0 {
         let share = human::share(lost, hours);
-        parts.push(format!("{share} of interface-hours lost"));
+        parts.push(format!("{share} of interface-hours lost (SKIPDATA)"));
     }
     if malformed > 0 {
         parts.push(human::counted(malformed, "malformed line"));
