@@ -223,10 +223,10 @@ fn write_diff(
 /// What is said behind a rule that goes without replacement.
 fn removal(id: &SgRuleId, lookup: &Lookup<'_>) -> &'static str {
     match lookup.rule(id).map(|rule| rule.status) {
-        Some(RuleStatus::Unused) => "  remove: nothing seen needs it",
-        Some(RuleStatus::Redundant) => "  remove: others cover it",
-        Some(RuleStatus::Shadowed) => "  remove: stronger rules decide it",
-        Some(RuleStatus::NoEffect) => "  remove: without effect",
+        Some(RuleStatus::Unused) => "  remove: no use seen",
+        Some(RuleStatus::Redundant) => "  remove: redundant",
+        Some(RuleStatus::Shadowed) => "  remove: shadowed",
+        Some(RuleStatus::NoEffect) => "  remove: no effect",
         Some(RuleStatus::Used | RuleStatus::Unobservable) | None => "  remove",
     }
 }
