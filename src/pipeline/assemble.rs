@@ -11,6 +11,7 @@ use crate::attribute::table::RuleIndex;
 use crate::attribute::table::RuleTable;
 use crate::attribute::verdicts::RuleVerdict;
 use crate::attribute::verdicts::Verdicts;
+use crate::attribute::watch;
 use crate::evidence::Evidence;
 use crate::model::Eni;
 use crate::model::EniId;
@@ -216,14 +217,21 @@ impl Parts<'_> {
             lost > 0,
             "FL301",
             format!(
-                "records were lost (SKIPDATA) in {lost} interface-hours: what happened there is not known"
+                "records were lost (SKIPDATA) in {}: what happened there is not known",
+                watch::counted(
+                    usize::try_from(lost).unwrap_or(usize::MAX),
+                    "interface-hour"
+                )
             ),
         );
-        let days = ingested.evidence.span.map_or(0, crate::net::Span::seconds) / DAY;
+        let seconds = ingested.evidence.span.map_or(0, crate::net::Span::seconds);
         say(
-            days < 7,
+            seconds < 7 * DAY,
             "FL306",
-            format!("the logs span {days} days: too short for any claim of non-use"),
+            format!(
+                "the logs span {}: too short for any claim of non-use",
+                watch::length(seconds)
+            ),
         );
         let (accepted, rejected) = (rows.accepted, rows.rejected);
         say(

@@ -10,6 +10,7 @@ mod describe;
 mod findings;
 mod flowlog;
 mod sample;
+mod samples;
 mod source;
 mod text_report;
 mod tighten;
