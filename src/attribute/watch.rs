@@ -4,6 +4,7 @@
 //! group, over the whole window, without loss. The tiers and their conditions
 //! are those of the specification; the first condition that fails is told.
 
+use crate::attribute::verdict::Tier;
 use crate::evidence::Evidence;
 use crate::evidence::coverage::HourSet;
 use crate::evidence::interface::InterfaceEvidence;
@@ -12,8 +13,6 @@ use crate::model::EniId;
 use crate::net::Span;
 use crate::net::Timestamp;
 use crate::net::time::DAY;
-
-use crate::attribute::verdict::Tier;
 
 /// Hours of the whole evidence: when anything was delivered at all.
 #[derive(Debug)]
