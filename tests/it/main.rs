@@ -6,10 +6,15 @@
 mod builder;
 mod case;
 mod cli;
+mod cloud;
 mod describe;
 mod findings;
+mod floors;
 mod flowlog;
+mod oracle;
+mod plain;
 mod source;
 mod text_report;
+mod threads;
 mod tighten;
 mod why;
