@@ -3,6 +3,7 @@
 // Always on here; it tells clippy that helpers are test code too.
 #![cfg(test)]
 
+mod accuracy;
 mod builder;
 mod case;
 mod cli;
