@@ -8,6 +8,7 @@ mod builder;
 mod case;
 mod cli;
 mod cloud;
+mod damage;
 mod describe;
 mod findings;
 mod floors;
