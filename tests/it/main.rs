@@ -9,6 +9,7 @@ mod cli;
 mod describe;
 mod findings;
 mod flowlog;
+mod golden;
 mod source;
 mod text_report;
 mod tighten;
