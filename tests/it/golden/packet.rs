@@ -1,7 +1,8 @@
 //! Packets put to the rules that would stand after the proposals, in words
 //! such as `sg-web ingress tcp/443 from 203.0.113.8` or
-//! `sg-web egress icmp to sg-db`. Without a port, all of the protocol is
-//! meant. A peer is an address, or a group that a rule refers to.
+//! `sg-web egress icmp to sg-db`; of ICMP `icmp/8` is a type and `icmp/3/4` one
+//! with its code. What is left out is meant whole. A peer is an address, or a
+//! group that a rule refers to.
 
 use std::net::IpAddr;
 
@@ -32,7 +33,10 @@ struct Packet<'a> {
     group: &'a str,
     direction: &'a str,
     protocol: &'a str,
+    /// Port, or ICMP type.
     port: Option<i64>,
+    /// ICMP code.
+    code: Option<i64>,
     peer: &'a str,
 }
 
@@ -44,16 +48,15 @@ impl<'a> Packet<'a> {
         };
         let fits = matches!((direction, side), ("ingress", "from") | ("egress", "to"));
         assert!(fits, "no direction: `{text}`");
-        let (protocol, port) = service
-            .split_once('/')
-            .map_or((service, None), |(name, port)| {
-                (name, Some(port.parse().unwrap()))
-            });
+        let mut service = service.split('/');
+        let protocol = service.next().unwrap();
+        let mut numbers = service.map(|number| number.parse().unwrap());
         Packet {
             group,
             direction,
             protocol,
-            port,
+            port: numbers.next(),
+            code: numbers.next(),
             peer,
         }
     }
@@ -63,14 +66,22 @@ impl<'a> Packet<'a> {
         if protocol != "all" && protocol != self.protocol {
             return false;
         }
-        let (from, to) = (rule["from_port"].as_i64(), rule["to_port"].as_i64());
-        let all = from.is_none_or(|from| from == -1);
-        let port = match (self.port, from.zip(to)) {
-            _ if all => true,
-            (Some(port), Some((from, to))) => (from..=to).contains(&port),
-            _ => (from, to) == (Some(0), Some(65_535)),
+        self.is_service(rule) && self.is_peer(&rule["peer"])
+    }
+
+    fn is_service(&self, rule: &Value) -> bool {
+        let Some((from, to)) = rule["from_port"].as_i64().zip(rule["to_port"].as_i64()) else {
+            return true;
         };
-        port && self.is_peer(&rule["peer"])
+        if self.protocol.starts_with("icmp") {
+            // Type and code, each -1 for any; not a range.
+            let is = |own: i64, asked: Option<i64>| own == -1 || Some(own) == asked;
+            return is(from, self.port) && (from == -1 || is(to, self.code));
+        }
+        match self.port {
+            Some(port) => (from..=to).contains(&port),
+            None => (from, to) == (0, 65_535),
+        }
     }
 
     fn is_peer(&self, peer: &Value) -> bool {
