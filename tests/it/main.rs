@@ -13,6 +13,7 @@ mod describe;
 mod findings;
 mod floors;
 mod flowlog;
+mod golden;
 mod oracle;
 mod plain;
 mod sample;
