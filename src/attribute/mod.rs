@@ -16,6 +16,7 @@ pub mod matching;
 pub mod nearest;
 pub mod needs;
 pub mod no_effect;
+pub mod noise;
 pub mod protected;
 pub mod question;
 pub mod rejects;
@@ -53,6 +54,7 @@ use crate::attribute::usage::Uses;
 use crate::evidence::Evidence;
 use crate::evidence::era::Eras;
 use crate::evidence::interface::InterfaceEvidence;
+use crate::model::Action;
 use crate::model::Eni;
 use crate::model::EniId;
 use crate::model::SgId;
@@ -108,6 +110,7 @@ pub fn attribute<'a>(
         knowledge: &knowledge,
         window: evidence.span,
         min_certainty,
+        fold_noise: rejected_cells(&interfaces) > noise::ALL_APART,
     };
     let judged: Vec<(EniId, Judged)> = interfaces
         .par_iter()
@@ -122,6 +125,16 @@ pub fn attribute<'a>(
     attribution.passed.sort_unstable();
     attribution.rejects = rejects::folded(attribution.rejects);
     attribution
+}
+
+fn rejected_cells(interfaces: &[(EniId, &InterfaceEvidence)]) -> usize {
+    let rejected = |seen: &&InterfaceEvidence| {
+        seen.cells
+            .keys()
+            .filter(|key| key.action == Action::Reject)
+            .count()
+    };
+    interfaces.iter().map(|(_, seen)| rejected(seen)).sum()
 }
 
 /// What became of one interface.
@@ -204,7 +217,9 @@ fn learn_interface(id: EniId, seen: &InterfaceEvidence, scenes: &[Scene<'_>]) ->
         .rev()
         .find(|scene| scene.snapshot.enis.contains_key(&id))?;
     let mut knowledge = Knowledge::default();
-    for conversation in &conversation::conversations(seen, eni).0 {
+    // What was rejected served nobody: a scanned port is no service.
+    let (conversations, _) = conversation::conversations(seen, eni);
+    for conversation in conversations.iter().filter(|one| one.accepted()) {
         let peer = judge::endpoint(scene, eni, conversation.key.peer);
         knowledge.learn(Endpoint::Interface(id), peer, conversation);
     }

@@ -7,6 +7,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::attribute::acl;
 use crate::attribute::acl::AclDecision;
 use crate::attribute::conversation::Conversation;
@@ -18,6 +20,7 @@ use crate::attribute::matching;
 use crate::attribute::matching::Ask;
 use crate::attribute::matching::Fit;
 use crate::attribute::nearest;
+use crate::attribute::noise::Noise;
 use crate::attribute::scene::PeerFacts;
 use crate::attribute::verdict::NearestRule;
 use crate::attribute::verdict::RejectCause;
@@ -29,6 +32,7 @@ use crate::model::EniId;
 use crate::model::SgId;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
+use crate::net::cidr::host_net;
 
 /// REJECTs of one interface, direction, protocol, service port and peer, with
 /// their cause.
@@ -44,9 +48,11 @@ pub struct RejectFinding {
     pub protocol: IpProtocol,
     /// Service port of their connection; `None` where it means nothing.
     pub port: Option<u16>,
-    /// The far side.
-    pub peer: IpAddr,
-    /// Its groups, sorted.
+    /// The far side: an address, or the prefix that several were folded into.
+    pub peer: IpNet,
+    /// How many addresses.
+    pub peers: u64,
+    /// Their groups, sorted.
     pub peer_groups: Vec<SgId>,
     /// Whether they answered a connection that was let through.
     pub reply: bool,
@@ -62,17 +68,48 @@ pub struct RejectFinding {
     pub text: String,
 }
 
-/// Explains what of a conversation was rejected.
-pub fn explain(case: &Case<'_, '_>, initiator: Initiator, findings: &mut Vec<RejectFinding>) {
-    for direction in Direction::BOTH {
-        let Some(rejected) = case.conversation.half(direction).rejected else {
-            continue;
-        };
-        if let Some(candidate) = case.candidates.first() {
-            let subject = Subject::new(case, *candidate, direction, rejected, initiator);
-            findings.push(subject.finding());
+/// Explains what of a conversation was rejected. Noise is only noted: whether
+/// it is told one by one depends on how much there is.
+pub fn explain(
+    case: &Case<'_, '_>,
+    initiator: Initiator,
+    index: usize,
+    findings: &mut Vec<RejectFinding>,
+    noise: &mut Vec<Noise>,
+) {
+    for subject in subjects(case, initiator) {
+        match subject.noise(index) {
+            Some(one) => noise.push(one),
+            None => findings.push(subject.finding()),
         }
     }
+}
+
+/// Explains noise in full, as anything else.
+pub fn explain_noise(
+    case: &Case<'_, '_>,
+    initiator: Initiator,
+    direction: Direction,
+    findings: &mut Vec<RejectFinding>,
+) {
+    let subjects = subjects(case, initiator);
+    let wanted = subjects.filter(|subject| subject.direction == direction);
+    findings.extend(wanted.map(|subject| subject.finding()));
+}
+
+fn subjects<'c, 'a>(
+    case: &'c Case<'c, 'a>,
+    initiator: Initiator,
+) -> impl Iterator<Item = Subject<'c, 'a>> {
+    let candidate = case.candidates.first();
+    candidate.into_iter().flat_map(move |candidate| {
+        Direction::BOTH.into_iter().filter_map(move |direction| {
+            let rejected = case.conversation.half(direction).rejected?;
+            Some(Subject::new(
+                case, *candidate, direction, rejected, initiator,
+            ))
+        })
+    })
 }
 
 /// One finding for each interface, direction, protocol, service port and peer,
@@ -92,7 +129,17 @@ pub fn folded(mut findings: Vec<RejectFinding>) -> Vec<RejectFinding> {
 }
 
 impl RejectFinding {
-    fn key(&self) -> (EniId, Direction, IpProtocol, Option<u16>, IpAddr, bool) {
+    fn key(
+        &self,
+    ) -> (
+        EniId,
+        Direction,
+        IpProtocol,
+        Option<u16>,
+        IpNet,
+        bool,
+        Option<RejectCause>,
+    ) {
         (
             self.interface_id,
             self.direction,
@@ -100,6 +147,8 @@ impl RejectFinding {
             self.port,
             self.peer,
             self.reply,
+            // Folded noise has a row for each cause.
+            (self.peers > 1).then_some(self.cause),
         )
     }
 
@@ -186,6 +235,29 @@ impl<'c, 'a> Subject<'c, 'a> {
         }
     }
 
+    /// The packets as noise, if that is what they are.
+    fn noise(&self, index: usize) -> Option<Noise> {
+        if self.triage() != RejectVerdict::Noise {
+            return None;
+        }
+        let cause = self.cause(self.group_says(), &self.acl_says());
+        let judged_by_triage = match cause {
+            RejectCause::SecurityGroup | RejectCause::Both => true,
+            RejectCause::NetworkAcl => self.role == Role::Request,
+            RejectCause::BlockPublicAccess | RejectCause::Unexplained => false,
+        };
+        let key = &self.case.conversation.key;
+        judged_by_triage.then(|| Noise {
+            conversation: index,
+            direction: self.direction,
+            protocol: key.protocol,
+            port: self.port(),
+            peer: key.peer,
+            cause,
+            seen: self.rejected,
+        })
+    }
+
     fn finding(&self) -> RejectFinding {
         let key = &self.case.conversation.key;
         let (group, acl) = (self.group_says(), self.acl_says());
@@ -199,7 +271,8 @@ impl<'c, 'a> Subject<'c, 'a> {
             direction: self.direction,
             protocol: key.protocol,
             port: self.port(),
-            peer: key.peer,
+            peer: host_net(key.peer),
+            peers: 1,
             peer_groups: self.peer.groups(),
             reply: self.role == Role::Reply,
             cause,

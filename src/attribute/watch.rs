@@ -4,6 +4,7 @@
 //! group, over the whole window, without loss. The tiers and their conditions
 //! are those of the specification; the first condition that fails is told.
 
+use crate::attribute::verdict::Tier;
 use crate::evidence::Evidence;
 use crate::evidence::coverage::HourSet;
 use crate::evidence::interface::InterfaceEvidence;
@@ -13,8 +14,6 @@ use crate::net::Span;
 use crate::net::Timestamp;
 use crate::net::time::DAY;
 use crate::net::time::HOUR;
-
-use crate::attribute::verdict::Tier;
 
 /// Hours of the whole evidence: when anything was delivered at all.
 #[derive(Debug)]

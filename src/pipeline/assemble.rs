@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
+
 use crate::attribute::Attribution;
 use crate::attribute::rejects::RejectFinding;
 use crate::attribute::table::RuleIndex;
@@ -311,7 +313,8 @@ fn reject(finding: &RejectFinding) -> RejectReport {
         direction: finding.direction,
         protocol: finding.protocol.to_string(),
         port: finding.port,
-        peer: finding.peer.to_string(),
+        peer: peer_text(finding.peer),
+        peers: finding.peers,
         peer_groups: finding.peer_groups.clone(),
         reply: finding.reply,
         cause: finding.cause,
@@ -323,6 +326,15 @@ fn reject(finding: &RejectFinding) -> RejectReport {
         nearest: finding.nearest.clone(),
         verdict: finding.verdict,
         text: finding.text.clone(),
+    }
+}
+
+/// An address as it is, several as their prefix.
+fn peer_text(peer: IpNet) -> String {
+    if peer.prefix_len() == peer.max_prefix_len() {
+        peer.addr().to_string()
+    } else {
+        peer.to_string()
     }
 }
 
