@@ -177,9 +177,10 @@ class Log:
 
     def half(self, name, at, packet, egress, action, flags, size):
         """One direction of a connection as one interface saw it."""
-        packets = 1 if action == "REJECT" else 4 + size // 1200
+        tried = flags in (SYN, SYN_ACK)
+        packets = 3 if tried else 4 + size // 1200
         self.row(name, at, packet=packet, egress=egress, action=action, flags=flags,
-                 packets=packets, bytes=60 * packets if action == "REJECT" else 52 * packets + size)
+                 packets=packets, bytes=60 * packets if tried else 52 * packets + size)
 
     def connection(self, at, client, server, port, size=1200):
         """A TCP connection that was opened, answered and closed."""

@@ -3,9 +3,11 @@
 //! `BLESS=1 cargo test` rewrites the README; then read the diff.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
 
+use flate2::read::GzDecoder;
 use flowcinch::attribute::verdict::Miss;
 use flowcinch::attribute::verdict::RejectCause;
 use flowcinch::attribute::verdict::RejectVerdict;
@@ -191,6 +193,33 @@ fn the_planted_findings_stand_in_a_screen_and_a_half() {
         let first = first.join("\n");
         for finding in planted {
             assert!(first.contains(finding), "{finding}\n{first}");
+        }
+    }
+}
+
+/// The lines of all logs of a format.
+fn log_lines(logs: &str) -> String {
+    let mut text = String::new();
+    for entry in walkdir::WalkDir::new(root().join(logs)) {
+        let entry = entry.unwrap();
+        if entry.file_type().is_file() {
+            let file = fs::File::open(entry.path()).unwrap();
+            GzDecoder::new(file).read_to_string(&mut text).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn the_lines_that_the_sample_explains_are_in_its_logs() {
+    let readme = fs::read_to_string(root().join("sample-logs/README.md")).unwrap();
+    for (logs, version) in FORMATS.iter().zip(["2 ", "5 "]) {
+        let text = log_lines(logs);
+        let quoted = readme.lines().filter(|line| line.starts_with(version));
+        let quoted: Vec<&str> = quoted.collect();
+        assert_eq!(quoted.len(), 10, "{logs}");
+        for line in quoted {
+            assert!(text.lines().any(|logged| logged == line), "{logs}: {line}");
         }
     }
 }
