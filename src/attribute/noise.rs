@@ -68,13 +68,9 @@ struct Row {
 /// The noise of one interface in about [`ROWS`] rows, sorted.
 #[must_use]
 pub fn fold(noise: &[Noise], eni: &Eni) -> Vec<RejectFinding> {
-    let mut rows = BTreeMap::new();
-    for step in STEPS {
-        rows = gather(noise, step);
-        if rows.len() <= ROWS {
-            break;
-        }
-    }
+    let fits = |step: &(u8, u8)| distinct(noise, *step) <= ROWS;
+    let step = STEPS.into_iter().find(fits).unwrap_or((0, 0));
+    let mut rows = gather(noise, step);
     if rows.len() > ROWS {
         rows = busiest_apart(rows);
     }
@@ -127,14 +123,28 @@ impl Row {
     }
 }
 
-fn gather(noise: &[Noise], (v4, v6): (u8, u8)) -> BTreeMap<Key, Row> {
+/// How many rows a step would make.
+fn distinct(noise: &[Noise], step: (u8, u8)) -> usize {
+    let mut keys: Vec<Key> = noise.iter().map(|one| one.key(step)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.len()
+}
+
+impl Noise {
+    fn key(&self, (v4, v6): (u8, u8)) -> Key {
+        let length = if self.peer.is_ipv4() { v4 } else { v6 };
+        let peer = IpNet::new(self.peer, length)
+            .unwrap_or_else(|_| host_net(self.peer))
+            .trunc();
+        (self.direction, self.protocol, self.port, peer, self.cause)
+    }
+}
+
+fn gather(noise: &[Noise], step: (u8, u8)) -> BTreeMap<Key, Row> {
     let mut rows: BTreeMap<Key, Row> = BTreeMap::new();
     for one in noise {
-        let length = if one.peer.is_ipv4() { v4 } else { v6 };
-        let peer = IpNet::new(one.peer, length)
-            .unwrap_or_else(|_| host_net(one.peer))
-            .trunc();
-        let key = (one.direction, one.protocol, one.port, peer, one.cause);
+        let key = one.key(step);
         let row = rows.entry(key).and_modify(|row| row.seen.merge(&one.seen));
         let row = row.or_insert_with(|| Row {
             seen: one.seen,
