@@ -84,6 +84,38 @@ const OPEN: &[(&str, &str)] = &[
         "33-rejects-only-in-one-subnet",
         "what a flow log keeps is read and not asked",
     ),
+    (
+        "41-equal-ports-and-many-servers",
+        "fan-in decides though both ends use one port",
+    ),
+    (
+        "41-one-source-port-many-servers",
+        "fan-in decides against a well-known port",
+    ),
+    (
+        "42-lost-hours-hold-a-removal-back",
+        "a proposal may be applied whatever the tier of what it removes",
+    ),
+    (
+        "42-record-without-addresses",
+        "what may have been used by a record without addresses is removed",
+    ),
+    (
+        "42-young-rule-is-not-removed",
+        "a proposal may be applied whatever the tier of what it removes",
+    ),
+    (
+        "43-group-attached-yesterday",
+        "a group counts as watched before it was attached",
+    ),
+    (
+        "44-interface-went-dark",
+        "hours without any row count as watched",
+    ),
+    (
+        "45-connection-outlives-its-rule-without-flags",
+        "rules of after a change decide who opened a connection from before",
+    ),
 ];
 
 #[test]
