@@ -116,6 +116,26 @@ const OPEN: &[(&str, &str)] = &[
         "45-connection-outlives-its-rule-without-flags",
         "rules of after a change decide who opened a connection from before",
     ),
+    (
+        "48-load-balancer-address-is-no-rule",
+        "addresses of load balancers get into rules",
+    ),
+    (
+        "49-let-go-is-not-unseen",
+        "a rule whose needs were let go is said to be needed by nothing seen",
+    ),
+    (
+        "49-lost-answer-is-no-missing-answer",
+        "an answer whose row may be lost counts as missing",
+    ),
+    (
+        "50-refused-port-is-no-service",
+        "a port that refused a SYN counts as a service",
+    ),
+    (
+        "50-rejected-port-is-no-service",
+        "a port that a rejected SYN asked for counts as a service",
+    ),
 ];
 
 #[test]
