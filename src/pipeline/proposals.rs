@@ -12,6 +12,8 @@ use crate::attribute::needs::Need;
 use crate::attribute::needs::Passed;
 use crate::attribute::protected;
 use crate::attribute::table::RuleTable;
+use crate::attribute::verdict::Tier;
+use crate::attribute::verdicts::RuleVerdict;
 use crate::attribute::verdicts::Verdicts;
 use crate::attribute::watch::GroupWatch;
 use crate::attribute::watch::Window;
@@ -75,6 +77,7 @@ impl Maker<'_> {
         let needs = needs::group_needs(&passed, keepers);
         let needs: BTreeMap<(&SgId, Direction), &[Need]> = needs.iter().map(by_group).collect();
         let standing = self.standing();
+        let claims = self.claims();
         let members = self.members();
         let cases: Vec<(&SecurityGroup, Direction)> = self
             .snapshot
@@ -100,7 +103,7 @@ impl Maker<'_> {
                     ..Limits::default()
                 },
             };
-            tighten::proven(&case)
+            restrained(tighten::proven(&case), &claims)
         };
         let proven: Vec<Proven> = cases.par_iter().map(propose).collect();
         let proposals: Vec<_> = proven.iter().map(|one| one.proposal.clone()).collect();
@@ -126,7 +129,7 @@ impl Maker<'_> {
     }
 
     fn standing(&self) -> BTreeMap<SgRuleId, Standing> {
-        let of_rule = |verdict: &crate::attribute::verdicts::RuleVerdict| {
+        let of_rule = |verdict: &RuleVerdict| {
             let (group, rule) = self.table.get(verdict.rule)?;
             let kept = protected::managed_by(group)
                 .map(|service| format!("belongs to a group that is kept by {service}"));
@@ -138,6 +141,15 @@ impl Maker<'_> {
             Some((rule.id.clone(), standing))
         };
         self.verdicts.rules.iter().filter_map(of_rule).collect()
+    }
+
+    /// How strong the unused claims are, by rule.
+    fn claims(&self) -> BTreeMap<SgRuleId, Tier> {
+        let claim = |verdict: &RuleVerdict| {
+            let (_, rule) = self.table.get(verdict.rule)?;
+            Some((rule.id.clone(), verdict.tier?))
+        };
+        self.verdicts.rules.iter().filter_map(claim).collect()
     }
 
     /// Private addresses of the interfaces that carry each group.
@@ -232,6 +244,32 @@ impl Maker<'_> {
             reasons: vec![seen],
         }
     }
+}
+
+/// The proposal, trusted no further than the weakest unused claim on which it
+/// removes a rule: however long the logs, what is no removal candidate is not
+/// removed unasked.
+fn restrained(mut proven: Proven, claims: &BTreeMap<SgRuleId, Tier>) -> Proven {
+    let proposal = &mut proven.proposal;
+    let weak = |id: &&SgRuleId| claims.get(*id).is_some_and(|tier| *tier < Tier::U3);
+    let weak: Vec<&SgRuleId> = proposal.remove.iter().filter(weak).collect();
+    let Some(weakest) = weak.iter().filter_map(|id| claims.get(*id)).min() else {
+        return proven;
+    };
+    let most = match weakest {
+        Tier::U0 => Applicability::ReportOnly,
+        Tier::U1 | Tier::U2 => Applicability::Review,
+        Tier::U3 | Tier::U4 => Applicability::Apply,
+    };
+    if most < proposal.applicability {
+        let named: Vec<String> = weak.iter().map(|id| format!("`{id}`")).collect();
+        proposal.reasons.push(format!(
+            "no removal candidate yet: {}; see the reasons at the rule",
+            named.join(", ")
+        ));
+        proposal.applicability = most;
+    }
+    proven
 }
 
 fn by_group(needs: &GroupNeeds) -> ((&SgId, Direction), &[Need]) {

@@ -93,16 +93,8 @@ const OPEN: &[(&str, &str)] = &[
         "fan-in decides against a well-known port",
     ),
     (
-        "42-lost-hours-hold-a-removal-back",
-        "a proposal may be applied whatever the tier of what it removes",
-    ),
-    (
         "42-record-without-addresses",
         "what may have been used by a record without addresses is removed",
-    ),
-    (
-        "42-young-rule-is-not-removed",
-        "a proposal may be applied whatever the tier of what it removes",
     ),
     (
         "43-group-attached-yesterday",
