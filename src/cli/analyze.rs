@@ -31,6 +31,9 @@ pub(crate) fn run(args: &AnalyzeArgs, color: Color) -> Result<Outcome, Failure> 
     let (outcome, gaps) = Outcome::of(&analysis, config.bad_lines);
     if config.delivery.notes && !gaps.is_empty() {
         messages::note(&format!("incomplete input: {}", gaps.join("; ")));
+        for place in outcome.places(&analysis) {
+            messages::note(&place);
+        }
     }
     Ok(outcome.or_zero(config.exit_zero))
 }

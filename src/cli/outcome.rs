@@ -4,10 +4,15 @@
 use std::process::ExitCode;
 
 use flowcinch::report::document::Analysis;
+use flowcinch::report::document::MalformedSample;
+use flowcinch::report::document::Unreadable;
 use flowcinch::report::findings;
 use flowcinch::report::findings::Findings;
 
 use crate::cli::values::BadLines;
+
+/// Of each kind of damage, how many places standard error names.
+const PLACES: usize = 3;
 
 /// How a run ended, in the order of the exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +49,29 @@ impl Outcome {
             Outcome::Clean
         };
         (outcome, gaps)
+    }
+
+    /// The first object and the first lines that could not be read, each with
+    /// its place: what standard error says of them where the report goes
+    /// elsewhere. Empty unless the input is incomplete.
+    pub(crate) fn places(self, analysis: &Analysis) -> Vec<String> {
+        if self != Outcome::Incomplete {
+            return Vec::new();
+        }
+        let ingest = &analysis.ingest;
+        let object = |bad: &Unreadable| format!("`{}`: {}", bad.object, bad.reason);
+        let line = |bad: &MalformedSample| {
+            let MalformedSample {
+                object,
+                line,
+                byte,
+                reason,
+            } = bad;
+            format!("`{object}`: line {line}, byte {byte}: {reason}")
+        };
+        let objects = ingest.unreadable.iter().take(PLACES).map(object);
+        let lines = ingest.malformed_samples.iter().take(PLACES).map(line);
+        objects.chain(lines).collect()
     }
 
     /// The same with `--exit-zero`: findings end as if there were none.
@@ -106,6 +134,20 @@ mod tests {
         let (outcome, gaps) = Outcome::of(&analysis(2, "", 0), LIMIT);
         assert_eq!(outcome, Outcome::Incomplete);
         assert_eq!(gaps, ["2 bad lines, more than --max-bad-lines 0.1%"]);
+    }
+
+    #[test]
+    fn damage_is_named_with_its_place() {
+        let mut analysis = analysis(2, UNREADABLE, 0);
+        analysis.ingest.malformed_samples = vec![MalformedSample {
+            object: "b.log".to_owned(),
+            line: 7,
+            byte: 90,
+            reason: "odd".to_owned(),
+        }];
+        let places = Outcome::of(&analysis, LIMIT).0.places(&analysis);
+        assert_eq!(places, ["`a.gz`: cut", "`b.log`: line 7, byte 90: odd"]);
+        assert_eq!(Outcome::Findings.places(&analysis), Vec::<String>::new());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::attribute::table::RuleTable;
 use crate::attribute::verdict::Tier;
 use crate::attribute::verdicts::RuleVerdict;
 use crate::attribute::verdicts::Verdicts;
+use crate::attribute::watch;
 use crate::attribute::watch::GroupWatch;
 use crate::attribute::watch::Window;
 use crate::model::Direction;
@@ -236,12 +237,13 @@ impl Maker<'_> {
             ),
         };
         let seen = format!(
-            "{days} days of logs, {} of the hours watched: {why}",
+            "{} of logs, {} of the hours watched",
+            watch::length(self.window.seconds()),
             watch.coverage_text()
         );
         Watch::Enough {
             applicability,
-            reasons: vec![seen],
+            reasons: vec![seen, why.to_owned()],
         }
     }
 }

@@ -3,14 +3,23 @@
 // Always on here; it tells clippy that helpers are test code too.
 #![cfg(test)]
 
+mod accuracy;
 mod builder;
 mod case;
 mod cli;
+mod cloud;
+mod damage;
 mod describe;
 mod findings;
+mod floors;
 mod flowlog;
 mod golden;
+mod oracle;
+mod plain;
+mod sample;
+mod samples;
 mod source;
 mod text_report;
+mod threads;
 mod tighten;
 mod why;
