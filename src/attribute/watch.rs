@@ -4,6 +4,8 @@
 //! group, over the whole window, without loss. The tiers and their conditions
 //! are those of the specification; the first condition that fails is told.
 
+use std::collections::BTreeSet;
+
 use crate::attribute::verdict::Tier;
 use crate::evidence::Evidence;
 use crate::evidence::coverage::HourSet;
@@ -22,6 +24,9 @@ pub struct Window {
     pub span: Option<Span>,
     /// Hours in which some interface was heard of.
     delivered: HourSet,
+    /// Whether quiet intervals have rows of their own (NODATA), so that a
+    /// missing row is no quiet one.
+    tells_quiet: bool,
     /// Whether any ACCEPT was seen at all.
     pub accepts: bool,
 }
@@ -39,6 +44,7 @@ impl Window {
         Window {
             span: evidence.span,
             delivered,
+            tells_quiet: evidence.rows.no_data > 0,
             accepts: evidence.rows.accepted > 0,
         }
     }
@@ -120,9 +126,7 @@ impl GroupWatch {
     fn add(&mut self, seen: &InterfaceEvidence, window: &Window) {
         self.logged += 1;
         let lost = seen.lost.count();
-        // Observed, or quiet while others were delivered; never the lost ones.
-        let watched = window.delivered.count_without(&seen.lost);
-        self.hours_watched = self.hours_watched.min(watched);
+        self.hours_watched = self.hours_watched.min(watched(seen, window));
         self.hours_lost = self.hours_lost.max(lost);
         self.active_days = self.active_days.max(days(&seen.active));
         self.incomplete += seen.incomplete_records;
@@ -168,8 +172,35 @@ pub fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{ending}")
 }
 
+/// Hours in which an interface was watched: observed, or quiet while others
+/// were delivered; never the lost ones. Where quiet is told, a whole day
+/// without a row is not quiet but dark; before its first row the interface may
+/// not have existed.
+fn watched(seen: &InterfaceEvidence, window: &Window) -> u64 {
+    let all = window.delivered.count_without(&seen.lost);
+    if !window.tells_quiet {
+        return all;
+    }
+    let told: BTreeSet<i64> = seen
+        .observed
+        .iter()
+        .chain(seen.lost.iter())
+        .map(day)
+        .collect();
+    let Some(first) = told.first() else {
+        return all;
+    };
+    let is_dark = |hour: &i64| day(*hour) > *first && !told.contains(&day(*hour));
+    let dark = window.delivered.iter().filter(is_dark).map(|_| 1_u64);
+    all - dark.sum::<u64>()
+}
+
+fn day(hour: i64) -> i64 {
+    hour.div_euclid(24)
+}
+
 fn days(hours: &HourSet) -> u64 {
-    let mut days: Vec<i64> = hours.iter().map(|hour| hour.div_euclid(24)).collect();
+    let mut days: Vec<i64> = hours.iter().map(day).collect();
     days.dedup();
     u64::try_from(days.len()).unwrap_or(0)
 }
@@ -423,6 +454,7 @@ mod tests {
         Window {
             span: Some(span),
             delivered: HourSet::default(),
+            tells_quiet: false,
             accepts: true,
         }
     }

@@ -101,10 +101,6 @@ const OPEN: &[(&str, &str)] = &[
         "a group counts as watched before it was attached",
     ),
     (
-        "44-interface-went-dark",
-        "hours without any row count as watched",
-    ),
-    (
         "45-connection-outlives-its-rule-without-flags",
         "rules of after a change decide who opened a connection from before",
     ),
@@ -123,10 +119,6 @@ const OPEN: &[(&str, &str)] = &[
     (
         "50-refused-port-is-no-service",
         "a port that refused a SYN counts as a service",
-    ),
-    (
-        "50-rejected-port-is-no-service",
-        "a port that a rejected SYN asked for counts as a service",
     ),
 ];
 
