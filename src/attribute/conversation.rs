@@ -123,6 +123,13 @@ impl Conversation {
         self.client_ports().ranges().collect()
     }
 
+    /// Whether the server's SYN-ACK was let through.
+    #[must_use]
+    pub fn answered_with_syn(&self) -> bool {
+        let accepted = [&self.inward.accepted, &self.outward.accepted];
+        accepted.into_iter().flatten().any(|cell| cell.answers > 0)
+    }
+
     /// Whether some record's flags say which end serves: SYN towards the
     /// server or SYN-ACK from it. Records are keyed by that end, so the answer
     /// is the key's.

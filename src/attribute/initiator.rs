@@ -80,8 +80,11 @@ impl Knowledge {
         };
         let service = (server, key.protocol, key.port);
         if conversation.flags_decide() {
-            self.services.insert(service);
             self.pairs.insert((service, client));
+        }
+        // What only refused, or never answered, serves nothing.
+        if conversation.answered_with_syn() {
+            self.services.insert(service);
         }
         let clients = conversation.client_ports();
         *self.fan.entry(service).or_default() += clients.at_least().max(1);
@@ -277,13 +280,25 @@ fn guess(case: &Case<'_>, knowledge: &Knowledge) -> Initiator {
     } else {
         (client_fan, server_fan, keyed.reverse())
     };
-    if many >= 5 && many >= few.saturating_mul(4) {
+    if !ports_contradict(key.port, &opposite, direction == keyed)
+        && many >= 5
+        && many >= few.saturating_mul(4)
+    {
         if many >= 20 && few <= 2 {
             return Initiator::Settled(direction, Certainty::High);
         }
         return Initiator::Ambiguous(Some((direction, Certainty::Medium)));
     }
     Initiator::Ambiguous(guess_by_ports(key.port, &opposite).map(|certainty| (keyed, certainty)))
+}
+
+/// Whether the ports speak against the end with many partners: a client may
+/// keep one source port for many servers, as NTP, IKE and resolvers do. Equal
+/// ports tell nothing; a well-known port at the other end tells the opposite.
+fn ports_contradict(port: u16, opposite: &[(Endpoint, PortRange)], along_key: bool) -> bool {
+    let equal = opposite.iter().any(|(_, range)| range.contains(port));
+    let against_well_known = !along_key && port < 1024;
+    equal || against_well_known
 }
 
 /// Test 9. The key's port is never above the others where flags are silent,
@@ -418,7 +433,7 @@ mod tests {
     fn a_known_service_of_one_end_settles_it() {
         let conversation = silent(IpProtocol::TCP, 8_443, &[40_000]);
         let mut other = silent(IpProtocol::TCP, 8_443, &[41_000]);
-        other.inward.accepted.as_mut().unwrap().requests = 1;
+        other.outward.accepted.as_mut().unwrap().answers = 1;
         let mut knowledge = Knowledge::default();
         let elsewhere = Endpoint::Address("203.0.113.99".parse().unwrap());
         knowledge.learn(local(), elsewhere, &other);

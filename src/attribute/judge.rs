@@ -334,8 +334,10 @@ impl Case<'_, '_> {
             conversation: self.conversation,
             local: Endpoint::Interface(self.interface_id),
             peer: self.endpoint(self.conversation.key.peer),
-            ingress_feasible: self.feasible(Direction::Ingress),
-            egress_feasible: self.feasible(Direction::Egress),
+            ingress_feasible: self.feasible(Direction::Ingress)
+                || self.outlived_its_rule(Direction::Ingress),
+            egress_feasible: self.feasible(Direction::Egress)
+                || self.outlived_its_rule(Direction::Egress),
             full_coverage: self.full_coverage(),
         };
         initiator::initiator(&case, self.bench.knowledge)
@@ -483,10 +485,11 @@ impl Case<'_, '_> {
     }
 
     /// Whether the responder of a connection in this direction answered with
-    /// more than a reset.
+    /// more than a reset, or may have, where records were lost.
     fn answered(&self, direction: Direction) -> bool {
         let reply = self.conversation.half(direction.reverse()).accepted;
-        reply.is_some_and(|cell| cell.answers > 0 || cell.flags != TcpFlags(TcpFlags::RST))
+        let lost = reply.is_none() && !self.full_coverage();
+        lost || reply.is_some_and(|cell| cell.answers > 0 || cell.flags != TcpFlags(TcpFlags::RST))
     }
 
     /// Notes what must keep passing, one entry for each range of the service.

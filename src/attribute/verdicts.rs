@@ -15,17 +15,19 @@ use crate::attribute::verdict::Confidence;
 use crate::attribute::verdict::RuleStatus;
 use crate::attribute::verdict::Tier;
 use crate::attribute::watch;
+use crate::attribute::watch::Carrier;
 use crate::attribute::watch::Claim;
 use crate::attribute::watch::GroupWatch;
 use crate::attribute::watch::Window;
 use crate::evidence::Evidence;
-use crate::model::Eni;
 use crate::model::Peer;
 use crate::model::SecurityGroup;
 use crate::model::SgId;
 use crate::model::SgRule;
+use crate::model::Snapshot;
 use crate::model::SnapshotSeries;
 use crate::model::SubnetId;
+use crate::net::Timestamp;
 use crate::net::time::DAY;
 
 /// What became of a rule.
@@ -103,22 +105,57 @@ impl Court<'_> {
     }
 
     fn watches(&self, window: &Window) -> BTreeMap<SgId, GroupWatch> {
-        let mut carriers: BTreeMap<&SgId, Vec<&Eni>> = BTreeMap::new();
+        let mut carriers: BTreeMap<&SgId, Vec<Carrier<'_>>> = BTreeMap::new();
         for eni in self.series.latest().enis.values() {
             for group in &eni.groups {
-                carriers.entry(group).or_default().push(eni);
+                let carried = |snapshot: &Snapshot| {
+                    snapshot
+                        .enis
+                        .get(&eni.id)
+                        .is_some_and(|eni| eni.groups.contains(group))
+                };
+                let carrier = Carrier {
+                    eni,
+                    since: self.since(&carried),
+                };
+                carriers.entry(group).or_default().push(carrier);
             }
         }
+        let watch = |group: &SgId| {
+            let enis = carriers.get(group).into_iter().flatten().copied();
+            let carried =
+                |snapshot: &Snapshot| snapshot.enis.values().any(|eni| eni.groups.contains(group));
+            GroupWatch::of(
+                enis,
+                self.since(&carried),
+                self.evidence,
+                window,
+                self.series.latest(),
+            )
+        };
         let groups = self.series.latest().groups.keys();
-        groups
-            .map(|group| {
-                let enis = carriers.get(group).into_iter().flatten().copied();
-                (
-                    group.clone(),
-                    GroupWatch::of(enis, self.evidence, window, self.series.latest()),
-                )
-            })
-            .collect()
+        groups.map(|group| (group.clone(), watch(group))).collect()
+    }
+
+    /// Time of the first snapshot of those up to the newest that all have it
+    /// so; `None` where all snapshots do.
+    fn since(&self, so: &dyn Fn(&Snapshot) -> bool) -> Option<Timestamp> {
+        let snapshots: Vec<&Snapshot> = self.series.snapshots().collect();
+        if snapshots.len() == 1 {
+            return None;
+        }
+        let run = snapshots
+            .iter()
+            .rev()
+            .take_while(|snapshot| so(snapshot))
+            .count();
+        let first = snapshots
+            .len()
+            .checked_sub(run)
+            .filter(|before| *before > 0)?;
+        snapshots
+            .get(first)
+            .and_then(|snapshot| snapshot.captured_at)
     }
 }
 
@@ -249,12 +286,16 @@ impl RuleBench<'_> {
         let (tier, why) = watch::tier(&claim);
         let watched = format!(
             "no connection in {} at {}, {} of the hours watched",
-            watch::length(self.window.seconds()),
+            watch::length(self.watch.seconds()),
             watch::counted(self.watch.interfaces.len(), "interface"),
             self.watch.coverage_text()
         );
         let held_for_strays = (unknown_matches > 0)
             .then(|| format!("may have been used by {unknown_matches} records of interfaces that no snapshot knows"));
+        let incomplete = self.watch.incomplete;
+        let held_for_incomplete = (incomplete > 0).then(|| {
+            format!("may have been used by {incomplete} records without address, port or protocol")
+        });
         let confidence = match tier {
             Tier::U0 | Tier::U1 => Confidence::Low,
             Tier::U2 => Confidence::Medium,
@@ -267,7 +308,10 @@ impl RuleBench<'_> {
             tier: Some(tier),
             confidence,
             reasons: vec![watched, why],
-            hold: protected.map(str::to_owned).or(held_for_strays),
+            hold: protected
+                .map(str::to_owned)
+                .or(held_for_strays)
+                .or(held_for_incomplete),
         }
     }
 
@@ -292,7 +336,7 @@ impl RuleBench<'_> {
     /// Days since the first snapshot that has the rule as it is, where every
     /// later one has it too. An undated snapshot stands for the whole window.
     fn rule_days(&self) -> Option<i64> {
-        let has = |snapshot: &&crate::model::Snapshot| {
+        let has = |snapshot: &&Snapshot| {
             let group = snapshot.groups.get(&self.group.id);
             group.is_some_and(|group| group.rules.iter().any(|rule| rule == self.rule))
         };

@@ -4,6 +4,8 @@
 //! group, over the whole window, without loss. The tiers and their conditions
 //! are those of the specification; the first condition that fails is told.
 
+use std::collections::BTreeSet;
+
 use crate::attribute::verdict::Tier;
 use crate::evidence::Evidence;
 use crate::evidence::coverage::HourSet;
@@ -26,6 +28,9 @@ pub struct Window {
     pub span: Option<Span>,
     /// Hours in which some interface was heard of.
     delivered: HourSet,
+    /// Whether quiet intervals have rows of their own (NODATA), so that a
+    /// missing row is no quiet one.
+    tells_quiet: bool,
     /// Whether any ACCEPT was seen at all.
     pub accepts: bool,
 }
@@ -43,6 +48,7 @@ impl Window {
         Window {
             span: evidence.span,
             delivered,
+            tells_quiet: evidence.rows.no_data > 0,
             accepts: evidence.rows.accepted > 0,
         }
     }
@@ -50,10 +56,7 @@ impl Window {
     /// Whole hours from the first to the last.
     #[must_use]
     pub fn hours(&self) -> u64 {
-        let hours = self
-            .span
-            .map_or(0, |span| span.end.hour() - span.start.hour() + 1);
-        u64::try_from(hours).unwrap_or(0)
+        self.span.map_or(0, hours_of)
     }
 
     /// Length in seconds.
@@ -72,11 +75,14 @@ pub struct GroupWatch {
     pub logged: u64,
     /// Interfaces in use that the logs never speak of.
     pub unlogged: Vec<EniId>,
+    /// Since when the group is known to be carried without a break, within
+    /// the window.
+    pub span: Option<Span>,
     /// Hours watched, at the worst interface.
     pub hours_watched: u64,
     /// Hours with loss, at the worst interface.
     pub hours_lost: u64,
-    /// Hours of the window.
+    /// Hours that the worst interface carried the group.
     pub hours: u64,
     /// Days with accepted traffic, at the busiest interface.
     pub active_days: u64,
@@ -84,11 +90,24 @@ pub struct GroupWatch {
     pub incomplete: u64,
 }
 
+/// An interface that carries a group, and since when snapshots say so; `None`
+/// for the whole window.
+#[derive(Clone, Copy, Debug)]
+pub struct Carrier<'a> {
+    /// The interface.
+    pub eni: &'a Eni,
+    /// The first snapshot of those without a break that have it so, unless
+    /// that is the first of all.
+    pub since: Option<Timestamp>,
+}
+
 impl GroupWatch {
-    /// How the interfaces of a group were watched.
+    /// How the interfaces of a group were watched. `since` is as in
+    /// [`Carrier`], for the group on any interface.
     #[must_use]
     pub fn of<'a>(
-        enis: impl Iterator<Item = &'a Eni>,
+        carriers: impl Iterator<Item = Carrier<'a>>,
+        since: Option<Timestamp>,
         evidence: &Evidence,
         window: &Window,
         snapshot: &Snapshot,
@@ -98,17 +117,19 @@ impl GroupWatch {
             interfaces: Vec::new(),
             logged: 0,
             unlogged: Vec::new(),
+            span: window.span.map(|span| from(span, since)),
             hours_watched: hours,
             hours_lost: 0,
             hours,
             active_days: 0,
             incomplete: 0,
         };
-        for eni in enis {
+        for carrier in carriers {
+            let eni = carrier.eni;
             watch.interfaces.push(eni.id);
             let seen = evidence.interfaces.get(&eni.id);
             match seen.filter(|seen| !seen.observed.is_empty() && !rejects_only(eni, snapshot)) {
-                Some(seen) => watch.add(seen, window),
+                Some(seen) => watch.add(seen, carrier.since, window),
                 None if eni.in_use => watch.unlogged.push(eni.id),
                 None => {}
             }
@@ -119,15 +140,31 @@ impl GroupWatch {
         watch
     }
 
-    fn add(&mut self, seen: &InterfaceEvidence, window: &Window) {
+    fn add(&mut self, seen: &InterfaceEvidence, since: Option<Timestamp>, window: &Window) {
         self.logged += 1;
-        let lost = seen.lost.count();
-        // Observed, or quiet while others were delivered; never the lost ones.
-        let watched = window.delivered.count_without(&seen.lost);
-        self.hours_watched = self.hours_watched.min(watched);
-        self.hours_lost = self.hours_lost.max(lost);
+        let span = window.span.map(|span| from(span, since));
+        let hours = span.map_or(0, hours_of);
+        let first = span.map_or(0, |span| span.start.hour());
+        let watched = watched(seen, window, first);
+        // The worse share: compared without division.
+        if watched * self.hours <= self.hours_watched * hours || self.logged == 1 {
+            (self.hours_watched, self.hours) = (watched, hours);
+        }
+        self.hours_lost = self.hours_lost.max(
+            seen.lost
+                .iter()
+                .filter(|hour| *hour >= first)
+                .map(|_| 1_u64)
+                .sum(),
+        );
         self.active_days = self.active_days.max(days(&seen.active));
         self.incomplete += seen.incomplete_records;
+    }
+
+    /// How long the group was carried within the window, in seconds.
+    #[must_use]
+    pub fn seconds(&self) -> i64 {
+        self.span.map_or(0, Span::seconds)
     }
 
     /// Whether watched hours are at least this share of all, in thousandths.
@@ -188,8 +225,48 @@ pub fn rejects_only(eni: &Eni, snapshot: &Snapshot) -> bool {
     logs.peek().is_some() && logs.all(|log| log.traffic_type == TrafficType::Reject)
 }
 
+/// Hours in which an interface was watched: observed, or quiet while others
+/// were delivered; never the lost ones. Where quiet is told, a whole day
+/// without a row is not quiet but dark; before its first row the interface may
+/// not have existed.
+fn watched(seen: &InterfaceEvidence, window: &Window, first_hour: i64) -> u64 {
+    let kept = |hour: &i64| *hour >= first_hour && !seen.lost.contains(*hour);
+    let delivered: Vec<i64> = window.delivered.iter().filter(kept).collect();
+    let all = u64::try_from(delivered.len()).unwrap_or(u64::MAX);
+    if !window.tells_quiet {
+        return all;
+    }
+    let told: BTreeSet<i64> = seen
+        .observed
+        .iter()
+        .chain(seen.lost.iter())
+        .map(day)
+        .collect();
+    let Some(first) = told.first() else {
+        return all;
+    };
+    let is_dark = |hour: &i64| day(*hour) > *first && !told.contains(&day(*hour));
+    let dark = delivered.iter().filter(|hour| is_dark(hour)).map(|_| 1_u64);
+    all - dark.sum::<u64>()
+}
+
+/// The part of a span from a time on.
+fn from(span: Span, since: Option<Timestamp>) -> Span {
+    let start = since.map_or(span.start, |since| since.max(span.start).min(span.end));
+    Span { start, ..span }
+}
+
+/// Whole hours from the first to the last of a span.
+fn hours_of(span: Span) -> u64 {
+    u64::try_from(span.end.hour() - span.start.hour() + 1).unwrap_or(0)
+}
+
+fn day(hour: i64) -> i64 {
+    hour.div_euclid(24)
+}
+
 fn days(hours: &HourSet) -> u64 {
-    let mut days: Vec<i64> = hours.iter().map(|hour| hour.div_euclid(24)).collect();
+    let mut days: Vec<i64> = hours.iter().map(day).collect();
     days.dedup();
     u64::try_from(days.len()).unwrap_or(0)
 }
@@ -255,13 +332,13 @@ fn first_failing<const N: usize>(conditions: [(bool, String); N]) -> Option<Stri
 /// Days of the window that count: whole days, less the share not watched.
 fn effective_days(claim: &Claim<'_>) -> i64 {
     let (watched, hours) = (claim.watch.hours_watched, claim.watch.hours.max(1));
-    let seconds = i128::from(claim.window.seconds()) * i128::from(watched) / i128::from(hours);
+    let seconds = i128::from(claim.watch.seconds()) * i128::from(watched) / i128::from(hours);
     i64::try_from(seconds / i128::from(DAY)).unwrap_or(0)
 }
 
 fn observed_fails(claim: &Claim<'_>) -> Option<String> {
     let watch = claim.watch;
-    let days = claim.window.seconds() / DAY;
+    let days = claim.watch.seconds() / DAY;
     first_failing([
         (
             claim.window.accepts,
@@ -299,7 +376,7 @@ fn observed_fails(claim: &Claim<'_>) -> Option<String> {
             days >= 7,
             format!(
                 "the logs span {}, 7 days needed for any claim",
-                length(claim.window.seconds())
+                length(claim.watch.seconds())
             ),
         ),
     ])
@@ -311,7 +388,7 @@ fn counted_records(number: u64) -> String {
 
 fn probable_fails(claim: &Claim<'_>) -> Option<String> {
     let watch = claim.watch;
-    let (effective, days) = (effective_days(claim), claim.window.seconds() / DAY);
+    let (effective, days) = (effective_days(claim), claim.watch.seconds() / DAY);
     let active = i64::try_from(watch.active_days).unwrap_or(i64::MAX);
     first_failing([
         (
@@ -323,7 +400,7 @@ fn probable_fails(claim: &Claim<'_>) -> Option<String> {
             format!("{effective} days watched, 30 needed"),
         ),
         (
-            month_ends(claim.window.span, 1),
+            month_ends(claim.watch.span, 1),
             "no month end in the window".to_owned(),
         ),
         (
@@ -364,7 +441,7 @@ fn candidate_fails(claim: &Claim<'_>) -> Option<String> {
             format!("{effective} days watched, 90 needed"),
         ),
         (
-            month_ends(claim.window.span, 3),
+            month_ends(claim.watch.span, 3),
             "no quarter end in the window".to_owned(),
         ),
         (
@@ -433,6 +510,7 @@ mod tests {
             interfaces: Vec::new(),
             logged: 1,
             unlogged: Vec::new(),
+            span: None,
             hours_watched,
             hours_lost: 0,
             hours,
@@ -449,11 +527,16 @@ mod tests {
         Window {
             span: Some(span),
             delivered: HourSet::default(),
+            tells_quiet: false,
             accepts: true,
         }
     }
 
     fn tier_of(watch: &GroupWatch, window: &Window, protected: Option<&str>) -> Tier {
+        let watch = &GroupWatch {
+            span: window.span,
+            ..watch.clone()
+        };
         let claim = Claim {
             watch,
             window,

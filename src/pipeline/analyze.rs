@@ -65,6 +65,7 @@ fn run(request: &Request, progress: &dyn Progress) -> Result<Analysis, PipelineE
     let window = Window::of(&ingested.evidence);
     let maker = Maker {
         snapshot: series.latest(),
+        scene: &scene,
         table: &table,
         attribution: &attribution,
         verdicts: &verdicts,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use rayon::prelude::*;
 
@@ -12,12 +13,17 @@ use crate::attribute::needs::Keepers;
 use crate::attribute::needs::Need;
 use crate::attribute::needs::Passed;
 use crate::attribute::protected;
+use crate::attribute::scene::Scene;
 use crate::attribute::table::RuleTable;
+use crate::attribute::verdict::Tier;
+use crate::attribute::verdicts::RuleVerdict;
 use crate::attribute::verdicts::Verdicts;
 use crate::attribute::watch;
 use crate::attribute::watch::GroupWatch;
 use crate::attribute::watch::Window;
 use crate::model::Direction;
+use crate::model::Eni;
+use crate::model::InterfaceKind;
 use crate::model::SecurityGroup;
 use crate::model::SgId;
 use crate::model::SgRuleId;
@@ -53,6 +59,8 @@ pub struct Proposed {
 pub struct Maker<'a> {
     /// The newest snapshot.
     pub snapshot: &'a Snapshot,
+    /// The same, prepared.
+    pub scene: &'a Scene<'a>,
     /// Its rules.
     pub table: &'a RuleTable<'a>,
     /// What the evidence came to.
@@ -77,8 +85,10 @@ impl Maker<'_> {
         let needs = needs::group_needs(&passed, keepers);
         let needs: BTreeMap<(&SgId, Direction), &[Need]> = needs.iter().map(by_group).collect();
         let standing = self.standing();
+        let claims = self.claims();
         let members = self.members();
         let cautions = Cautions::of_all(&passed, self);
+        let moving = self.moving(&passed);
         let cases: Vec<(&SecurityGroup, Direction)> = self
             .snapshot
             .groups
@@ -98,12 +108,14 @@ impl Maker<'_> {
                 watch: self.watch(group, cautions.of(group, *direction)),
                 prefix_lists: &self.snapshot.prefix_lists,
                 members: &|label| members.get(label).cloned().unwrap_or_default(),
+                moving: &moving,
+                answered_only: self.request.obligations == Obligations::Answered,
                 limits: &Limits {
                     rule_quota: self.request.rule_quota,
                     ..Limits::default()
                 },
             };
-            tighten::proven(&case)
+            restrained(tighten::proven(&case), &claims)
         };
         let proven: Vec<Proven> = cases.par_iter().map(propose).collect();
         let proposals: Vec<_> = proven.iter().map(|one| one.proposal.clone()).collect();
@@ -129,7 +141,7 @@ impl Maker<'_> {
     }
 
     fn standing(&self) -> BTreeMap<SgRuleId, Standing> {
-        let of_rule = |verdict: &crate::attribute::verdicts::RuleVerdict| {
+        let of_rule = |verdict: &RuleVerdict| {
             let (group, rule) = self.table.get(verdict.rule)?;
             let kept = protected::managed_by(group)
                 .map(|service| format!("belongs to a group that is kept by {service}"));
@@ -141,6 +153,28 @@ impl Maker<'_> {
             Some((rule.id.clone(), standing))
         };
         self.verdicts.rules.iter().filter_map(of_rule).collect()
+    }
+
+    /// How strong the unused claims are, by rule.
+    fn claims(&self) -> BTreeMap<SgRuleId, Tier> {
+        let claim = |verdict: &RuleVerdict| {
+            let (_, rule) = self.table.get(verdict.rule)?;
+            Some((rule.id.clone(), verdict.tier?))
+        };
+        self.verdicts.rules.iter().filter_map(claim).collect()
+    }
+
+    /// Peers whose address changes hands: load balancers'.
+    fn moving(&self, passed: &[Passed]) -> BTreeSet<IpAddr> {
+        let moves = |one: &&Passed| {
+            let eni = self.snapshot.enis.get(&one.interface_id);
+            eni.is_some_and(|eni| {
+                let facts = self.scene.peer(one.peer, eni);
+                let balancer = |owner: &&Eni| owner.kind == InterfaceKind::LoadBalancer;
+                facts.owners.iter().any(balancer)
+            })
+        };
+        passed.iter().filter(moves).map(|one| one.peer).collect()
     }
 
     /// Private addresses of the interfaces that carry each group.
@@ -165,7 +199,7 @@ impl Maker<'_> {
         };
         let lacking = self.lacking(group, watch);
         if lacking.is_empty() {
-            self.enough(watch, cautions)
+            Maker::enough(watch, cautions)
         } else {
             Watch::Insufficient(lacking)
         }
@@ -209,8 +243,8 @@ impl Maker<'_> {
         lacking
     }
 
-    fn enough(&self, watch: &GroupWatch, cautions: Vec<String>) -> Watch {
-        let days = self.window.seconds() / DAY;
+    fn enough(watch: &GroupWatch, cautions: Vec<String>) -> Watch {
+        let days = watch.seconds() / DAY;
         let (applicability, why) = match days {
             ..7 => (
                 Applicability::ReportOnly,
@@ -228,7 +262,7 @@ impl Maker<'_> {
         };
         let seen = format!(
             "{} of logs, {} of the hours watched",
-            watch::length(self.window.seconds()),
+            watch::length(watch.seconds()),
             watch.coverage_text()
         );
         Watch::Enough {
@@ -295,6 +329,32 @@ impl<'a> Cautions<'a> {
         }
         told
     }
+}
+
+/// The proposal, trusted no further than the weakest unused claim on which it
+/// removes a rule: however long the logs, what is no removal candidate is not
+/// removed unasked.
+fn restrained(mut proven: Proven, claims: &BTreeMap<SgRuleId, Tier>) -> Proven {
+    let proposal = &mut proven.proposal;
+    let weak = |id: &&SgRuleId| claims.get(*id).is_some_and(|tier| *tier < Tier::U3);
+    let weak: Vec<&SgRuleId> = proposal.remove.iter().filter(weak).collect();
+    let Some(weakest) = weak.iter().filter_map(|id| claims.get(*id)).min() else {
+        return proven;
+    };
+    let most = match weakest {
+        Tier::U0 => Applicability::ReportOnly,
+        Tier::U1 | Tier::U2 => Applicability::Review,
+        Tier::U3 | Tier::U4 => Applicability::Apply,
+    };
+    if most < proposal.applicability {
+        let named: Vec<String> = weak.iter().map(|id| format!("`{id}`")).collect();
+        proposal.reasons.push(format!(
+            "no removal candidate yet: {}; see the reasons at the rule",
+            named.join(", ")
+        ));
+        proposal.applicability = most;
+    }
+    proven
 }
 
 fn by_group(needs: &GroupNeeds) -> ((&SgId, Direction), &[Need]) {

@@ -4,7 +4,9 @@
 //! a function of its argument alone.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::attribute::needs::Need;
 use crate::model::Direction;
@@ -32,6 +34,10 @@ pub struct Case<'a> {
     pub prefix_lists: &'a BTreeMap<PrefixListId, PrefixList>,
     /// Private addresses of the interfaces that carry a group today.
     pub members: &'a dyn Fn(&SgId) -> AddressSet,
+    /// Whether what nobody answered was left out of the needs.
+    pub answered_only: bool,
+    /// Addresses of needs that will change hands: no rule names them.
+    pub moving: &'a BTreeSet<IpAddr>,
     /// Quota and taste.
     pub limits: &'a Limits,
 }

@@ -16,6 +16,7 @@ use crate::tighten::boxes::normal;
 use crate::tighten::case::Limits;
 use crate::tighten::fit::Boxes;
 use crate::tighten::fit::Wish;
+use crate::tighten::moving::take_moving;
 use crate::tighten::ports::Unit;
 use crate::tighten::ports::bridged;
 use crate::tighten::ports::units;
@@ -37,7 +38,9 @@ pub(crate) struct FamilyTask {
     units: Vec<Unit>,
     /// Prefixes of public services, with their public addresses.
     pub(crate) public: Vec<(Plot, usize)>,
-    /// How many rules these are.
+    /// Prefixes kept for addresses that change hands.
+    pub(crate) moving: Vec<Plot>,
+    /// How many rules both are.
     public_rules: usize,
     /// Public services and readable boxes, in normal form.
     readable: Vec<Plot>,
@@ -70,19 +73,31 @@ impl FamilyTask {
             all.extend(units(protocol, wanted));
         }
         let public = take_public(&mut all, family, &allowed.plots, wish.limits);
-        let boxes = public.iter().map(|(plot, _)| *plot);
+        let moving = take_moving(&mut all, family, &allowed.plots, wish.moving);
+        let boxes = public
+            .iter()
+            .map(|(plot, _)| *plot)
+            .chain(moving.iter().copied());
         let mut task = FamilyTask {
             family,
             grounds,
             units: all,
             public_rules: normal(boxes.collect()).len(),
             public,
+            moving,
             readable: Vec::new(),
             squeezed: Vec::new(),
             slack: wish.limits.slack.max(1),
         };
         task.readable = task.make_readable(wish.limits);
         task
+    }
+
+    /// Prefixes of today's rules that stay: of public services, and for
+    /// addresses that change hands.
+    fn kept(&self) -> impl Iterator<Item = Plot> {
+        let public = self.public.iter().map(|(plot, _)| *plot);
+        public.chain(self.moving.iter().copied())
     }
 
     /// Whether the readable boxes are no more than this many.
@@ -103,7 +118,7 @@ impl FamilyTask {
             price: limits.rule_worth,
             sparsest: limits.sparsest,
         };
-        let mut plots: Vec<Plot> = self.public.iter().map(|(plot, _)| *plot).collect();
+        let mut plots: Vec<Plot> = self.kept().collect();
         for unit in &self.units {
             let Some(ground) = self.grounds.get(&unit.protocol()) else {
                 continue;
@@ -192,7 +207,7 @@ impl FamilyTask {
             Way::Readable => return self.readable.clone(),
             Way::Squeezed { grouping, rules } => (grouping, rules),
         };
-        let mut plots: Vec<Plot> = self.public.iter().map(|(plot, _)| *plot).collect();
+        let mut plots: Vec<Plot> = self.kept().collect();
         if let Some(grouping) = self.squeezed.get(grouping) {
             let mut blocks = Vec::new();
             grouping.front.pick(rules, &mut blocks);

@@ -7,6 +7,9 @@
 //! steps; references by bridging theirs. What was found is put in again until nothing
 //! changes, so that proposing twice is proposing once.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use crate::model::Peer;
 use crate::model::Transport;
 use crate::net::cidr::Family;
@@ -33,6 +36,8 @@ pub(crate) struct Wish<'a> {
     pub(crate) weight: &'a dyn Fn(&Peer) -> Quota,
     /// How many addresses a reference stands for.
     pub(crate) size: &'a dyn Fn(&Peer) -> u128,
+    /// Addresses that change hands.
+    pub(crate) moving: &'a BTreeSet<IpAddr>,
 }
 
 /// Rules by what they say, without ids.
@@ -52,6 +57,8 @@ pub(crate) struct Fitted {
     pub(crate) squeezed: bool,
     /// Public services, each with the number of its public addresses.
     pub(crate) public: Vec<(Plot, usize)>,
+    /// Prefixes kept for addresses that change hands.
+    pub(crate) moving: Vec<Plot>,
 }
 
 /// The narrowest boxes within `allowed` that hold what is owed; `None` where
@@ -127,6 +134,10 @@ fn fit_once(wish: &Wish<'_>, allowed: &Boxes) -> Option<Fitted> {
             labels: labels.rules(best.bridges),
         },
         squeezed,
+        moving: families
+            .iter()
+            .flat_map(|task| task.moving.clone())
+            .collect(),
         public: families.into_iter().flat_map(|task| task.public).collect(),
     })
 }

@@ -21,6 +21,7 @@ pub mod exposure;
 pub(crate) mod family;
 pub(crate) mod fit;
 pub(crate) mod labels;
+pub(crate) mod moving;
 pub(crate) mod obligations;
 pub(crate) mod pairing;
 pub mod plan;

@@ -160,6 +160,7 @@ impl<'a> Work<'a> {
         let wish = Wish {
             owed: &owed,
             limits: case.limits,
+            moving: case.moving,
             held: self.held.iter().map(|rule| weight(&rule.peer)).sum(),
             weight: &weight,
             size: &size,

@@ -47,6 +47,7 @@ impl Told<'_> {
         told.extend(self.narrowed());
         told.extend(self.removed());
         told.extend(self.public());
+        told.extend(self.moving());
         told.extend(self.held());
         told.extend(self.references());
         told.extend(self.doubts());
@@ -131,6 +132,8 @@ impl Told<'_> {
         gone.map(|rule| {
             let why = if used.contains(&rule.id) {
                 "everything that it let through is allowed by other rules too"
+            } else if self.case.answered_only {
+                "nothing that was answered needs it"
             } else {
                 "nothing that was seen needs it"
             };
@@ -152,6 +155,18 @@ impl Told<'_> {
                 )
             })
             .collect()
+    }
+
+    fn moving(&self) -> Vec<String> {
+        let kept = self.fitted.into_iter().flat_map(|fitted| &fitted.moving);
+        kept.map(|plot| {
+            format!(
+                "{} under {} is kept for addresses that change hands: of load balancers, or of \
+                 interfaces that are gone",
+                plot.transport, plot.net
+            )
+        })
+        .collect()
     }
 
     fn held(&self) -> Vec<String> {

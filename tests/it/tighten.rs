@@ -2,6 +2,7 @@
 //! small universe, beside the proof, so that a mistake in either shows.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 
@@ -191,6 +192,8 @@ impl World {
             watch,
             prefix_lists: &self.lists,
             members: &members,
+            moving: &BTreeSet::new(),
+            answered_only: false,
             limits: &self.limits,
         })
     }

@@ -66,7 +66,7 @@ fn kind(object: Object<'_>) -> Result<InterfaceKind, Fault> {
     if kind != InterfaceKind::Interface {
         return Ok(kind);
     }
-    let managed = object.flag("RequesterManaged")?.unwrap_or(false);
+    let managed = object.flag("RequesterManaged")?.unwrap_or(true);
     Ok(described_kind(
         object.text("Description")?.unwrap_or_default(),
         managed,
@@ -97,7 +97,7 @@ const KINDS: [(&str, InterfaceKind); 15] = [
 
 /// Starts of the descriptions that services give (ELB user guide, "Network
 /// interfaces"), longest first. Anyone may write a description, so those of
-/// load balancers count on requester-managed interfaces only.
+/// load balancers count only where the interface is not known to be one's own.
 fn described_kind(description: &str, managed: bool) -> InterfaceKind {
     const MANAGED: [(&str, InterfaceKind); 5] = [
         ("ELB net/", InterfaceKind::NetworkLoadBalancer),
