@@ -294,3 +294,209 @@ fn guess_by_ports(port: u16, opposite: &[(Endpoint, PortRange)]) -> Option<Certa
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribute::conversation::ConversationKey;
+    use crate::attribute::conversation::Half;
+    use crate::evidence::cell::Cell;
+    use crate::evidence::ports::PortSample;
+    use crate::model::TcpFlags;
+    use crate::net::Timestamp;
+
+    fn cell(client_ports: &[u16]) -> Cell {
+        let mut other_ports = PortSample::default();
+        for port in client_ports {
+            other_ports.insert(*port);
+        }
+        Cell {
+            records: 1,
+            packets: 1,
+            bytes: 1,
+            first: Timestamp(1_000),
+            last: Timestamp(1_050),
+            requests: 0,
+            answers: 0,
+            plain: 0,
+            flags: TcpFlags(0),
+            other_ports,
+            block_public_access: 0,
+        }
+    }
+
+    fn peer() -> IpAddr {
+        "203.0.113.8".parse().unwrap()
+    }
+
+    fn local() -> Endpoint {
+        Endpoint::Interface(EniId::parse("eni-web").unwrap())
+    }
+
+    /// A conversation without flags, seen both ways, keyed by the lower port.
+    fn silent(protocol: IpProtocol, port: u16, client_ports: &[u16]) -> Conversation {
+        let half = Half {
+            accepted: Some(cell(client_ports)),
+            rejected: None,
+        };
+        let key = ConversationKey {
+            peer: peer(),
+            protocol,
+            port,
+            server: Server::Local,
+            era: 0,
+        };
+        Conversation {
+            key,
+            inward: half,
+            outward: half,
+        }
+    }
+
+    fn ask(
+        conversation: &Conversation,
+        feasible: (bool, bool),
+        knowledge: &Knowledge,
+    ) -> Initiator {
+        let case = Case {
+            conversation,
+            local: local(),
+            peer: Endpoint::Address(peer()),
+            ingress_feasible: feasible.0,
+            egress_feasible: feasible.1,
+            full_coverage: true,
+        };
+        initiator(&case, knowledge)
+    }
+
+    const BOTH: (bool, bool) = (true, true);
+
+    #[test]
+    fn a_syn_settles_it_whatever_the_rules_say() {
+        let mut conversation = silent(IpProtocol::TCP, 443, &[51_515]);
+        conversation.inward.accepted.as_mut().unwrap().requests = 1;
+        let answer = ask(&conversation, (false, true), &Knowledge::default());
+        assert_eq!(
+            answer,
+            Initiator::Settled(Direction::Ingress, Certainty::Certain)
+        );
+    }
+
+    #[test]
+    fn one_feasible_direction_settles_it() {
+        let conversation = silent(IpProtocol::TCP, 443, &[51_515]);
+        let nothing = Knowledge::default();
+        let settled = |feasible| ask(&conversation, feasible, &nothing);
+        assert_eq!(
+            settled((false, true)),
+            Initiator::Settled(Direction::Egress, Certainty::High)
+        );
+        assert_eq!(
+            settled((true, false)),
+            Initiator::Settled(Direction::Ingress, Certainty::High)
+        );
+        assert_eq!(settled((false, false)), Initiator::Unexplained);
+    }
+
+    #[test]
+    fn another_window_of_the_same_pair_settles_it_against_todays_rules() {
+        let conversation = silent(IpProtocol::TCP, 22, &[51_515]);
+        let mut opened = conversation.clone();
+        opened.inward.accepted.as_mut().unwrap().requests = 1;
+        let mut knowledge = Knowledge::default();
+        knowledge.learn(local(), Endpoint::Address(peer()), &opened);
+        let answer = ask(&conversation, (false, true), &knowledge);
+        assert_eq!(
+            answer,
+            Initiator::Settled(Direction::Ingress, Certainty::Certain)
+        );
+    }
+
+    #[test]
+    fn a_known_service_of_one_end_settles_it() {
+        let conversation = silent(IpProtocol::TCP, 8_443, &[40_000]);
+        let mut other = silent(IpProtocol::TCP, 8_443, &[41_000]);
+        other.inward.accepted.as_mut().unwrap().requests = 1;
+        let mut knowledge = Knowledge::default();
+        let elsewhere = Endpoint::Address("203.0.113.99".parse().unwrap());
+        knowledge.learn(local(), elsewhere, &other);
+        let answer = ask(&conversation, BOTH, &knowledge);
+        assert_eq!(
+            answer,
+            Initiator::Settled(Direction::Ingress, Certainty::High)
+        );
+    }
+
+    #[test]
+    fn a_service_above_the_clients_port_is_known_by_its_own_syn() {
+        // Keyed by the client's 40000, since no flag is in this window.
+        let mut conversation = silent(IpProtocol::TCP, 40_000, &[50_051]);
+        conversation.key.server = Server::Peer;
+        let mut opened = silent(IpProtocol::TCP, 50_051, &[40_000]);
+        opened.inward.accepted.as_mut().unwrap().requests = 1;
+        let mut knowledge = Knowledge::default();
+        knowledge.learn(local(), Endpoint::Address(peer()), &opened);
+        let answer = ask(&conversation, BOTH, &knowledge);
+        assert_eq!(
+            answer,
+            Initiator::Settled(Direction::Ingress, Certainty::Certain)
+        );
+    }
+
+    #[test]
+    fn one_way_traffic_used_the_rules_of_its_way() {
+        let mut conversation = silent(IpProtocol::UDP, 514, &[40_000]);
+        conversation.outward.accepted = None;
+        let answer = ask(&conversation, BOTH, &Knowledge::default());
+        assert_eq!(
+            answer,
+            Initiator::Settled(Direction::Ingress, Certainty::High)
+        );
+    }
+
+    #[test]
+    fn many_partners_make_a_server_and_few_a_guess() {
+        let conversation = silent(IpProtocol::TCP, 8_443, &[40_000]);
+        let mut knowledge = Knowledge::default();
+        let learn = |knowledge: &mut Knowledge, host: u8| {
+            let address = IpAddr::from([198, 51, 100, host]);
+            let client_port = 40_000 + u16::from(host);
+            let mut one = silent(IpProtocol::TCP, 8_443, &[client_port]);
+            one.key.peer = address;
+            knowledge.learn(local(), Endpoint::Address(address), &one);
+        };
+        (0..6).for_each(|host| learn(&mut knowledge, host));
+        let few = ask(&conversation, BOTH, &knowledge);
+        assert_eq!(
+            few,
+            Initiator::Ambiguous(Some((Direction::Ingress, Certainty::Medium)))
+        );
+        (6..24).for_each(|host| learn(&mut knowledge, host));
+        let many = ask(&conversation, BOTH, &knowledge);
+        assert_eq!(
+            many,
+            Initiator::Settled(Direction::Ingress, Certainty::High)
+        );
+    }
+
+    #[test]
+    fn ports_alone_are_no_more_than_a_guess() {
+        let nothing = Knowledge::default();
+        let guess = |port, client| ask(&silent(IpProtocol::TCP, port, &[client]), BOTH, &nothing);
+        let ingress = |certainty| Initiator::Ambiguous(Some((Direction::Ingress, certainty)));
+        assert_eq!(guess(443, 51_515), ingress(Certainty::Medium));
+        assert_eq!(guess(8_443, 51_515), ingress(Certainty::Low));
+        assert_eq!(guess(39_222, 40_111), Initiator::Ambiguous(None));
+        let ntp = ask(&silent(IpProtocol::UDP, 123, &[123]), BOTH, &nothing);
+        assert_eq!(ntp, Initiator::Ambiguous(None));
+    }
+
+    #[test]
+    fn a_ping_both_ways_stays_open() {
+        let conversation = silent(IpProtocol::ICMP, 0, &[0]);
+        assert_eq!(
+            ask(&conversation, BOTH, &Knowledge::default()),
+            Initiator::Ambiguous(None)
+        );
+    }
+}

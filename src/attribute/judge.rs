@@ -15,6 +15,7 @@ use crate::attribute::initiator::Endpoint;
 use crate::attribute::initiator::Initiator;
 use crate::attribute::initiator::Knowledge;
 use crate::attribute::needs::Passed;
+use crate::attribute::noise;
 use crate::attribute::rejects;
 use crate::attribute::rejects::RejectFinding;
 use crate::attribute::scene::Scene;
@@ -87,6 +88,8 @@ pub struct Bench<'a> {
     pub window: Option<Span>,
     /// How sure a direction must be before the other reading is dropped.
     pub min_certainty: Certainty,
+    /// Whether there are too many REJECTs to tell noise one by one.
+    pub fold_noise: bool,
 }
 
 /// An accepted conversation that no rule explains.
@@ -138,17 +141,34 @@ pub fn judge<'a>(
     findings.note(Unresolved::Incomplete, evidence.incomplete_records);
     let (conversations, undirected) = conversation::conversations(evidence, eni);
     findings.note(Unresolved::UnknownDirection, undirected.records);
-    for conversation in &conversations {
-        let case = Case {
-            interface_id,
-            conversation,
-            candidates: candidates(conversation.key.era),
-            lost: &evidence.lost,
-            bench,
-        };
+    let case = |conversation| Case {
+        interface_id,
+        conversation,
+        candidates: candidates(conversation.key.era),
+        lost: &evidence.lost,
+        bench,
+    };
+    let mut noise = Vec::new();
+    for (index, conversation) in conversations.iter().enumerate() {
+        let case = case(conversation);
         let initiator = case.initiator();
         case.judge_accepted(initiator, &mut findings);
-        rejects::explain(&case, initiator, &mut findings.rejects);
+        rejects::explain(&case, initiator, index, &mut findings.rejects, &mut noise);
+    }
+    if bench.fold_noise && noise.len() > noise::ROWS {
+        findings.rejects.extend(noise::fold(&noise, eni));
+        return findings;
+    }
+    for one in &noise {
+        if let Some(conversation) = conversations.get(one.conversation) {
+            let case = case(conversation);
+            rejects::explain_noise(
+                &case,
+                case.initiator(),
+                one.direction,
+                &mut findings.rejects,
+            );
+        }
     }
     findings
 }
@@ -247,9 +267,12 @@ impl Case<'_, '_> {
             })
     }
 
-    /// Who opened it.
+    /// Who opened it; of what never passed, only flags can tell.
     #[must_use]
     pub fn initiator(&self) -> Initiator {
+        if !self.conversation.accepted() {
+            return Initiator::Ambiguous(None);
+        }
         let case = initiator::Case {
             conversation: self.conversation,
             local: Endpoint::Interface(self.interface_id),
@@ -277,6 +300,14 @@ impl Case<'_, '_> {
         !at_edge && (self.lost.is_empty() || !hours.any(|hour| self.lost.contains(hour)))
     }
 
+    /// Whether the interface carries no group at any time in question: what
+    /// passes it says nothing of rules.
+    fn without_groups(&self) -> bool {
+        self.candidates
+            .iter()
+            .all(|candidate| candidate.eni.groups.is_empty())
+    }
+
     fn judge_accepted(&self, initiator: Initiator, findings: &mut Findings) {
         let halves = [
             &self.conversation.inward.accepted,
@@ -285,6 +316,9 @@ impl Case<'_, '_> {
         let records: u64 = halves.into_iter().flatten().map(|cell| cell.records).sum();
         if records == 0 {
             return;
+        }
+        if self.without_groups() {
+            return findings.note(Unresolved::InterfaceWithoutGroups, records);
         }
         findings.accepted_records += records;
         match initiator {

@@ -16,6 +16,7 @@ pub mod matching;
 pub mod nearest;
 pub mod needs;
 pub mod no_effect;
+pub mod noise;
 pub mod protected;
 pub mod question;
 pub mod rejects;
@@ -53,6 +54,7 @@ use crate::attribute::usage::Uses;
 use crate::evidence::Evidence;
 use crate::evidence::era::Eras;
 use crate::evidence::interface::InterfaceEvidence;
+use crate::model::Action;
 use crate::model::Eni;
 use crate::model::EniId;
 use crate::model::SgId;
@@ -108,6 +110,7 @@ pub fn attribute<'a>(
         knowledge: &knowledge,
         window: evidence.span,
         min_certainty,
+        fold_noise: rejected_cells(&interfaces) > noise::ALL_APART,
     };
     let judged: Vec<(EniId, Judged)> = interfaces
         .par_iter()
@@ -120,31 +123,31 @@ pub fn attribute<'a>(
     attribution.note(Unresolved::NoInterface, evidence.unplaced.no_interface);
     attribution.note(Unresolved::NoTime, evidence.unplaced.no_time);
     attribution.passed.sort_unstable();
+    attribution.rejects = rejects::folded(attribution.rejects);
     attribution
+}
+
+fn rejected_cells(interfaces: &[(EniId, &InterfaceEvidence)]) -> usize {
+    let rejected = |seen: &&InterfaceEvidence| {
+        seen.cells
+            .keys()
+            .filter(|key| key.action == Action::Reject)
+            .count()
+    };
+    interfaces.iter().map(|(_, seen)| rejected(seen)).sum()
 }
 
 /// What became of one interface.
 enum Judged {
     Known(Box<Findings>),
-    WithoutGroups(u64),
     Unknown(u64),
 }
 
 fn judge_interface(id: EniId, seen: &InterfaceEvidence, eras: &Eras, bench: &Bench<'_>) -> Judged {
-    let records = seen.cells.values().map(|cell| cell.records).sum::<u64>()
-        + seen.efa_records
-        + seen.incomplete_records;
     let Some(eni) = known(id, bench.scenes) else {
-        return Judged::Unknown(records);
+        let records = seen.cells.values().map(|cell| cell.records).sum::<u64>();
+        return Judged::Unknown(records + seen.efa_records + seen.incomplete_records);
     };
-    if bench
-        .scenes
-        .iter()
-        .filter_map(|scene| scene.snapshot.enis.get(&id))
-        .all(|eni| eni.groups.is_empty())
-    {
-        return Judged::WithoutGroups(records);
-    }
     let by_era = |era: u16| candidates(id, era, eras, bench.scenes);
     Judged::Known(Box::new(judge::judge(id, seen, eni, &by_era, bench)))
 }
@@ -214,7 +217,9 @@ fn learn_interface(id: EniId, seen: &InterfaceEvidence, scenes: &[Scene<'_>]) ->
         .rev()
         .find(|scene| scene.snapshot.enis.contains_key(&id))?;
     let mut knowledge = Knowledge::default();
-    for conversation in &conversation::conversations(seen, eni).0 {
+    // What was rejected served nobody: a scanned port is no service.
+    let (conversations, _) = conversation::conversations(seen, eni);
+    for conversation in conversations.iter().filter(|one| one.accepted()) {
         let peer = judge::endpoint(scene, eni, conversation.key.peer);
         knowledge.learn(Endpoint::Interface(id), peer, conversation);
     }
@@ -231,9 +236,6 @@ impl Attribution {
     fn add(&mut self, id: EniId, judged: Judged, scenes: &[Scene<'_>]) {
         match judged {
             Judged::Known(findings) => self.add_findings(id, *findings, scenes),
-            Judged::WithoutGroups(records) => {
-                self.note(Unresolved::InterfaceWithoutGroups, records);
-            }
             Judged::Unknown(records) => {
                 self.unknown_interfaces.push(id);
                 self.note(Unresolved::UnknownInterface, records);

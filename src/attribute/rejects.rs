@@ -7,6 +7,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::attribute::acl;
 use crate::attribute::acl::AclDecision;
 use crate::attribute::conversation::Conversation;
@@ -18,6 +20,7 @@ use crate::attribute::matching;
 use crate::attribute::matching::Ask;
 use crate::attribute::matching::Fit;
 use crate::attribute::nearest;
+use crate::attribute::noise::Noise;
 use crate::attribute::scene::PeerFacts;
 use crate::attribute::verdict::NearestRule;
 use crate::attribute::verdict::RejectCause;
@@ -29,6 +32,7 @@ use crate::model::EniId;
 use crate::model::SgId;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
+use crate::net::cidr::host_net;
 
 /// REJECTs of one interface, direction, protocol, service port and peer, with
 /// their cause.
@@ -44,9 +48,11 @@ pub struct RejectFinding {
     pub protocol: IpProtocol,
     /// Service port of their connection; `None` where it means nothing.
     pub port: Option<u16>,
-    /// The far side.
-    pub peer: IpAddr,
-    /// Its groups, sorted.
+    /// The far side: an address, or the prefix that several were folded into.
+    pub peer: IpNet,
+    /// How many addresses.
+    pub peers: u64,
+    /// Their groups, sorted.
     pub peer_groups: Vec<SgId>,
     /// Whether they answered a connection that was let through.
     pub reply: bool,
@@ -62,16 +68,97 @@ pub struct RejectFinding {
     pub text: String,
 }
 
-/// Explains what of a conversation was rejected.
-pub fn explain(case: &Case<'_, '_>, initiator: Initiator, findings: &mut Vec<RejectFinding>) {
-    for direction in Direction::BOTH {
-        let Some(rejected) = case.conversation.half(direction).rejected else {
-            continue;
-        };
-        if let Some(candidate) = case.candidates.first() {
-            let subject = Subject::new(case, *candidate, direction, rejected, initiator);
-            findings.push(subject.finding());
+/// Explains what of a conversation was rejected. Noise is only noted: whether
+/// it is told one by one depends on how much there is.
+pub fn explain(
+    case: &Case<'_, '_>,
+    initiator: Initiator,
+    index: usize,
+    findings: &mut Vec<RejectFinding>,
+    noise: &mut Vec<Noise>,
+) {
+    for subject in subjects(case, initiator) {
+        match subject.noise(index) {
+            Some(one) => noise.push(one),
+            None => findings.push(subject.finding()),
         }
+    }
+}
+
+/// Explains noise in full, as anything else.
+pub fn explain_noise(
+    case: &Case<'_, '_>,
+    initiator: Initiator,
+    direction: Direction,
+    findings: &mut Vec<RejectFinding>,
+) {
+    let subjects = subjects(case, initiator);
+    let wanted = subjects.filter(|subject| subject.direction == direction);
+    findings.extend(wanted.map(|subject| subject.finding()));
+}
+
+fn subjects<'c, 'a>(
+    case: &'c Case<'c, 'a>,
+    initiator: Initiator,
+) -> impl Iterator<Item = Subject<'c, 'a>> {
+    let candidate = case.candidates.first();
+    candidate.into_iter().flat_map(move |candidate| {
+        Direction::BOTH.into_iter().filter_map(move |direction| {
+            let rejected = case.conversation.half(direction).rejected?;
+            Some(Subject::new(
+                case, *candidate, direction, rejected, initiator,
+            ))
+        })
+    })
+}
+
+/// One finding for each interface, direction, protocol, service port and peer,
+/// sorted by these: eras are folded. Where the cause changed on the way, the
+/// latest is told and the text says that it was another before.
+#[must_use]
+pub fn folded(mut findings: Vec<RejectFinding>) -> Vec<RejectFinding> {
+    findings.sort_by_key(|finding| (finding.key(), finding.seen.last));
+    let mut folded: Vec<RejectFinding> = Vec::with_capacity(findings.len());
+    for finding in findings {
+        match folded.last_mut() {
+            Some(last) if last.key() == finding.key() => last.join(finding),
+            _ => folded.push(finding),
+        }
+    }
+    folded
+}
+
+impl RejectFinding {
+    fn key(
+        &self,
+    ) -> (
+        EniId,
+        Direction,
+        IpProtocol,
+        Option<u16>,
+        IpNet,
+        bool,
+        Option<RejectCause>,
+    ) {
+        (
+            self.interface_id,
+            self.direction,
+            self.protocol,
+            self.port,
+            self.peer,
+            self.reply,
+            // Folded noise has a row for each cause.
+            (self.peers > 1).then_some(self.cause),
+        )
+    }
+
+    /// Takes over what a later finding of the same key says.
+    fn join(&mut self, mut later: RejectFinding) {
+        if later.cause != self.cause {
+            later.text = format!("{}; before, {}", later.text, self.text);
+        }
+        later.seen.merge(&self.seen);
+        *self = later;
     }
 }
 
@@ -82,8 +169,6 @@ enum Role {
     Request,
     /// They answered one.
     Reply,
-    /// They belong to a connection that was let through before.
-    Later,
 }
 
 /// What groups would do with the packets.
@@ -119,6 +204,8 @@ struct Subject<'c, 'a> {
     direction: Direction,
     rejected: Cell,
     role: Role,
+    /// Whether packets like these, no SYN among them, were let through before.
+    followed: bool,
     /// Way of the connection they belong to.
     opened: Direction,
     peer: PeerFacts<'a>,
@@ -132,7 +219,7 @@ impl<'c, 'a> Subject<'c, 'a> {
         rejected: Cell,
         initiator: Initiator,
     ) -> Subject<'c, 'a> {
-        let (role, opened) = role(case.conversation, direction, &rejected, initiator);
+        let (role, followed, opened) = role(case.conversation, direction, &rejected, initiator);
         let peer = candidate
             .scene
             .peer(case.conversation.key.peer, candidate.eni);
@@ -142,9 +229,33 @@ impl<'c, 'a> Subject<'c, 'a> {
             direction,
             rejected,
             role,
+            followed,
             opened,
             peer,
         }
+    }
+
+    /// The packets as noise, if that is what they are.
+    fn noise(&self, index: usize) -> Option<Noise> {
+        if self.triage() != RejectVerdict::Noise {
+            return None;
+        }
+        let cause = self.cause(self.group_says(), &self.acl_says());
+        let judged_by_triage = match cause {
+            RejectCause::SecurityGroup | RejectCause::Both => true,
+            RejectCause::NetworkAcl => self.role == Role::Request,
+            RejectCause::BlockPublicAccess | RejectCause::Unexplained => false,
+        };
+        let key = &self.case.conversation.key;
+        judged_by_triage.then(|| Noise {
+            conversation: index,
+            direction: self.direction,
+            protocol: key.protocol,
+            port: self.port(),
+            peer: key.peer,
+            cause,
+            seen: self.rejected,
+        })
     }
 
     fn finding(&self) -> RejectFinding {
@@ -160,7 +271,8 @@ impl<'c, 'a> Subject<'c, 'a> {
             direction: self.direction,
             protocol: key.protocol,
             port: self.port(),
-            peer: key.peer,
+            peer: host_net(key.peer),
+            peers: 1,
             peer_groups: self.peer.groups(),
             reply: self.role == Role::Reply,
             cause,
@@ -219,7 +331,8 @@ impl<'c, 'a> Subject<'c, 'a> {
     fn group_says(&self) -> GroupSays {
         // Replies to a tracked connection pass whatever the rules say.
         let answered = self.case.conversation.half(self.opened).accepted.is_some();
-        if self.role == Role::Reply && answered {
+        // An interface without groups is not filtered by any.
+        if (self.role == Role::Reply && answered) || self.candidate.eni.groups.is_empty() {
             return GroupSays::Allow;
         }
         let reading = self.reading();
@@ -274,11 +387,13 @@ impl<'c, 'a> Subject<'c, 'a> {
                 AclSays::NotAsked | AclSays::Allow | AclSays::Open | AclSays::Unknown,
             ) => RejectCause::SecurityGroup,
             // Something denied it, and the ACL certainly did not.
-            (GroupSays::Open, AclSays::NotAsked | AclSays::Allow) if self.role == Role::Request => {
+            (GroupSays::Open, AclSays::NotAsked | AclSays::Allow)
+                if self.role == Role::Request && !self.followed =>
+            {
                 RejectCause::SecurityGroup
             }
             (GroupSays::Allow | GroupSays::Open, AclSays::Deny(..)) => RejectCause::NetworkAcl,
-            (GroupSays::Allow, AclSays::Open) if self.role != Role::Later => {
+            (GroupSays::Allow, AclSays::Open) if self.role == Role::Reply || !self.followed => {
                 RejectCause::NetworkAcl
             }
             (GroupSays::Allow | GroupSays::Open, _) => RejectCause::Unexplained,
@@ -344,8 +459,6 @@ impl<'c, 'a> Subject<'c, 'a> {
             (Role::Reply, Direction::Ingress) => {
                 format!("reply from {peer} to the {service} connection")
             }
-            (Role::Later, Direction::Ingress) => format!("later packet of {service} from {peer}"),
-            (Role::Later, Direction::Egress) => format!("later packet of {service} to {peer}"),
         }
     }
 
@@ -362,7 +475,7 @@ impl<'c, 'a> Subject<'c, 'a> {
                 )
             }
         };
-        if self.role == Role::Later {
+        if self.followed {
             text.push_str("; it was let through before, so a rule changed or tracking ended");
         }
         match acl {
@@ -390,7 +503,7 @@ impl<'c, 'a> Subject<'c, 'a> {
 
     fn unexplained(&self, what: &str, acl: &AclSays) -> (RejectVerdict, String) {
         let flags_known = self.rejected.plain == self.rejected.records;
-        if self.role == Role::Later && self.case.conversation.key.protocol == IpProtocol::TCP {
+        if self.followed && self.case.conversation.key.protocol == IpProtocol::TCP {
             let closed = self
                 .case
                 .conversation
@@ -404,7 +517,7 @@ impl<'c, 'a> Subject<'c, 'a> {
             return (
                 verdict,
                 format!(
-                    "{what} arrived after its connection was closed or no longer tracked; no rule denied it, open nothing"
+                    "later packets of the {what} arrived after its connection was closed or no longer tracked; no rule denied it, open nothing"
                 ),
             );
         }
@@ -437,7 +550,7 @@ impl<'c, 'a> Subject<'c, 'a> {
 
     fn acl_verdict(&self) -> RejectVerdict {
         match self.role {
-            Role::Reply | Role::Later => RejectVerdict::Misconfiguration,
+            Role::Reply => RejectVerdict::Misconfiguration,
             Role::Request => self.triage(),
         }
     }
@@ -453,20 +566,20 @@ fn acl_name(acl: &AclSays) -> String {
     }
 }
 
-/// Whether rejected packets asked, answered, or came later, and the direction
-/// of the connection they belong to.
+/// Whether rejected packets asked or answered, whether others like them were
+/// let through before, and the direction of the connection they belong to.
 fn role(
     conversation: &Conversation,
     direction: Direction,
     rejected: &Cell,
     initiator: Initiator,
-) -> (Role, Direction) {
+) -> (Role, bool, Direction) {
     let keyed = conversation.key.server.direction();
     if rejected.requests > 0 {
-        return (Role::Request, keyed);
+        return (Role::Request, false, keyed);
     }
     if rejected.answers > 0 {
-        return (Role::Reply, keyed);
+        return (Role::Reply, false, keyed);
     }
     let opened = match initiator {
         _ if conversation.flags_decide() => keyed,
@@ -479,14 +592,12 @@ fn role(
         .half(direction)
         .accepted
         .is_some_and(|cell| cell.first <= rejected.first);
-    // What was let through before in the same direction came late, whether it
-    // asked or answered.
-    let role = match (came_before, opened == direction) {
-        (true, _) => Role::Later,
-        (false, true) => Role::Request,
-        (false, false) => Role::Reply,
+    let role = if opened == direction {
+        Role::Request
+    } else {
+        Role::Reply
     };
-    (role, opened)
+    (role, came_before, opened)
 }
 
 /// Who opened, told by what was let through: a rejected half whose opposite

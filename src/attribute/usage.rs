@@ -181,3 +181,103 @@ impl Uses {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::ports::PortSample;
+    use crate::model::TcpFlags;
+
+    fn cell(records: u64) -> Cell {
+        Cell {
+            records,
+            packets: records * 2,
+            bytes: records * 100,
+            first: Timestamp(10),
+            last: Timestamp(20),
+            requests: 0,
+            answers: 0,
+            plain: 0,
+            flags: TcpFlags(0),
+            other_ports: PortSample::default(),
+            block_public_access: 0,
+        }
+    }
+
+    fn covering(sure: &[usize], possible: &[usize]) -> Covering {
+        let set = |rules: &[usize]| rules.iter().map(|rule| RuleIndex(*rule)).collect();
+        Covering {
+            sure: set(sure),
+            possible: set(possible),
+            rules: sure.len(),
+            ..Covering::default()
+        }
+    }
+
+    fn after(credited: &[Covering], doubted: &[Covering], rule: usize) -> RuleUse {
+        let mut uses = Uses::default();
+        for covering in credited {
+            uses.credit(covering, Some(&cell(3)), &cell(3));
+        }
+        for covering in doubted {
+            uses.doubt(covering);
+        }
+        uses.of(RuleIndex(rule))
+    }
+
+    #[test]
+    fn the_only_rule_is_used_and_several_are_redundant() {
+        let sole = after(&[covering(&[1], &[])], &[], 1);
+        assert_eq!(
+            (sole.status(), sole.records, sole.sole_records),
+            (Some(RuleStatus::Used), 3, 3)
+        );
+        let shared = after(&[covering(&[1, 2], &[])], &[], 1);
+        assert_eq!(
+            (shared.status(), shared.records, shared.sole_records),
+            (Some(RuleStatus::Redundant), 3, 0)
+        );
+        assert_eq!(shared.also_allowed_by, BTreeSet::from([RuleIndex(2)]));
+    }
+
+    #[test]
+    fn the_only_rule_that_may_have_let_it_in_did() {
+        let earned = after(&[covering(&[], &[1])], &[], 1);
+        assert_eq!(
+            (earned.status(), earned.sole_records),
+            (Some(RuleStatus::Used), 3)
+        );
+        let either = after(&[covering(&[], &[1, 2])], &[], 1);
+        assert_eq!(either.status(), Some(RuleStatus::Unobservable));
+    }
+
+    #[test]
+    fn doubt_is_never_use_and_never_unused() {
+        let earned = after(&[], &[covering(&[1], &[])], 1);
+        assert_eq!(
+            (earned.status(), earned.records),
+            (Some(RuleStatus::Unobservable), 0)
+        );
+        let shared = after(&[], &[covering(&[1, 2], &[])], 1);
+        assert_eq!(shared.status(), Some(RuleStatus::Redundant));
+        let beside = after(&[covering(&[1], &[2])], &[], 1);
+        assert_eq!(
+            beside.status(),
+            Some(RuleStatus::Unobservable),
+            "the other may have let it in"
+        );
+    }
+
+    #[test]
+    fn a_rule_alone_for_part_of_an_open_service_is_no_redundancy() {
+        let part = Covering {
+            alone_in_part: BTreeSet::from([RuleIndex(1)]),
+            ..covering(&[1, 2], &[])
+        };
+        assert_eq!(
+            after(std::slice::from_ref(&part), &[], 1).status(),
+            Some(RuleStatus::Unobservable)
+        );
+        assert_eq!(after(&[part], &[], 2).status(), Some(RuleStatus::Redundant));
+    }
+}

@@ -212,8 +212,8 @@ impl RuleBench<'_> {
             "no interface carries the group: it may be used by what does not run now".to_owned()
         } else if self.watch.logged == 0 {
             format!(
-                "none of the group's {} interfaces is in the logs",
-                self.watch.interfaces.len()
+                "of the group's {} none is in the logs",
+                watch::counted(self.watch.interfaces.len(), "interface")
             )
         } else {
             "the logs carry no ACCEPT record: nothing can be said of use".to_owned()
@@ -241,10 +241,10 @@ impl RuleBench<'_> {
             vacuous: self.vacuous(),
         };
         let (tier, why) = watch::tier(&claim);
-        let days = self.window.seconds() / DAY;
         let watched = format!(
-            "no connection in {days} days at {} interfaces, {} of the hours watched",
-            self.watch.interfaces.len(),
+            "no connection in {} at {}, {} of the hours watched",
+            watch::length(self.window.seconds()),
+            watch::counted(self.watch.interfaces.len(), "interface"),
             self.watch.coverage_text()
         );
         let held_for_strays = (unknown_matches > 0)

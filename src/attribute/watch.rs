@@ -13,6 +13,7 @@ use crate::model::EniId;
 use crate::net::Span;
 use crate::net::Timestamp;
 use crate::net::time::DAY;
+use crate::net::time::HOUR;
 
 /// Hours of the whole evidence: when anything was delivered at all.
 #[derive(Debug)]
@@ -149,6 +150,24 @@ impl GroupWatch {
     }
 }
 
+/// A length of time as reasons tell it: whole days, or hours below two days.
+#[must_use]
+pub fn length(seconds: i64) -> String {
+    let (number, noun) = if seconds < 2 * DAY {
+        (seconds / HOUR, "hour")
+    } else {
+        (seconds / DAY, "day")
+    };
+    counted(usize::try_from(number).unwrap_or(0), noun)
+}
+
+/// `1 interface`, `2 interfaces`.
+#[must_use]
+pub fn counted(number: usize, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
+}
+
 fn days(hours: &HourSet) -> u64 {
     let mut days: Vec<i64> = hours.iter().map(|hour| hour.div_euclid(24)).collect();
     days.dedup();
@@ -184,13 +203,24 @@ pub fn tier(claim: &Claim<'_>) -> (Tier, String) {
     ];
     let reached = steps
         .into_iter()
-        .find_map(|(tier, fails)| fails.map(|why| (tier, why)));
+        .find_map(|(tier, fails)| fails.map(|why| (tier, short_of(tier, &why))));
     reached.unwrap_or_else(|| {
         (
             Tier::U4,
             "every condition holds, yearly jobs included".to_owned(),
         )
     })
+}
+
+/// The failing condition and the tier that it keeps the claim from; below all
+/// claims, it speaks for itself.
+fn short_of(reached: Tier, why: &str) -> String {
+    match reached {
+        Tier::U0 | Tier::U4 => why.to_owned(),
+        Tier::U1 => format!("not U2: {why}"),
+        Tier::U2 => format!("not U3: {why}"),
+        Tier::U3 => format!("not U4: {why}"),
+    }
 }
 
 fn first_failing<const N: usize>(conditions: [(bool, String); N]) -> Option<String> {
@@ -218,8 +248,8 @@ fn observed_fails(claim: &Claim<'_>) -> Option<String> {
         (
             watch.unlogged.is_empty(),
             format!(
-                "{} interfaces of the group are not in the logs",
-                watch.unlogged.len()
+                "{} of the group not in the logs",
+                counted(watch.unlogged.len(), "interface")
             ),
         ),
         (
@@ -232,22 +262,29 @@ fn observed_fails(claim: &Claim<'_>) -> Option<String> {
         (
             claim.unknown_matches == 0,
             format!(
-                "{} records of unknown interfaces might have used it",
-                claim.unknown_matches
+                "{} at unknown interfaces might have used it",
+                counted_records(claim.unknown_matches)
             ),
         ),
         (
             watch.incomplete == 0,
             format!(
-                "{} records of its interfaces lack address, port or protocol",
-                watch.incomplete
+                "{} of its interfaces without address, port or protocol",
+                counted_records(watch.incomplete)
             ),
         ),
         (
             days >= 7,
-            format!("the logs span {days} days, 7 needed for any claim"),
+            format!(
+                "the logs span {}, 7 days needed for any claim",
+                length(claim.window.seconds())
+            ),
         ),
     ])
+}
+
+fn counted_records(number: u64) -> String {
+    counted(usize::try_from(number).unwrap_or(usize::MAX), "record")
 }
 
 fn probable_fails(claim: &Claim<'_>) -> Option<String> {

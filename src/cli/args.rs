@@ -37,13 +37,13 @@ pub(crate) struct Args {
 /// One command each.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Logs + snapshots -> rule usage, REJECTs explained, proposals, proof.
+    /// The main job: which rules are used, why traffic was rejected, what to change.
     Analyze(AnalyzeArgs),
     /// One flow: which rules pass it, or what stops it and what is nearest.
     Why(WhyArgs),
     /// The manual page of a finding code; without a code, the list of codes.
     Explain(ExplainArgs),
-    /// Write an analysis.json in another format.
+    /// Print an analysis.json again, as text or JSON.
     Render(RenderArgs),
     /// Make up a cloud with logs, snapshot and known truth, to try things on.
     Sample(SampleArgs),
@@ -72,35 +72,37 @@ pub(crate) enum Format {
 /// Flags of the commands that read logs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogArgs {
-    /// Leave out what is older: RFC 3339, or back from the newest record, as 30d, 12h, 2w.
+    /// Leave out records before T: a time as 2026-11-20T08:00:00Z, or 30d, 12h, 2w back from the
+    /// newest record.
     #[arg(long, value_name = "T", value_parser = values::time_bound, help_heading = "Reading")]
     pub(crate) since: Option<TimeBound>,
-    /// Leave out what is newer.
+    /// Leave out records after T.
     #[arg(long, value_name = "T", value_parser = values::time_bound, help_heading = "Reading")]
     pub(crate) until: Option<TimeBound>,
-    /// Columns of logs without a header, as "version account-id interface-id ..." or "${version} ...".
+    /// Columns of logs without a header line, if they are not the default 14, as
+    /// "version account-id interface-id ..." or "${version} ${account-id} ...".
     #[arg(long, value_name = "NAMES", help_heading = "Reading")]
     pub(crate) fields: Option<String>,
-    /// Bad lines that are borne before the exit code is 3: a number, or a share as 0.1%.
+    /// Lines that may be unreadable before the exit code is 3: a number, or a share as 0.1%.
     #[arg(long, value_name = "N|P%", value_parser = values::bad_lines, default_value = "0.1%",
           help_heading = "Reading")]
     pub(crate) max_bad_lines: BadLines,
-    /// Worker threads; one a core by default.
+    /// Worker threads [default: one per core].
     #[arg(long, value_name = "N", value_parser = values::threads, help_heading = "Reading")]
     pub(crate) threads: Option<usize>,
-    /// Memory to stay within, as 512M or 4G.
+    /// Stop with an error rather than use more memory than this, as 512M or 4G.
     #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Reading")]
     pub(crate) memory: Option<u64>,
     /// What to print.
     #[arg(long, value_enum, default_value_t = Format::Text, help_heading = "Output")]
     pub(crate) format: Format,
-    /// Also write analysis.json and report.txt into this folder.
+    /// Write analysis.json and report.txt into this folder too.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
-    /// Nothing on standard error but errors.
+    /// Print nothing but the report and errors.
     #[arg(long, short, help_heading = "Output")]
     pub(crate) quiet: bool,
-    /// No progress bar (there is none unless standard error is a terminal).
+    /// Show no progress bar (there is none anyway unless standard error is a terminal).
     #[arg(long, help_heading = "Output")]
     pub(crate) no_progress: bool,
 }
@@ -108,20 +110,20 @@ pub(crate) struct LogArgs {
 /// Flags of the commands that judge.
 #[derive(Debug, clap::Args)]
 pub(crate) struct JudgeArgs {
-    /// Rules that a group may hold in one direction and address family.
+    /// Most rules that a group may have in one direction, IPv4 and IPv6 each (AWS quota).
     #[arg(long, value_name = "N", default_value_t = 60,
           value_parser = clap::value_parser!(u32).range(1..), help_heading = "Judging")]
     pub(crate) rule_quota: u32,
-    /// How sure it must be who opened a connection.
+    /// How sure it must be who opened a connection before the other reading is dropped.
     #[arg(long, value_enum, default_value_t = Sureness::High, value_name = "LEVEL", help_heading = "Judging")]
     pub(crate) min_confidence: Sureness,
-    /// What proposals keep: all that passed, or only what was answered.
+    /// What proposals must keep: all that passed, or only what was answered too.
     #[arg(long, value_enum, default_value_t = Kept::All, value_name = "WHICH", help_heading = "Judging")]
     pub(crate) obligations: Kept,
-    /// Who keeps what several groups allow: each of them, or one.
+    /// Where several groups of an interface allow a connection: all keep it, or one does.
     #[arg(long, value_enum, default_value_t = Keepers::All, value_name = "WHO", help_heading = "Judging")]
     pub(crate) assign: Keepers,
-    /// The cloud; told from the snapshot by default.
+    /// The cloud [default: told from the snapshot].
     #[arg(long, value_enum, value_name = "CLOUD", help_heading = "Judging")]
     pub(crate) provider: Option<Provider>,
 }
@@ -168,22 +170,25 @@ Examples:
   flowcinch analyze 'logs/2026/11/**/*.log.gz' --snapshot snapshot/ --since 30d --out report/
   zcat day.log.gz | flowcinch analyze - --snapshot groups.json --format json > analysis.json
 
-Exit codes: 0 nothing to report; 1 findings: a rule unused, redundant, shadowed or without
-effect, a proposal to tighten, or a REJECT that looks like a misconfiguration; 2 could not
-run; 3 incomplete input: unreadable objects, bad lines over the limit, or groups in use of
-which no log speaks. 3 goes before 1.")]
+Exit codes:
+  0  nothing to report
+  1  findings: a rule unused, redundant, shadowed or without effect, a proposal to tighten,
+     or a REJECT that looks like a misconfiguration
+  2  could not run
+  3  incomplete input, whatever was found: unreadable objects, bad lines over the limit,
+     or groups in use of which no log speaks")]
 pub(crate) struct AnalyzeArgs {
     /// Files, folders (walked), glob patterns, or - for standard input.
     #[arg(value_name = "LOGS", required = true)]
     pub(crate) logs: Vec<String>,
-    /// Folder or JSON file of describe output; give it again for other times.
+    /// Folder or JSON file of `aws ec2 describe-...` output; again for each other time.
     #[arg(long = "snapshot", value_name = "PATH", required = true, action = ArgAction::Append)]
     pub(crate) snapshots: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) log: LogArgs,
     #[command(flatten)]
     pub(crate) judge: JudgeArgs,
-    /// Show long lists whole.
+    /// Cut no lists in the text report.
     #[arg(long, help_heading = "Output")]
     pub(crate) full: bool,
     /// Exit 0 instead of 1 where there are findings.
@@ -210,7 +215,7 @@ pub(crate) struct WhyArgs {
     /// tcp/443, udp/53, icmp, icmp/8/0, icmpv6/128/0, or a protocol number.
     #[arg(value_name = "PROTO/PORT")]
     pub(crate) service: String,
-    /// Folder or JSON file of describe output; give it again for other times.
+    /// Folder or JSON file of `aws ec2 describe-...` output; again for each other time.
     #[arg(long = "snapshot", value_name = "PATH", required = true, action = ArgAction::Append)]
     pub(crate) snapshots: Vec<PathBuf>,
     /// What to print.
@@ -250,7 +255,7 @@ pub(crate) struct RenderArgs {
     /// File to write instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Show long lists whole (text).
+    /// Cut no lists in the text report.
     #[arg(long)]
     pub(crate) full: bool,
 }
@@ -269,10 +274,10 @@ pub(crate) struct SampleArgs {
     /// Folder to write logs, snapshot and truth.json into.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Log records to make up.
+    /// Number of log records.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) records: u64,
-    /// Where the chance starts from.
+    /// Seed of the random choices: the same seed makes the same bytes.
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Version of the log format.

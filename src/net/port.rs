@@ -132,8 +132,10 @@ impl PortSet {
     /// Whether every port of `range` is inside.
     #[must_use]
     pub fn covers(&self, range: PortRange) -> bool {
-        // Ranges never touch, so a covered range lies inside a single one.
-        self.ranges.iter().any(|own| own.covers(range))
+        // Ranges never touch, so a covered range lies inside a single one: the
+        // first that does not end before it.
+        let at = self.ranges.partition_point(|own| own.to < range.from);
+        self.ranges.get(at).is_some_and(|own| own.covers(range))
     }
 
     /// The ports that are here and not in `other`.

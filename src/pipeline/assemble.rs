@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
+
 use crate::attribute::Attribution;
 use crate::attribute::rejects::RejectFinding;
 use crate::attribute::table::RuleIndex;
 use crate::attribute::table::RuleTable;
 use crate::attribute::verdicts::RuleVerdict;
 use crate::attribute::verdicts::Verdicts;
+use crate::attribute::watch;
 use crate::evidence::Evidence;
 use crate::model::Eni;
 use crate::model::EniId;
@@ -214,14 +217,21 @@ impl Parts<'_> {
             lost > 0,
             "FL301",
             format!(
-                "records were lost (SKIPDATA) in {lost} interface-hours: what happened there is not known"
+                "records were lost (SKIPDATA) in {}: what happened there is not known",
+                watch::counted(
+                    usize::try_from(lost).unwrap_or(usize::MAX),
+                    "interface-hour"
+                )
             ),
         );
-        let days = ingested.evidence.span.map_or(0, crate::net::Span::seconds) / DAY;
+        let seconds = ingested.evidence.span.map_or(0, crate::net::Span::seconds);
         say(
-            days < 7,
+            seconds < 7 * DAY,
             "FL306",
-            format!("the logs span {days} days: too short for any claim of non-use"),
+            format!(
+                "the logs span {}: too short for any claim of non-use",
+                watch::length(seconds)
+            ),
         );
         let (accepted, rejected) = (rows.accepted, rows.rejected);
         say(
@@ -303,7 +313,8 @@ fn reject(finding: &RejectFinding) -> RejectReport {
         direction: finding.direction,
         protocol: finding.protocol.to_string(),
         port: finding.port,
-        peer: finding.peer.to_string(),
+        peer: peer_text(finding.peer),
+        peers: finding.peers,
         peer_groups: finding.peer_groups.clone(),
         reply: finding.reply,
         cause: finding.cause,
@@ -315,6 +326,15 @@ fn reject(finding: &RejectFinding) -> RejectReport {
         nearest: finding.nearest.clone(),
         verdict: finding.verdict,
         text: finding.text.clone(),
+    }
+}
+
+/// An address as it is, several as their prefix.
+fn peer_text(peer: IpNet) -> String {
+    if peer.prefix_len() == peer.max_prefix_len() {
+        peer.addr().to_string()
+    } else {
+        peer.to_string()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::attribute::needs::Passed;
 use crate::attribute::protected;
 use crate::attribute::table::RuleTable;
 use crate::attribute::verdicts::Verdicts;
+use crate::attribute::watch;
 use crate::attribute::watch::GroupWatch;
 use crate::attribute::watch::Window;
 use crate::model::Direction;
@@ -224,12 +225,13 @@ impl Maker<'_> {
             ),
         };
         let seen = format!(
-            "{days} days of logs, {} of the hours watched: {why}",
+            "{} of logs, {} of the hours watched",
+            watch::length(self.window.seconds()),
             watch.coverage_text()
         );
         Watch::Enough {
             applicability,
-            reasons: vec![seen],
+            reasons: vec![seen, why.to_owned()],
         }
     }
 }

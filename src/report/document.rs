@@ -215,6 +215,9 @@ pub struct RejectReport {
     pub port: Option<u16>,
     /// The far side: an address, or a prefix where peers were folded.
     pub peer: String,
+    /// How many addresses that is: more than 1 where scans were folded.
+    #[serde(default = "one")]
+    pub peers: u64,
     /// Groups of the far side's interface, where the snapshot knows it.
     pub peer_groups: Vec<SgId>,
     /// Whether the packet answered a connection that was let through.
@@ -320,4 +323,8 @@ pub struct GroupVerification {
     pub witnesses: u64,
     /// Packets that would newly pass; empty, or it is a bug.
     pub widened: u64,
+}
+
+fn one() -> u64 {
+    1
 }

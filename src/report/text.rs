@@ -2,7 +2,7 @@
 //! evidence, then what could not be known, then the proof.
 //!
 //! Long lists are cut, and say so; every finding carries its code, which
-//! `flowcinch explain` knows. All text goes through [`crate::report::page`],
+//! `flowcinch explain` knows. All text goes through `report::page`,
 //! so names of others cannot act on the terminal and lines fit its width.
 
 mod answer;
@@ -59,16 +59,17 @@ pub fn render(analysis: &Analysis, options: TextOptions) -> String {
     let mut page = Page::new(options.width, options.styled);
     answer::headline(&mut page, analysis);
     answer::answer(&mut page, analysis, &findings);
-    rules::unused(&mut page, analysis, options);
-    rules::redundant(&mut page, analysis, &lookup, options);
-    rules::shadowed(&mut page, analysis, options);
-    rules::no_effect(&mut page, analysis, options);
-    rules::in_doubt(&mut page, analysis, options);
-    proposals::wide(&mut page, analysis, &lookup, options);
+    rules::unused(&mut page, analysis, &lookup, options);
+    proposals::changes(&mut page, analysis, &lookup, options);
     rejects::rejects(&mut page, analysis, &lookup, options);
+    rules::redundant(&mut page, analysis, &lookup, options);
+    rules::shadowed(&mut page, analysis, &lookup, options);
+    rules::no_effect(&mut page, analysis, &lookup, options);
+    rules::in_doubt(&mut page, analysis, &lookup, options);
     coverage::coverage(&mut page, analysis, options);
     coverage::proof(&mut page, analysis, &findings);
-    page.line(0, &Text::new().dim("codes: `flowcinch explain CODE`"));
+    let help = "what a code means: `flowcinch explain CODE`; lists are cut, `--full` shows all";
+    page.line(0, &Text::new().dim(help));
     page.finish()
 }
 
@@ -78,6 +79,6 @@ fn left_out(page: &mut Page, indent: usize, total: usize, shown: usize, noun: &s
         return;
     };
     let more = human::count(u64::try_from(more).unwrap_or(u64::MAX));
-    let text = format!("... and {more} more {noun} (--full shows all, analysis.json has all)");
+    let text = format!("... and {more} more {noun} (--full)");
     page.line(indent, &Text::new().dim(&text));
 }

@@ -62,6 +62,24 @@ pub fn applicability(applicability: Applicability) -> &'static str {
     }
 }
 
+/// Why records were credited to no rule, by the key in `coverage.unresolved`;
+/// a key that this version does not know stands for itself.
+#[must_use]
+pub fn unresolved(key: &str) -> &str {
+    match key {
+        "unknown_interface" => "at interfaces that no snapshot knows",
+        "interface_without_groups" => "at interfaces without groups",
+        "unknown_direction" => "with neither or both addresses the interface's own",
+        "efa" => "of EFA traffic",
+        "incomplete_record" => "without address, port or protocol",
+        "unexplained_accept" => "let through though no rule of the snapshot allows it",
+        "ambiguous_initiator" => "with doubt who opened the connection",
+        "no_interface_id" => "without an interface id",
+        "no_time" => "without a time",
+        other => other,
+    }
+}
+
 /// The preposition that a peer takes: `from` of ingress, `to` of egress.
 #[must_use]
 pub fn toward(direction: Direction) -> &'static str {

@@ -9,14 +9,14 @@ use std::rc::Rc;
 use ipnet::IpNet;
 
 use crate::sample::blueprint::ACLS;
-use crate::sample::blueprint::GroupPlan;
 use crate::sample::blueprint::LISTS;
 use crate::sample::blueprint::RolePlan;
-use crate::sample::blueprint::SHARED_GROUPS;
 use crate::sample::blueprint::SHARED_ROLES;
 use crate::sample::blueprint::SUBNETS;
-use crate::sample::blueprint::TIER_GROUPS;
 use crate::sample::blueprint::TIER_ROLES;
+use crate::sample::blueprint::groups::GroupPlan;
+use crate::sample::blueprint::groups::SHARED_GROUPS;
+use crate::sample::blueprint::groups::TIER_GROUPS;
 use crate::sample::notation;
 use crate::sample::random::hash;
 use crate::sample::random::hash_text;

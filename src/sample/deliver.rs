@@ -19,6 +19,7 @@ use crate::sample::blueprint::ACCOUNT;
 use crate::sample::blueprint::REGION;
 use crate::sample::line;
 use crate::sample::random::hash;
+use crate::sample::random::mix;
 use crate::sample::world::BASE;
 
 /// Seconds of end times that share objects.
@@ -70,7 +71,8 @@ impl Delivery {
 
     /// The object that takes the next line with this end time.
     pub(super) fn object(&mut self, end: u32) -> &mut Vec<u8> {
-        let number = self.lines % self.spread;
+        // At random, so that the halves of a connection part now and then.
+        let number = mix(self.lines) % self.spread;
         self.lines += 1;
         let object = self.open.entry((end / SLOT, number));
         object.or_insert_with(|| self.header.clone())

@@ -3,17 +3,16 @@
 //! really written count, so that the truth is what a perfect reader could say.
 
 use std::net::IpAddr;
-use std::rc::Rc;
 
 use crate::collections::HashMap;
 use crate::model::Direction;
 use crate::net::IpProtocol;
+use crate::sample::half::Half;
 use crate::sample::judge::Attempt;
 use crate::sample::judge::Cause;
 use crate::sample::judge::Fate;
 use crate::sample::judge::Verdict;
 use crate::sample::observe::Ending;
-use crate::sample::observe::Half;
 use crate::sample::observe::Observation;
 use crate::sample::world::Interface;
 
@@ -268,25 +267,13 @@ impl Ledger {
 impl Connection {
     /// The interfaces that let the request through, each with its direction
     /// and the numbers of all rules that covered it.
-    pub(super) fn passed_by(&self) -> Vec<(Rc<Interface>, Direction, &[usize])> {
-        let client = self.attempt.client.interface.as_ref();
-        let server = self.attempt.server.interface.as_ref();
+    pub(super) fn passed_by(&self) -> impl Iterator<Item = (&Interface, Direction, &[usize])> {
         let left = !matches!(self.verdict.fate, Fate::RequestOut(_));
         let arrived = left && !matches!(self.verdict.fate, Fate::RequestIn(_));
-        let client = client.filter(|_| left).map(|own| {
-            (
-                Rc::clone(own),
-                Direction::Egress,
-                self.verdict.client_rules.as_slice(),
-            )
-        });
-        let server = server.filter(|_| arrived).map(|own| {
-            (
-                Rc::clone(own),
-                Direction::Ingress,
-                self.verdict.server_rules.as_slice(),
-            )
-        });
-        client.into_iter().chain(server).collect()
+        let client = self.attempt.client.interface.as_deref().filter(|_| left);
+        let server = self.attempt.server.interface.as_deref().filter(|_| arrived);
+        let client = client.map(|own| (own, Direction::Egress, &*self.verdict.client_rules));
+        let server = server.map(|own| (own, Direction::Ingress, &*self.verdict.server_rules));
+        client.into_iter().chain(server)
     }
 }

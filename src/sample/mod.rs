@@ -4,24 +4,28 @@
 //!
 //! Everything follows from the seed: equal configurations give equal bytes.
 //! The simulation has its own notion of rules, references, network ACLs and
-//! tracking ([`judge`]) and shares no code with attribution, so that the two
+//! tracking (`judge`) and shares no code with attribution, so that the two
 //! can be held against each other. Only `net`, `model` and `collections` are
 //! below it.
 //!
-//! - [`blueprint`] says in tables what the cloud consists of, [`notation`]
-//!   reads it, [`build`] builds it at any size;
-//! - [`scenes`] and [`traffic`] make up connections, [`judge`] says how far
-//!   each gets, [`observe`] what the interfaces on its way see of it;
-//! - [`simulate`] runs the clock and writes lines ([`line`], [`deliver`]);
-//! - [`ledger`] keeps the truth of what was written; [`truth`] and
-//!   [`snapshot`] write it, and the configuration, as JSON.
+//! - `blueprint` says in tables what the cloud consists of, `notation`
+//!   reads it, `build` builds it at any size;
+//! - `scenes` and `traffic` make up connections, `judge` says how far
+//!   each gets, `observe` what the interfaces on its way see of it,
+//!   `half` by `half`;
+//! - `simulate` runs the clock and writes lines (`line`, `deliver`) where
+//!   no `losses` forbid it;
+//! - `ledger` keeps the truth of what was written; `truth` and
+//!   `snapshot` write it, and the configuration, as JSON.
 
 mod blueprint;
 mod build;
 mod deliver;
+mod half;
 mod judge;
 mod ledger;
 mod line;
+mod losses;
 mod notation;
 mod observe;
 mod random;
@@ -32,6 +36,7 @@ mod traffic;
 mod truth;
 mod world;
 
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -92,7 +97,8 @@ pub struct SampleConfig {
     /// the snapshot mostly does not know, on addresses used before.
     pub churn: bool,
     /// Whether some rules change in the middle of the window; the snapshot is
-    /// then two dated folders.
+    /// then two dated folders. A connection is judged by the rules of its first
+    /// second and lives on under them.
     pub rule_changes: bool,
     /// Whether the cloud speaks IPv6 too.
     pub ipv6: bool,
@@ -220,6 +226,10 @@ pub enum SampleError {
     /// Too few or too many interfaces.
     #[error("`{0}` interfaces cannot be made: choose 32 to 5000")]
     Interfaces(u32),
+    /// There is something already: two samples in one folder would be read as
+    /// one.
+    #[error("`{}` is not empty: name another folder, or remove it first", .0.display())]
+    NotEmpty(PathBuf),
     /// The disk does not take it.
     #[error("cannot write `{}`", path.display())]
     Write {
@@ -240,10 +250,12 @@ impl SampleError {
 }
 
 /// Makes the sample: `logs`, `snapshot` and `truth.json` under
-/// [`SampleConfig::out`]. Files of an earlier sample stay where they are: give
-/// it an empty folder.
+/// [`SampleConfig::out`], which must hold no `logs` or `snapshot` yet.
 pub fn write(config: &SampleConfig) -> Result<Summary, SampleError> {
     config.check()?;
+    for part in ["logs", "snapshot"] {
+        refuse_filled(&config.out.join(part))?;
+    }
     let world = World::build(Plan {
         seed: config.seed,
         interfaces: config.interface_count(),
@@ -271,6 +283,17 @@ pub fn write(config: &SampleConfig) -> Result<Summary, SampleError> {
         bytes: simulation.delivery.bytes,
         text_bytes: simulation.delivery.text_bytes,
     })
+}
+
+fn refuse_filled(folder: &Path) -> Result<(), SampleError> {
+    match fs::read_dir(folder) {
+        Ok(mut entries) => match entries.next() {
+            Some(_) => Err(SampleError::NotEmpty(folder.to_owned())),
+            None => Ok(()),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(SampleError::write(folder, source)),
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ use std::rc::Rc;
 use crate::model::Direction;
 use crate::model::TcpFlags;
 use crate::net::IpProtocol;
+use crate::sample::half::Flags;
+use crate::sample::half::Half;
+use crate::sample::half::Path;
 use crate::sample::judge::Attempt;
 use crate::sample::judge::Cause;
 use crate::sample::judge::Fate;
@@ -29,48 +32,10 @@ pub(super) enum Ending {
     Refused,
     /// Half-open scan: SYN, SYN-ACK, RST.
     Probed,
+    /// The request arrives, and the host behind the interface stays silent.
+    Silent,
     /// Still open at the end of the window.
     Open,
-}
-
-/// Flags of the first, the middle and the last window of a half.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Flags {
-    pub(super) first: u8,
-    pub(super) middle: u8,
-    pub(super) last: u8,
-}
-
-/// The packets of one direction at one interface.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Half {
-    pub(super) src: IpAddr,
-    pub(super) dst: IpAddr,
-    pub(super) pkt_src: IpAddr,
-    pub(super) pkt_dst: IpAddr,
-    pub(super) src_port: u16,
-    pub(super) dst_port: u16,
-    /// Relative to the interface.
-    pub(super) direction: Direction,
-    /// From the one who opened the connection.
-    pub(super) request: bool,
-    pub(super) reject: Option<Cause>,
-    pub(super) flags: Flags,
-    /// Whether the other side is beyond the VPC.
-    pub(super) path: Path,
-}
-
-/// Value of `traffic-path` of an egress record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Path {
-    /// 1: inside the VPC.
-    Vpc,
-    /// 4: peering in the Region.
-    Peering,
-    /// 7: gateway endpoint.
-    GatewayEndpoint,
-    /// 8: Internet gateway.
-    InternetGateway,
 }
 
 /// One interface's view of one connection.
@@ -223,7 +188,7 @@ impl View<'_> {
             ..self.half(Direction::Ingress, false, (far, own))
         };
         let mut halves = vec![out];
-        if matches!(self.fate, Fate::Passed | Fate::ReplyIn) {
+        if self.is_answered() && matches!(self.fate, Fate::Passed | Fate::ReplyIn) {
             halves.push(back);
         }
         let server = self.attempt.server.interface.as_ref();
@@ -251,7 +216,7 @@ impl View<'_> {
             ..self.half(Direction::Egress, false, (own, far))
         };
         let mut halves = vec![request];
-        if !matches!(self.fate, Fate::RequestIn(_)) {
+        if self.is_answered() && !matches!(self.fate, Fate::RequestIn(_)) {
             halves.push(reply);
         }
         let client = self.attempt.client.interface.as_ref();
@@ -278,7 +243,7 @@ impl View<'_> {
             ..self.half(Direction::Egress, false, (server, client))
         };
         let mut halves = vec![from_client, to_server];
-        if matches!(self.fate, Fate::Passed | Fate::ReplyIn) {
+        if self.is_answered() && matches!(self.fate, Fate::Passed | Fate::ReplyIn) {
             halves.extend([from_server, to_client]);
         }
         let client_interface = self.attempt.client.interface.as_ref();
@@ -307,6 +272,10 @@ impl View<'_> {
         }
     }
 
+    fn is_answered(&self) -> bool {
+        self.ending != Ending::Silent
+    }
+
     fn flags(&self, request: bool) -> Flags {
         if self.attempt.protocol != IpProtocol::TCP {
             return Flags::default();
@@ -316,7 +285,7 @@ impl View<'_> {
         } else {
             TcpFlags::SYN | TcpFlags::ACK
         };
-        if self.fate != Fate::Passed {
+        if self.fate != Fate::Passed || self.ending == Ending::Silent {
             // Tried again and again: every packet opens.
             return Flags {
                 first: syn,
@@ -326,7 +295,7 @@ impl View<'_> {
         }
         let (first, last) = match (self.ending, request) {
             (Ending::Closed, _) => (syn, TcpFlags::FIN),
-            (Ending::Open, _)
+            (Ending::Open | Ending::Silent, _)
             | (Ending::Reset | Ending::Probed, false)
             | (Ending::Refused, true) => (syn, 0),
             (Ending::Reset | Ending::Probed, true) => (syn, TcpFlags::RST),

@@ -16,19 +16,19 @@ use crate::sample::SampleConfig;
 use crate::sample::SampleError;
 use crate::sample::build::World;
 use crate::sample::deliver::Delivery;
+use crate::sample::half::Half;
 use crate::sample::judge::Fate;
 use crate::sample::judge::judge;
 use crate::sample::ledger::Ledger;
 use crate::sample::line;
 use crate::sample::line::Measured;
 use crate::sample::line::Texts;
+use crate::sample::losses::Losses;
 use crate::sample::observe::Ending;
-use crate::sample::observe::Half;
 use crate::sample::observe::Observation;
 use crate::sample::observe::late;
 use crate::sample::observe::observe;
 use crate::sample::random::Random;
-use crate::sample::random::falls_within;
 use crate::sample::random::hash;
 use crate::sample::random::scale;
 use crate::sample::traffic::Planned;
@@ -39,10 +39,6 @@ use crate::sample::world::Interface;
 
 /// Connections that span at most so many windows write all at once.
 const AT_ONCE: u32 = 12;
-
-/// Share of NODATA lines beside all records, at most: a real flow log has one
-/// for every idle interface and minute, which would bury a small sample.
-const NO_DATA_SHARE: f64 = 0.1;
 
 /// The running cloud.
 #[derive(Debug)]
@@ -60,15 +56,13 @@ pub(super) struct Simulation<'a> {
     /// Interfaces with records, by window.
     active: BTreeMap<u32, BTreeSet<usize>>,
     tasks: Vec<Rc<Interface>>,
-    /// Hours in which nothing is delivered.
-    pub(super) dark: BTreeSet<u32>,
+    pub(super) losses: Losses,
     /// Second at which rules change, if they do.
     change_at: Option<u32>,
     /// Records written or sure to be.
     committed: u64,
     scanned: u64,
     scan_per_mille: u64,
-    no_data_share: f64,
 }
 
 impl<'a> Simulation<'a> {
@@ -78,13 +72,7 @@ impl<'a> Simulation<'a> {
         delivery: Delivery,
     ) -> Simulation<'a> {
         let mut random = Random::new(config.seed);
-        let hours = world.seconds / 3_600;
-        let dark = (0..config.dark_hours.min(hours / 4))
-            .map(|_| random.within(1, hours.saturating_sub(2)))
-            .collect();
-        let chances = f64::from(world.seconds / 60)
-            * f64::from(u32::try_from(world.interfaces.len()).unwrap_or(u32::MAX));
-        let records = f64::from(u32::try_from(config.records).unwrap_or(u32::MAX));
+        let losses = Losses::new(config, &world, &mut random);
         Simulation {
             ledger: Ledger::new(world.rules, config.keeps_connections()),
             version: config.format_version,
@@ -97,12 +85,11 @@ impl<'a> Simulation<'a> {
             committed: 0,
             scanned: 0,
             scan_per_mille: u64::from(scale_share(config.scan_share)),
-            no_data_share: NO_DATA_SHARE * records / chances.max(1.0),
             config,
             world,
             delivery,
             random,
-            dark,
+            losses,
         }
     }
 
@@ -110,14 +97,14 @@ impl<'a> Simulation<'a> {
     pub(super) fn run(&mut self) -> Result<(), SampleError> {
         let minutes = self.world.seconds / 60;
         let dark = (0..minutes)
-            .filter(|minute| self.is_dark(minute * 60))
+            .filter(|minute| self.losses.is_dark(minute * 60))
             .count();
         let lit = minutes.saturating_sub(u32::try_from(dark).unwrap_or(0));
         let mut done = 0;
         for minute in 0..minutes {
             self.renew_tasks(minute);
             self.describe_interfaces();
-            if self.is_dark(minute * 60) {
+            if self.losses.is_dark(minute * 60) {
                 self.open_unseen(minute, self.config.records / u64::from(lit * 4));
             } else {
                 done += 1;
@@ -127,6 +114,8 @@ impl<'a> Simulation<'a> {
             self.close_window(minute);
             self.delivery.close_before(minute * 60)?;
         }
+        // Windows lag behind minutes: the last reaches into the one after.
+        self.write_queued(minutes);
         self.delivery.finish()
     }
 
@@ -138,7 +127,7 @@ impl<'a> Simulation<'a> {
         while self.committed < due && idle < 1_000 {
             let before = self.committed;
             let start = minute * 60 + self.random.below(60);
-            self.open_one(start);
+            self.open_one(start, true);
             idle = if self.committed == before {
                 idle + 1
             } else {
@@ -152,13 +141,15 @@ impl<'a> Simulation<'a> {
     fn open_unseen(&mut self, minute: u32, connections: u64) {
         for _ in 0..=connections {
             let start = minute * 60 + self.random.below(60);
-            self.open_one(start);
+            self.open_one(start, false);
         }
     }
 
-    fn open_one(&mut self, start: u32) {
+    /// Opens a connection of some scene, or a scan where those lag behind.
+    fn open_one(&mut self, start: u32, scans: bool) {
         let left = self.config.records - self.committed;
-        let scan_due = self.scanned * 1_000 < self.committed * self.scan_per_mille;
+        let due = self.committed * self.scan_per_mille;
+        let scan_due = scans && self.scanned * 1_000 < due;
         let planned = if scan_due {
             scan(&self.world, &mut self.random, start)
         } else {
@@ -169,26 +160,31 @@ impl<'a> Simulation<'a> {
             return;
         };
         let before = self.committed;
-        if !self.play(&planned, left) {
-            // Too much for what is left: a scan is a record or two.
-            if let Some(last) = scan(&self.world, &mut self.random, start) {
-                self.play(&last, left);
+        match self.play(&planned, left) {
+            Some(Fate::Passed) => {
+                if let Some(onward) = forwarded(&self.world, &planned, &mut self.random) {
+                    self.play(&onward, self.config.records - self.committed);
+                }
             }
-            return;
+            Some(Fate::RequestOut(_) | Fate::RequestIn(_) | Fate::ReplyOut | Fate::ReplyIn) => {}
+            // Too much for what is left: a scan is a record or two.
+            None => {
+                if let Some(last) = scan(&self.world, &mut self.random, start) {
+                    self.play(&last, left);
+                }
+            }
         }
         if scan_due {
             self.scanned += self.committed - before;
         }
-        if let Some(onward) = forwarded(&self.world, &planned, &mut self.random) {
-            self.play(&onward, self.config.records - self.committed);
-        }
     }
 
-    /// Opens a connection, unless it would write more than is left.
-    fn play(&mut self, planned: &Planned, left: u64) -> bool {
+    /// Opens a connection and says how far it got; `None`, and nothing is
+    /// opened, where it would write more than is left.
+    fn play(&mut self, planned: &Planned, left: u64) -> Option<Fate> {
         let mut planned = planned.clone();
         let verdict = judge(&planned.attempt);
-        if verdict.fate != Fate::Passed {
+        if verdict.fate != Fate::Passed || planned.ending == Ending::Silent {
             self.give_up_early(&mut planned);
         }
         let attempt = &planned.attempt;
@@ -200,14 +196,14 @@ impl<'a> Simulation<'a> {
         }
         let records = seen.iter().map(|own| self.count(own)).sum::<u64>();
         if records > left {
-            return false;
+            return None;
         }
         self.committed += records;
         self.ledger.open(attempt, &verdict, planned.ending);
         for own in seen {
             self.begin(own);
         }
-        true
+        Some(verdict.fate)
     }
 
     /// A client without answer sends its request a few times more.
@@ -218,9 +214,6 @@ impl<'a> Simulation<'a> {
             _ => 0,
         };
         attempt.end = attempt.end.min(attempt.start + retries);
-        if attempt.protocol != IpProtocol::TCP {
-            planned.ending = Ending::Open;
-        }
     }
 
     fn exists(&self, interface: &Interface, second: u32) -> bool {
@@ -297,7 +290,8 @@ impl<'a> Simulation<'a> {
     fn volume(&self, seen: &Observation, half: &Half, line: u64) -> (u64, u64) {
         let bits = hash(self.config.seed ^ seen.connection, line, 7);
         let spread = |bound| u64::from(scale(bits, bound));
-        if half.reject.is_some() {
+        if half.reject.is_some() || seen.halves.len() == 1 {
+            // Nothing but tries.
             let packets = u64::from((seen.end - seen.start).div_ceil(3)) + 1;
             return (packets, packets * (40 + 4 * spread(6)));
         }
@@ -311,20 +305,7 @@ impl<'a> Simulation<'a> {
 
     fn is_lost(&self, seen: &Observation, window: u32) -> bool {
         let (_, end) = seen.seconds(window);
-        self.is_dark(end) || self.is_skipped(&seen.interface, window)
-    }
-
-    fn is_dark(&self, second: u32) -> bool {
-        !self.dark.is_empty() && self.dark.contains(&(second / 3_600))
-    }
-
-    fn is_skipped(&self, interface: &Interface, window: u32) -> bool {
-        falls_within(self.chance(interface, window, 8), self.config.skip_share)
-    }
-
-    fn chance(&self, interface: &Interface, window: u32, of: u64) -> u64 {
-        let number = u64::try_from(interface.number).unwrap_or(0);
-        hash(self.config.seed ^ of << 56, number, u64::from(window))
+        self.losses.is_dark(end) || self.losses.is_skipped(&seen.interface, window)
     }
 
     /// Writes the NODATA and SKIPDATA lines of a window in which no record can
@@ -337,15 +318,13 @@ impl<'a> Simulation<'a> {
             };
             let (start, end) = interface.window(window);
             let alive = interface.alive(start) && interface.alive(end);
-            if !interface.logged() || !alive || window == 0 || self.is_dark(end) {
+            if !interface.logged() || !alive || window == 0 || self.losses.is_dark(end) {
                 continue;
             }
-            if self.is_skipped(&interface, window) {
+            if self.losses.is_skipped(&interface, window) {
                 self.ledger.lines.skip_data += 1;
                 self.write_gap(&interface, (start, end), "SKIPDATA");
-            } else if !active.contains(&number)
-                && falls_within(self.chance(&interface, window, 9), self.no_data_share)
-            {
+            } else if !active.contains(&number) && self.losses.tells_no_data(&interface, window) {
                 self.ledger.no_data(&interface);
                 self.write_gap(&interface, (start, end), "NODATA");
             }

@@ -193,8 +193,7 @@ fn every_status_of_a_rule_and_every_outcome_occurs() {
         words("rejects", "cause"),
         all("security_group network_acl both late")
     );
-    let outcomes =
-        "accepted refused reply_rejected rejected_by_group rejected_by_acl rejected_by_both";
+    let outcomes = "accepted refused unanswered reply_rejected rejected_by_group rejected_by_acl rejected_by_both";
     assert_eq!(words("connections", "outcome"), all(outcomes));
 }
 
@@ -376,4 +375,54 @@ fn what_cannot_be_made_is_refused() {
     assert!(refused(|config| config.scan_share = 1.5).contains("scan share `1.5`"));
     assert!(refused(|config| config.days = 0.0).contains("`0` days"));
     assert!(refused(|config| config.interfaces = Some(3)).contains("`3` interfaces"));
+}
+
+#[test]
+fn a_folder_with_a_sample_takes_no_second_one() {
+    let made = make(|config| config.records = 100);
+    let again = SampleConfig {
+        out: made.folder.path().to_owned(),
+        ..SampleConfig::default()
+    };
+    assert!(matches!(write(&again), Err(SampleError::NotEmpty(_))));
+}
+
+#[test]
+fn scans_are_the_asked_share_of_the_records() {
+    let scanners = |share: f64| {
+        let made = make(|config| config.scan_share = share);
+        let lines = made.lines(5);
+        let scanned = lines.iter().filter(|line| {
+            line["srcaddr"].starts_with("198.19.") || line["dstaddr"].starts_with("198.19.")
+        });
+        scanned.count()
+    };
+    for (share, wanted) in [(0.0, 0), (0.2, 4_000), (0.75, 15_000)] {
+        let found = scanners(share);
+        assert!(
+            found.abs_diff(wanted) < 300,
+            "{found} of 20000 where {wanted} were asked"
+        );
+    }
+}
+
+#[test]
+fn a_balancer_forwards_only_what_it_let_in() {
+    let truth = make(|config| config.scan_share = 0.6).truth();
+    let connections = truth["connections"].as_array().unwrap();
+    let onward = connections.iter().filter(|own| own["service_port"] == 8443);
+    let mut forwarded = 0;
+    for own in onward.filter(|own| own["passed_by"].as_array().unwrap().len() == 2) {
+        let before = connections.iter().find(|other| {
+            other["responder"]["interface_id"] == own["initiator"]["interface_id"]
+                && other["initiator"]["address"] == own["initiator"]["address"]
+                && other["client_port"] == own["client_port"]
+        });
+        // It got in, whether it was answered or not.
+        let outcome = before.unwrap()["outcome"].as_str().unwrap();
+        assert!(!outcome.contains("rejected"), "{own}");
+        assert_eq!(before.unwrap()["service_port"], 443);
+        forwarded += 1;
+    }
+    assert!(forwarded > 10);
 }

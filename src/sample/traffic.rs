@@ -190,7 +190,8 @@ fn ending(scene: &Scene, cut: bool, random: &mut Random) -> Ending {
     match scene.life {
         Life::Refused => Ending::Refused,
         Life::Brief | Life::Varied | Life::Pooled => match random.below(60) {
-            0 => Ending::Refused,
+            0 if scene.protocol == IpProtocol::TCP => Ending::Refused,
+            4 => Ending::Silent,
             1..=3 => Ending::Reset,
             _ => Ending::Closed,
         },

@@ -1,12 +1,29 @@
 //! Writes `truth.json`: what the logs of the sample truly say, by the
 //! definitions of `analysis.json`, and what became of each connection.
+//!
+//! Schema `flowcinch.truth.v1`. What a reader should know beside the names:
+//!
+//! - All counts are of lines that were written. `records`, `sole_records`,
+//!   `packets`, `bytes`, `first_seen` (earliest `start`) and `last_seen`
+//!   (latest `end`) of a rule count ACCEPT lines of the initiator's half at
+//!   interfaces that some snapshot names; those at interfaces that came and
+//!   went unseen are its `unlisted_records`.
+//! - A request that passed here and was stopped further on passed here.
+//! - `cause` of a REJECT is `security_group`, `network_acl`, `both`, or `late`
+//!   for a packet after the close, which an analysis can only call unexplained.
+//! - `lost` of a connection: SKIPDATA or a dark hour swallowed lines about it.
+//! - A NAT gateway is on the way of a connection (`nat_interface`) but none of
+//!   its ends.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
 use std::io::Write;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use serde::Serialize;
+use serde::Serializer;
 use serde_json::Value;
 use serde_json::json;
 
@@ -20,6 +37,7 @@ use crate::sample::judge::Party;
 use crate::sample::ledger::Connection;
 use crate::sample::ledger::RejectKey;
 use crate::sample::ledger::RuleUse;
+use crate::sample::ledger::Written;
 use crate::sample::observe::Ending;
 use crate::sample::simulate::Simulation;
 use crate::sample::world::BASE;
@@ -28,8 +46,8 @@ use crate::sample::world::Interface;
 use crate::sample::world::Rule;
 
 /// The document, key by key.
-#[derive(Debug, Serialize)]
-struct Document {
+#[derive(Serialize)]
+struct Document<'a> {
     schema: &'static str,
     config: Value,
     window: Value,
@@ -43,14 +61,13 @@ struct Document {
     connections_opened: u64,
     /// Whether `connections` lists them all, or none.
     connections_listed: bool,
-    connections: Vec<Value>,
+    connections: Connections<'a>,
 }
 
 /// Writes the truth of a finished simulation.
 pub(super) fn write(config: &SampleConfig, done: &Simulation<'_>) -> Result<(), SampleError> {
     let path = config.out.join("truth.json");
     let ledger = &done.ledger;
-    let rules = numbered_rules(done);
     let listed = ledger.connections.as_deref();
     let hour = |hour: &u32| time(hour * 3_600);
     let document = Document {
@@ -58,7 +75,7 @@ pub(super) fn write(config: &SampleConfig, done: &Simulation<'_>) -> Result<(), 
         config: configuration(config, done),
         window: json!({"start": time(0), "end": time(done.world.seconds - 1)}),
         lines: lines(done),
-        dark_hours: done.dark.iter().map(hour).collect(),
+        dark_hours: done.losses.dark.iter().map(hour).collect(),
         rules: rule_documents(done),
         reject_totals: ledger
             .causes
@@ -73,10 +90,11 @@ pub(super) fn write(config: &SampleConfig, done: &Simulation<'_>) -> Result<(), 
             .collect(),
         connections_opened: ledger.opened,
         connections_listed: listed.is_some(),
-        connections: (0u64..)
-            .zip(listed.unwrap_or_default())
-            .map(|(number, own)| connection(done, &rules, number, own))
-            .collect(),
+        connections: Connections {
+            done,
+            rules: numbered_rules(done),
+            listed: listed.unwrap_or_default(),
+        },
     };
     let write = || -> std::io::Result<()> {
         let mut file = BufWriter::new(File::create(&path)?);
@@ -141,6 +159,8 @@ fn rule_document(group: &Group, rule: &Rule, used: RuleUse, observable: bool) ->
         "group_name": group.name,
         "direction": rule.direction,
         "status": status(rule, used, observable),
+        "added_at": (rule.from > 0).then(|| time(rule.from)),
+        "removed_at": (rule.until < u32::MAX).then(|| time(rule.until)),
         "records": used.records,
         "packets": used.packets,
         "bytes": used.bytes,
@@ -186,47 +206,127 @@ fn cause_name(cause: Cause) -> &'static str {
     }
 }
 
-fn connection(done: &Simulation<'_>, rules: &[&Rule], number: u64, own: &Connection) -> Value {
-    let attempt = &own.attempt;
-    let ports = attempt.protocol.has_ports();
-    let passed_by = own.passed_by();
-    json!({
-        "id": number,
-        "initiator": party(&attempt.client),
-        "responder": party(&attempt.server),
-        "protocol": attempt.protocol.to_string(),
-        "client_port": ports.then_some(attempt.client_port),
-        "service_port": ports.then_some(attempt.service_port),
-        "nat_interface": attempt.nat.as_ref().map(|nat| &nat.id),
-        "start": time(attempt.start),
-        "end": time(attempt.end),
-        "outcome": outcome(own),
-        "end_cause": end_cause(own),
-        "passed_by": passed_by.iter().map(|way| passage(rules, way)).collect::<Vec<Value>>(),
-        "records": own.written.iter().map(|written| {
-            let counts = json!({
-                "requests": written.requests,
-                "replies": written.replies,
-                "rejected": written.rejected,
-            });
-            (interface_id(done, written.interface).unwrap_or_default().to_owned(), counts)
-        }).collect::<Value>(),
-        "lost": own.lost,
-    })
+/// The connections, turned into documents one by one as they are written: there
+/// may be many.
+struct Connections<'a> {
+    done: &'a Simulation<'a>,
+    /// All rules, each at the place of its number.
+    rules: Vec<&'a Rule>,
+    listed: &'a [Connection],
 }
 
-fn party(party: &Party) -> Value {
-    json!({
-        "interface_id": party.interface.as_ref().map(|own| &own.id),
-        "address": party.address,
-        "logged": party.interface.as_ref().is_some_and(|own| own.logged()),
-        "listed": party.interface.as_ref().is_some_and(|own| own.listed),
-    })
+impl Serialize for Connections<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let numbered = (0u64..).zip(self.listed);
+        serializer.collect_seq(numbered.map(|(id, own)| self.document(id, own)))
+    }
+}
+
+#[derive(Serialize)]
+struct ConnectionDocument<'a> {
+    id: u64,
+    initiator: PartyDocument<'a>,
+    responder: PartyDocument<'a>,
+    protocol: String,
+    client_port: Option<u16>,
+    service_port: Option<u16>,
+    nat_interface: Option<&'a str>,
+    start: Timestamp,
+    end: Timestamp,
+    outcome: &'static str,
+    end_cause: &'static str,
+    passed_by: Vec<PassageDocument<'a>>,
+    records: BTreeMap<&'a str, WrittenDocument>,
+    lost: bool,
+}
+
+#[derive(Serialize)]
+struct PartyDocument<'a> {
+    interface_id: Option<&'a str>,
+    address: IpAddr,
+    logged: bool,
+    listed: bool,
+}
+
+#[derive(Serialize)]
+struct PassageDocument<'a> {
+    interface_id: &'a str,
+    direction: Direction,
+    rules: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct WrittenDocument {
+    requests: u64,
+    replies: u64,
+    rejected: u64,
+}
+
+impl<'a> Connections<'a> {
+    fn document(&self, id: u64, own: &'a Connection) -> ConnectionDocument<'a> {
+        let attempt = &own.attempt;
+        let ports = attempt.protocol.has_ports();
+        ConnectionDocument {
+            id,
+            initiator: party(&attempt.client),
+            responder: party(&attempt.server),
+            protocol: attempt.protocol.to_string(),
+            client_port: ports.then_some(attempt.client_port),
+            service_port: ports.then_some(attempt.service_port),
+            nat_interface: attempt.nat.as_ref().map(|nat| nat.id.as_str()),
+            start: time(attempt.start),
+            end: time(attempt.end),
+            outcome: outcome(own),
+            end_cause: end_cause(own),
+            passed_by: own.passed_by().map(|way| self.passage(way)).collect(),
+            records: own
+                .written
+                .iter()
+                .map(|written| self.written(*written))
+                .collect(),
+            lost: own.lost,
+        }
+    }
+
+    fn passage(
+        &self,
+        (interface, direction, numbers): (&'a Interface, Direction, &'a [usize]),
+    ) -> PassageDocument<'a> {
+        let found = numbers.iter().filter_map(|number| self.rules.get(*number));
+        let mut rules: Vec<&str> = found.map(|rule| rule.id.as_str()).collect();
+        rules.sort_unstable();
+        PassageDocument {
+            interface_id: &interface.id,
+            direction,
+            rules,
+        }
+    }
+
+    fn written(&self, written: Written) -> (&'a str, WrittenDocument) {
+        let counts = WrittenDocument {
+            requests: written.requests,
+            replies: written.replies,
+            rejected: written.rejected,
+        };
+        let id = interface_id(self.done, written.interface);
+        (id.unwrap_or_default(), counts)
+    }
+}
+
+fn party(party: &Party) -> PartyDocument<'_> {
+    let interface = party.interface.as_ref();
+    PartyDocument {
+        interface_id: interface.map(|own| own.id.as_str()),
+        address: party.address,
+        logged: interface.is_some_and(|own| own.logged()),
+        listed: interface.is_some_and(|own| own.listed),
+    }
 }
 
 fn outcome(own: &Connection) -> &'static str {
     match own.verdict.fate {
         Fate::Passed if own.ending == Ending::Refused => "refused",
+        Fate::Passed if own.ending == Ending::Silent => "unanswered",
         Fate::Passed => "accepted",
         Fate::RequestOut(cause) | Fate::RequestIn(cause) => match cause {
             Cause::SecurityGroup | Cause::Late => "rejected_by_group",
@@ -243,19 +343,12 @@ fn end_cause(own: &Connection) -> &'static str {
     }
     match own.ending {
         Ending::Refused => "refused",
+        Ending::Silent => "unanswered",
         Ending::Open => "window_end",
         _ if !own.attempt.protocol.has_ports() => "silence",
         Ending::Closed => "closed",
         Ending::Reset | Ending::Probed => "reset",
     }
-}
-
-fn passage(rules: &[&Rule], way: &(Rc<Interface>, Direction, &[usize])) -> Value {
-    let (interface, direction, numbers) = way;
-    let found = numbers.iter().filter_map(|number| rules.get(*number));
-    let mut ids: Vec<&str> = found.map(|rule| rule.id.as_str()).collect();
-    ids.sort_unstable();
-    json!({"interface_id": interface.id, "direction": direction, "rules": ids})
 }
 
 /// All rules, each at the place of its number.

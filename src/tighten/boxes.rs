@@ -7,12 +7,15 @@
 //! is checked elsewhere, by other code.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
 use crate::model::Transport;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
+use crate::net::PortSet;
 use crate::net::cidr::Family;
 use crate::net::cidr::net_bounds;
 
@@ -40,6 +43,68 @@ pub(crate) fn transport_overlaps(a: Transport, b: Transport) -> bool {
         (None, _) | (_, None) => true,
     };
     protocols && a.service().overlaps(b.service())
+}
+
+/// The same boxes said once: ports of the same prefix joined, and none inside
+/// another. Sorted.
+pub(crate) fn normal(plots: Vec<Plot>) -> Vec<Plot> {
+    let mut ports: BTreeMap<(IpProtocol, IpNet), Vec<PortRange>> = BTreeMap::new();
+    let mut joined: Vec<Plot> = Vec::new();
+    for plot in plots {
+        match plot.transport {
+            Transport::Tcp(range) => ports
+                .entry((IpProtocol::TCP, plot.net))
+                .or_default()
+                .push(range),
+            Transport::Udp(range) => ports
+                .entry((IpProtocol::UDP, plot.net))
+                .or_default()
+                .push(range),
+            Transport::All | Transport::Icmp(_) | Transport::Icmpv6(_) | Transport::Other(_) => {
+                joined.push(plot);
+            }
+        }
+    }
+    for ((protocol, net), ranges) in ports {
+        let ranges: PortSet = ranges.into_iter().collect();
+        joined.extend(ranges.ranges().iter().map(|range| Plot {
+            transport: Transport::of(protocol, *range),
+            net,
+        }));
+    }
+    without_nested(joined)
+}
+
+fn without_nested(mut plots: Vec<Plot>) -> Vec<Plot> {
+    // Prefixes nest or are apart, so in order of address (wider first) those
+    // that may hold the next one form a stack.
+    plots.sort_by_key(|plot| {
+        (
+            plot.net,
+            Reverse(plot.transport.service().count()),
+            plot.transport,
+        )
+    });
+    plots.dedup();
+    let mut around: Vec<Plot> = Vec::new();
+    let mut kept: Vec<Plot> = Vec::new();
+    for plot in plots {
+        while around
+            .last()
+            .is_some_and(|outer| !outer.net.contains(&plot.net))
+        {
+            around.pop();
+        }
+        let nested = around
+            .iter()
+            .any(|outer| transport_covers(outer.transport, plot.transport));
+        if !nested {
+            around.push(plot);
+            kept.push(plot);
+        }
+    }
+    kept.sort_unstable();
+    kept
 }
 
 /// Sorted closed ranges of addresses of one family.

@@ -1,6 +1,6 @@
 //! The question: what may be taken from one direction of one group.
 //!
-//! Everything that decides is in here, so that [`crate::tighten::propose`] is
+//! Everything that decides is in here, so that [`fn@crate::tighten::propose`] is
 //! a function of its argument alone.
 
 use std::collections::BTreeMap;
@@ -85,6 +85,9 @@ pub struct Limits {
     /// A prefix joins addresses only where at least one in this many of its
     /// addresses (IPv6: of its /64 networks) was needed. 1 or more.
     pub sparsest: u32,
+    /// Where the quota presses, fewer rules are as good as more if they open
+    /// at most one part in this many beyond them. 1 or more.
+    pub slack: u32,
     /// An IPv4 rule is wide where its prefix is shorter than this.
     pub wide_v4: u8,
     /// An IPv6 rule is wide where its prefix is shorter than this.
@@ -98,6 +101,7 @@ impl Default for Limits {
             public_peers: 25,
             rule_worth: 16,
             sparsest: 4,
+            slack: 64,
             wide_v4: 8,
             wide_v6: 16,
         }

@@ -6,6 +6,7 @@
 //! the private addresses of its members today, a prefix list its entries.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use ipnet::IpNet;
 
@@ -29,8 +30,8 @@ pub struct Addresses<'a> {
     known: BTreeMap<Peer, Vec<IpNet>>,
 }
 
-impl std::fmt::Debug for Addresses<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Addresses<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Addresses").finish_non_exhaustive()
     }
 }

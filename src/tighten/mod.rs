@@ -1,30 +1,34 @@
 //! From what was needed to the narrowest rules that still allow it.
 //!
 //! Floor 5. [`case`] is the question put for one direction of one group,
-//! [`plan`] the answer. On the way, [`obligations`] says what must stay
-//! allowed, [`ports`] and [`prefixes`] find the boxes that hold it inside what
-//! is allowed today ([`boxes`]), [`quota`] counts them, [`fit`] makes them fit,
-//! [`pairing`] finds for each the rule of today that it narrows, and
-//! [`exposure`] measures both sides. [`proof`] checks every proposal by code
-//! that shares nothing with the code that made it but the nouns; a proposal
-//! that fails is not shown ([`proven`]).
+//! [`plan`] the answer. On the way, `obligations` says what must stay allowed;
+//! `ports` and `prefixes` find the boxes that hold it inside what is allowed
+//! today (`boxes`), `public` spares public services, `labels` keeps references;
+//! `family` and `fit` make all of it fit the [`quota`]; `pairing` finds for each
+//! rule the one of today that it narrows, [`exposure`] measures both sides, and
+//! `reasons` says why. [`proof`] checks every proposal by code that shares
+//! nothing with the code that made it but the nouns; a proposal that fails is
+//! not shown ([`proven`]).
 //!
 //! References to groups and prefix lists stay references: addresses change
 //! hands, so a reference turned into today's addresses would both break and
-//! open something later (semantics 6.2). Introducing references where only
-//! prefixes stood is not done here.
+//! open something later. Introducing references where only prefixes stood is
+//! not done here.
 
 pub(crate) mod boxes;
 pub mod case;
 pub mod exposure;
+pub(crate) mod family;
 pub(crate) mod fit;
+pub(crate) mod labels;
 pub(crate) mod obligations;
 pub(crate) mod pairing;
 pub mod plan;
 pub(crate) mod ports;
-pub mod prefixes;
+pub(crate) mod prefixes;
 pub mod proof;
 pub mod propose;
+pub(crate) mod public;
 pub mod quota;
 pub(crate) mod reasons;
 

@@ -3,7 +3,7 @@
 //! A need and the rules that cover it leave, for each of these rules, the part
 //! of the need's service that the rule has. Held rules go on covering theirs.
 //! Of the rest, references to groups and prefix lists keep what is theirs, and
-//! only what no reference covers is owed by prefixes (semantics 6.2).
+//! only what no reference covers is owed by prefixes.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -31,8 +31,8 @@ pub(crate) struct Obligations {
 /// What a reference must go on allowing of one protocol.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Owed {
-    /// Of protocols with ports.
-    pub(crate) ports: PortSet,
+    /// Of protocols with ports; neither sorted nor apart.
+    pub(crate) ranges: Vec<PortRange>,
     /// Of the others: transports, whole.
     pub(crate) scopes: BTreeSet<Transport>,
 }
@@ -78,9 +78,9 @@ impl Obligations {
         let held = services(need, &cover.held);
         for rule in &cover.labels {
             let own = services(need, &[*rule]).difference(&held);
-            let owed = self.label(rule, need.protocol);
-            for range in own.ranges() {
-                owed.ports.insert(*range);
+            if !own.is_empty() {
+                let owed = self.label(rule, need.protocol);
+                owed.ranges.extend_from_slice(own.ranges());
             }
         }
         let labels = services(need, &cover.labels);

@@ -13,6 +13,7 @@ use crate::model::SgRule;
 use crate::model::SgRuleId;
 use crate::model::Transport;
 use crate::net::IpProtocol;
+use crate::net::PortRange;
 use crate::net::PortSet;
 use crate::net::cidr::Family;
 use crate::net::cidr::net_bounds;
@@ -207,6 +208,6 @@ pub(crate) fn plot((transport, peer): &Said) -> Option<Plot> {
 }
 
 /// Whether a rule can match packets of the protocol that use the service.
-pub(crate) fn meets(said: &Said, protocol: IpProtocol, service: crate::net::PortRange) -> bool {
+pub(crate) fn meets(said: &Said, protocol: IpProtocol, service: PortRange) -> bool {
     said.0.has_protocol(protocol) && said.0.service().overlaps(service)
 }

@@ -1,9 +1,9 @@
 //! Addresses to prefixes, exactly: which prefixes hold all of these addresses
 //! and open least beside them.
 //!
-//! Two questions over the binary trie of the addresses (semantics 6.3). With a
-//! price for each prefix, [`readable`] finds the cheapest set in one pass. With
-//! a number of prefixes that must not be passed, [`front`] finds the least
+//! Two questions over the binary trie of the addresses. With a
+//! price for each prefix, `readable` finds the cheapest set in one pass. With
+//! a number of prefixes that must not be passed, `front` finds the least
 //! volume for every number up to it; the volume is not convex in that number,
 //! so no price finds all of these, and merging neighbours greedily is wrong.
 //! Both are exact, and a prefix is taken only where it lies on allowed ground.
@@ -23,7 +23,7 @@ use crate::tighten::boxes::Ranges;
 
 /// A prefix as numbers: its first address, and how many low bits are free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Block {
+pub(crate) struct Block {
     first: u128,
     free: u32,
 }

@@ -7,6 +7,9 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use ipnet::IpNet;
+
+use crate::attribute::needs::Need;
 use crate::model::Effect;
 use crate::model::Peer;
 use crate::model::SgRule;
@@ -272,45 +275,42 @@ impl<'a> Work<'a> {
         rules.iter().map(weight).sum()
     }
 
-    /// What was seen through each planned rule.
+    /// Counts what was seen through each planned rule.
     fn count_records(&self, rules: &mut [PlannedRule]) {
-        let mut by_peer: Vec<usize> = (0..self.case.needs.len()).collect();
         if rules.is_empty() {
-            by_peer.clear();
+            return;
         }
-        let need = |at: &usize| self.case.needs.get(*at);
-        by_peer.sort_by_key(|at| need(at).map(|need| need.peer));
-        let labels: BTreeMap<&SgRuleId, &Peer> = self
-            .rules
-            .iter()
-            .map(|rule| (&rule.id, &rule.peer))
-            .collect();
+        let mut needs: Vec<&Need> = self.case.needs.iter().collect();
+        needs.sort_by_key(|need| need.peer);
+        let old = self.rules.iter();
+        let peers: BTreeMap<&SgRuleId, &Peer> = old.map(|rule| (&rule.id, &rule.peer)).collect();
         for rule in rules {
             let own: Said = (rule.transport, rule.peer.clone());
-            let candidates: &[usize] = match &rule.peer {
-                Peer::Cidr(net) => {
-                    let from = by_peer.partition_point(|at| {
-                        need(at).is_some_and(|need| need.peer < net.network())
-                    });
-                    let (_, rest) = by_peer.split_at(from);
-                    let length = rest.partition_point(|at| {
-                        need(at).is_some_and(|need| need.peer <= net.broadcast())
-                    });
-                    rest.split_at(length).0
-                }
-                Peer::SecurityGroup(_) | Peer::PrefixList(_) => &by_peer,
+            let met = |need: &&&Need| meets(&own, need.protocol, need.service);
+            let referred = |need: &&&Need| {
+                let mut covering = need.covered_by.iter();
+                covering.any(|id| peers.get(id) == Some(&&own.1))
             };
-            let carried = candidates.iter().filter_map(need).filter(|need| {
-                let by_label = need
-                    .covered_by
-                    .iter()
-                    .any(|id| labels.get(id) == Some(&&rule.peer));
-                let by_net = matches!(rule.peer, Peer::Cidr(_));
-                (by_net || by_label) && meets(&own, need.protocol, need.service)
-            });
-            rule.records = carried.map(|need| need.records).sum();
+            rule.records = match &rule.peer {
+                Peer::Cidr(net) => records(within(&needs, *net).iter().filter(met)),
+                Peer::SecurityGroup(_) | Peer::PrefixList(_) => {
+                    records(needs.iter().filter(met).filter(referred))
+                }
+            };
         }
     }
+}
+
+fn records<'n>(needs: impl Iterator<Item = &'n &'n Need>) -> u64 {
+    needs.fold(0, |sum, need| sum.saturating_add(need.records))
+}
+
+/// Of needs sorted by peer, those whose peer is inside the prefix.
+fn within<'a, 'n>(needs: &'a [&'n Need], net: IpNet) -> &'a [&'n Need] {
+    let from = needs.partition_point(|need| need.peer < net.network());
+    let (_, rest) = needs.split_at(from);
+    let length = rest.partition_point(|need| need.peer <= net.broadcast());
+    rest.split_at(length).0
 }
 
 fn said(rule: &SgRule) -> Said {

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::Direction;
 use crate::model::Peer;
 use crate::model::SgRule;
 use crate::model::SgRuleId;
 use crate::model::Transport;
+use crate::net::IpProtocol;
 use crate::net::PortRange;
 use crate::net::cidr::Family;
 use crate::tighten::case::Case;
 use crate::tighten::case::Standing;
 use crate::tighten::fit::Fitted;
 use crate::tighten::pairing::Paired;
+use crate::tighten::plan::PlannedRule;
 use crate::tighten::quota;
 
 /// Said of a proposal that its proof refused.
@@ -40,6 +43,7 @@ impl Told<'_> {
     pub(crate) fn sentences(&self) -> Vec<String> {
         let mut told = Vec::new();
         told.extend(self.quota());
+        told.extend(self.nothing_to_gain());
         told.extend(self.narrowed());
         told.extend(self.removed());
         told.extend(self.public());
@@ -55,7 +59,12 @@ impl Told<'_> {
         let quota = self.case.limits.rule_quota;
         let mut told = Vec::new();
         match self.fitted {
-            None => told.push(format!("no tightening within the quota of {quota} rules")),
+            None if self.paired.remove.is_empty() => {
+                told.push(format!("no tightening within the quota of {quota} rules"));
+            }
+            None => told.push(format!(
+                "no narrowing within the quota of {quota} rules: what is needed stays whole"
+            )),
             Some(fitted) if fitted.squeezed => told.push(format!(
                 "the quota of {quota} rules makes some rules wider than what was needed"
             )),
@@ -72,6 +81,12 @@ impl Told<'_> {
         told
     }
 
+    fn nothing_to_gain(&self) -> Option<String> {
+        let unchanged = self.paired.rules.is_empty() && self.paired.remove.is_empty();
+        (unchanged && self.fitted.is_some())
+            .then(|| "no narrower rules are worth the change".to_owned())
+    }
+
     fn narrowed(&self) -> Vec<String> {
         self.rules
             .iter()
@@ -80,8 +95,7 @@ impl Told<'_> {
     }
 
     fn narrowing_of(&self, rule: &SgRule) -> Option<String> {
-        let own =
-            |planned: &&crate::tighten::plan::PlannedRule| planned.replaces.contains(&rule.id);
+        let own = |planned: &&PlannedRule| planned.replaces.contains(&rule.id);
         let heirs: Vec<String> = self
             .paired
             .rules
@@ -178,7 +192,7 @@ impl Told<'_> {
     fn whole_icmp(&self) -> Option<String> {
         let planned = self.paired.rules.iter();
         let mut protocols = planned.filter_map(|rule| rule.transport.protocol());
-        protocols.any(crate::net::IpProtocol::is_icmp).then(|| {
+        protocols.any(IpProtocol::is_icmp).then(|| {
             "rules for ICMP keep their types: flow logs do not tell the type of a message"
                 .to_owned()
         })
@@ -225,8 +239,8 @@ impl Told<'_> {
 
     fn side(&self) -> &'static str {
         match self.case.direction {
-            crate::model::Direction::Ingress => "from",
-            crate::model::Direction::Egress => "to",
+            Direction::Ingress => "from",
+            Direction::Egress => "to",
         }
     }
 }

@@ -85,7 +85,7 @@ fn a_service_of_all_protocols_is_refused() {
     let run = Case::new().run(&["why", "10.0.0.1", "10.0.0.2", "all", "--snapshot", "s"]);
     assert_eq!(run.status, Some(2));
     assert!(
-        run.stderr.contains("`all` is no protocol"),
+        run.stderr.contains("`all` names no protocol"),
         "{}",
         run.stderr
     );

@@ -12,6 +12,8 @@ use flowcinch::model::Direction;
 use flowcinch::model::Effect;
 use flowcinch::model::EniId;
 use flowcinch::model::Peer;
+use flowcinch::model::PrefixList;
+use flowcinch::model::PrefixListId;
 use flowcinch::model::SecurityGroup;
 use flowcinch::model::SgId;
 use flowcinch::model::SgRule;
@@ -58,6 +60,9 @@ fn transport(text: &str) -> Transport {
 }
 
 fn peer(text: &str) -> Peer {
+    if text.starts_with("pl-") {
+        return Peer::PrefixList(PrefixListId::from(text));
+    }
     let group = || Peer::SecurityGroup(SgId::from(text));
     text.parse().map_or_else(|_| group(), Peer::Cidr)
 }
@@ -109,7 +114,8 @@ fn admits(rule: &SgRule, address: IpAddr) -> bool {
     match &rule.peer {
         Peer::Cidr(net) => net.contains(&address),
         Peer::SecurityGroup(id) => members(id).contains(address),
-        Peer::PrefixList(_) => false,
+        // The one list of the small world holds it all.
+        Peer::PrefixList(_) => true,
     }
 }
 
@@ -146,6 +152,7 @@ struct World {
     seen: Vec<Seen>,
     held: Vec<SgRuleId>,
     limits: Limits,
+    lists: BTreeMap<PrefixListId, PrefixList>,
 }
 
 impl World {
@@ -155,6 +162,7 @@ impl World {
             seen,
             held: Vec::new(),
             limits: Limits::default(),
+            lists: BTreeMap::new(),
         }
     }
 
@@ -181,7 +189,7 @@ impl World {
             needs: &self.needs(),
             standing: &self.standing(),
             watch,
-            prefix_lists: &BTreeMap::new(),
+            prefix_lists: &self.lists,
             members: &members,
             limits: &self.limits,
         })
@@ -218,6 +226,7 @@ impl World {
             seen: self.seen.clone(),
             held: self.held.clone(),
             limits: self.limits.clone(),
+            lists: self.lists.clone(),
         }
     }
 }
@@ -471,6 +480,77 @@ fn references_bridge_port_gaps_where_the_quota_leaves_no_other_way() {
 }
 
 #[test]
+fn a_prefix_list_stays_a_list_and_counts_by_its_weight() {
+    let mut world = World::new(
+        vec![
+            rule("r1", "tcp/80-90", "pl-1"),
+            rule("r2", "tcp/22", "10.0.0.0/8"),
+        ],
+        vec![
+            seen("tcp/80", "198.51.100.1"),
+            seen("tcp/82", "198.51.100.1"),
+        ],
+    );
+    let unknown = "what `pl-1` counts in the quota is not known; it is counted as 1";
+    assert!(
+        world
+            .propose()
+            .reasons
+            .iter()
+            .any(|reason| reason == unknown)
+    );
+    let id = PrefixListId::from("pl-1");
+    let list = PrefixList {
+        id: id.clone(),
+        name: "offices".to_owned(),
+        aws_managed: false,
+        max_entries: Some(40),
+        entries: Some(vec!["198.51.100.0/24".parse().unwrap()]),
+    };
+    world.lists.insert(id, list);
+    let proposal = world.propose();
+    // Two rules of 40 would not fit into 60.
+    assert_eq!(planned(&proposal), ["tcp/80-82 pl-1 <- r1"]);
+    assert_eq!(
+        (proposal.quota_before.v4, proposal.quota_after.v4),
+        (41, 40)
+    );
+    assert_eq!(ids(&proposal.remove), ["r2"]);
+    assert_eq!(proposal.exposure_after, 3 * 256);
+    assert!(world.proof(&proposal).holds());
+}
+
+#[test]
+fn a_proposal_that_fails_its_proof_is_not_shown() {
+    let world = World::new(vec![rule("r1", "tcp/80", "10.0.0.0/24")], Vec::new());
+    // The rule does not admit this address: whoever says so is wrong, and the
+    // proof, which trusts nobody, must not let it pass.
+    let need = Need {
+        protocol: IpProtocol::TCP,
+        service: PortRange::single(80),
+        peer: "192.0.2.1".parse().unwrap(),
+        covered_by: vec![SgRuleId::from("r1")],
+        records: 1,
+        in_doubt: false,
+    };
+    let watch = Watch::Enough {
+        applicability: Applicability::Apply,
+        reasons: Vec::new(),
+    };
+    let proven = world.ask(watch, |case| {
+        proven(&Case {
+            needs: std::slice::from_ref(&need),
+            watch: case.watch.clone(),
+            ..*case
+        })
+    });
+    assert_eq!(proven.proof.broken.len(), 1);
+    assert_eq!(ids(&proven.failed.unwrap().remove), ["r1"]);
+    assert_eq!(ids(&proven.proposal.keep), ["r1"]);
+    assert_eq!(proven.proposal.decision, Decision::Keep);
+}
+
+#[test]
 fn a_group_that_was_not_watched_is_not_judged() {
     let world = World::new(vec![rule("r1", "all", "0.0.0.0/0")], Vec::new());
     let why = vec!["no record of its interfaces".to_owned()];
@@ -648,14 +728,20 @@ fn small_seen() -> impl Strategy<Value = Seen> {
 
 prop_compose! {
     fn world()(
+        wide in prop::option::of((prop::bool::ANY, 26u8..29)),
         rules in prop::collection::vec(small_rule(), 1..7),
-        seen in prop::collection::vec(small_seen(), 0..24),
+        seen in prop::collection::vec(small_seen(), 0..48),
         held in prop::collection::vec(prop::bool::weighted(0.15), 7),
         quota in 1u32..12,
         rule_worth in 0u64..20,
         public_peers in 2usize..8,
     ) -> World {
-        let named = rules.into_iter().enumerate().map(|(at, (what, whom))| SgRule {
+        // A wide rule gives the quota something to press on.
+        let wide = wide.map(|(all, len)| {
+            let what = if all { Transport::All } else { transport("tcp/0-5") };
+            (what, peer(&format!("198.51.100.0/{len}")))
+        });
+        let named = wide.into_iter().chain(rules).enumerate().map(|(at, (what, whom))| SgRule {
             transport: what,
             peer: whom,
             ..rule(&format!("r{at}"), "all", "sg-x")

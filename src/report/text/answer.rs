@@ -56,7 +56,7 @@ fn losses(analysis: &Analysis) -> Text {
     let mut parts = Vec::new();
     if lost > 0 {
         let share = human::share(lost, hours);
-        parts.push(format!("{share} of interface-hours lost"));
+        parts.push(format!("{share} of interface-hours lost (SKIPDATA)"));
     }
     if malformed > 0 {
         parts.push(human::counted(malformed, "malformed line"));
@@ -131,7 +131,7 @@ const TO_CHANGE: [StatusRow; 3] = [
         "groups never filter that traffic",
     ),
 ];
-const IN_DOUBT: StatusRow = (
+const UNSEEN: StatusRow = (
     RuleStatus::Unobservable,
     "rule not observable",
     "rules not observable",
@@ -139,19 +139,21 @@ const IN_DOUBT: StatusRow = (
 );
 
 fn rows(analysis: &Analysis, findings: &Findings) -> Vec<Row> {
-    let unused = findings.with_status(RuleStatus::Unused);
-    let mut rows = vec![row(unused, "rule unused", "rules unused", tiers(findings))];
+    let mut rows = vec![
+        unused_row(findings),
+        row(
+            findings.wide_rules,
+            "rule open too wide",
+            "rules open too wide",
+            "narrower rules would do".to_owned(),
+        ),
+        reject_row(findings),
+    ];
     rows.extend(TO_CHANGE.map(|change| status_row(change, findings)));
-    rows.push(row(
-        findings.wide_rules,
-        "rule open too wide",
-        "rules open too wide",
-        "narrower rules would do".to_owned(),
-    ));
     let proof = proof(analysis, findings);
     rows.push(row(findings.proposals, "proposal", "proposals", proof));
-    rows.push(reject_row(findings));
-    rows.push(status_row(IN_DOUBT, findings));
+    rows.push(undecided_row(findings));
+    rows.push(status_row(UNSEEN, findings));
     rows.into_iter().flatten().collect()
 }
 
@@ -159,12 +161,27 @@ fn status_row((status, one, many, note): StatusRow, findings: &Findings) -> Opti
     row(findings.with_status(status), one, many, note.to_owned())
 }
 
-/// `2 removal candidates, 1 probably unused`, strongest first.
-fn tiers(findings: &Findings) -> String {
+/// Rules that may be called unused: `2 removal candidates, 1 probably unused`,
+/// strongest first.
+fn unused_row(findings: &Findings) -> Option<Row> {
+    let tiers = findings.unused_by_tier.range(Tier::U1..).rev();
     let part =
         |(tier, number): (&Tier, &u64)| format!("{} {}", human::count(*number), words::tier(*tier));
-    let parts: Vec<String> = findings.unused_by_tier.iter().rev().map(part).collect();
-    parts.join(", ")
+    let parts: Vec<String> = tiers.clone().map(part).collect();
+    let number = tiers.map(|(_, number)| number).sum();
+    row(number, "rule unused", "rules unused", parts.join(", "))
+}
+
+/// Rules without a connection of which nothing may be claimed.
+fn undecided_row(findings: &Findings) -> Option<Row> {
+    let number = findings.unused_by_tier.get(&Tier::U0).copied();
+    let note = "no connection, but too little watched to call them unused";
+    row(
+        number.unwrap_or(0),
+        "rule undecided",
+        "rules undecided",
+        note.to_owned(),
+    )
 }
 
 fn proof(analysis: &Analysis, findings: &Findings) -> String {

@@ -14,6 +14,7 @@ use crate::report::page::Page;
 use crate::report::page::Text;
 use crate::report::text::TextOptions;
 use crate::report::text::left_out;
+use crate::report::words;
 
 const SAMPLES_SHOWN: usize = 3;
 const INTERFACES_SHOWN: usize = 4;
@@ -189,9 +190,11 @@ fn unresolved(page: &mut Page, coverage: &Coverage) {
     let parts: Vec<String> = coverage
         .unresolved
         .iter()
-        .map(|(reason, records)| format!("{} {reason}", human::count(*records)))
+        .map(|(reason, records)| {
+            format!("{} {}", human::count(*records), words::unresolved(reason))
+        })
         .collect();
-    let text = format!("records attributed to no rule: {}", parts.join(", "));
+    let text = format!("records credited to no rule: {}", parts.join(", "));
     page.hanging(2, 4, &Text::new().plain(&text));
 }
 

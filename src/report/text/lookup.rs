@@ -13,6 +13,8 @@ use crate::report::words;
 /// Where to find what a line mentions.
 pub(super) struct Lookup<'a> {
     names: BTreeMap<&'a SgId, &'a str>,
+    /// How many groups have the name: names are unique in a VPC, no further.
+    bearers: BTreeMap<&'a str, usize>,
     rules: BTreeMap<&'a SgRuleId, &'a RuleReport>,
 }
 
@@ -23,7 +25,12 @@ impl<'a> Lookup<'a> {
             .iter()
             .map(|group| (&group.group_id, group.group_name.as_str()));
         let rules = groups.iter().flat_map(|group| &group.rules);
+        let mut bearers = BTreeMap::new();
+        for group in groups {
+            *bearers.entry(group.group_name.as_str()).or_default() += 1;
+        }
         Lookup {
+            bearers,
             names: names.collect(),
             rules: rules.map(|rule| (&rule.rule_id, rule)).collect(),
         }
@@ -51,23 +58,32 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    /// The name, or the id where there is none: for a line that mentions the
-    /// group in passing.
+    /// The name, or the id where the name does not tell it: for a line that
+    /// mentions the group in passing.
     pub(super) fn short(&self, id: &SgId) -> Text {
-        match self.name(id) {
+        match self.telling_name(id) {
             Some(name) => Text::new().plain(name),
             None => Text::new().id(id.as_str()),
         }
+    }
+
+    /// A name that one group alone has.
+    fn telling_name(&self, id: &SgId) -> Option<&'a str> {
+        let alone = |name: &&str| self.bearers.get(name) == Some(&1);
+        self.name(id).filter(alone)
     }
 
     fn name(&self, id: &SgId) -> Option<&'a str> {
         self.names.get(id).copied().filter(|name| !name.is_empty())
     }
 
-    /// A peer in passing.
+    /// A peer in passing: `group web` where the name tells which.
     pub(super) fn short_peer(&self, peer: &Peer) -> Text {
         match peer {
-            Peer::SecurityGroup(group) => self.short(group),
+            Peer::SecurityGroup(group) => match self.telling_name(group) {
+                Some(name) => Text::new().plain("group ").plain(name),
+                None => Text::new().id(group.as_str()),
+            },
             Peer::Cidr(_) | Peer::PrefixList(_) => self.peer(peer),
         }
     }

@@ -1,8 +1,12 @@
-//! What is open wider than needed, and the rules that would do: as a diff of
-//! each group and direction, the largest openings first.
+//! What to change: the rules that would do, as a diff of each group and
+//! direction, the largest openings first.
+//!
+//! What the diff shows is not told again in words, and what holds for every
+//! proposal is told once.
 
 use std::cmp::Ordering;
 
+use crate::attribute::verdict::RuleStatus;
 use crate::model::SgRuleId;
 use crate::report::code::Code;
 use crate::report::document::Analysis;
@@ -22,12 +26,12 @@ use crate::tighten::plan::Applicability;
 use crate::tighten::plan::Decision;
 
 const PROPOSALS_SHOWN: usize = 6;
-const RULES_SHOWN: usize = 10;
+const RULES_SHOWN: usize = 8;
 /// Columns of the text under a proposal's first line.
 const BODY: usize = 9;
 
 /// The proposals to tighten.
-pub(super) fn wide(
+pub(super) fn changes(
     page: &mut Page,
     analysis: &Analysis,
     lookup: &Lookup<'_>,
@@ -42,12 +46,34 @@ pub(super) fn wide(
         return;
     }
     wide.sort_by(|a, b| largest_first(a, b));
-    page.heading("OPEN WIDER THAN NEEDED", "- today  + proposed  = stays");
+    page.heading("WHAT TO CHANGE", "- today  + proposed  = stays");
     let limit = options.limit(PROPOSALS_SHOWN);
-    for proposal in wide.iter().take(limit) {
-        write_proposal(page, proposal, lookup, options);
+    let shown = wide.get(..limit.min(wide.len())).unwrap_or_default();
+    let common = common_reasons(shown);
+    if !common.is_empty() {
+        page.hanging(
+            2,
+            4,
+            &Text::new().plain("for each: ").warn(&common.join("; ")),
+        );
+    }
+    for proposal in shown {
+        write_proposal(page, proposal, &common, lookup, options);
     }
     left_out(page, 2, wide.len(), limit, "proposals");
+}
+
+/// What is said of every one of several proposals.
+fn common_reasons<'a>(proposals: &[&'a ProposalReport]) -> Vec<&'a str> {
+    let [first, others @ ..] = proposals else {
+        return Vec::new();
+    };
+    if others.is_empty() {
+        return Vec::new();
+    }
+    let by_all = |reason: &&String| others.iter().all(|other| other.reasons.contains(reason));
+    let common = first.reasons.iter().filter(by_all);
+    common.map(String::as_str).collect()
 }
 
 /// Group directions that have too little evidence for a proposal.
@@ -75,10 +101,11 @@ fn closed(proposal: &ProposalReport) -> f64 {
 fn write_proposal(
     page: &mut Page,
     proposal: &ProposalReport,
+    common: &[&str],
     lookup: &Lookup<'_>,
     options: TextOptions,
 ) {
-    let head = Text::new().strong(Code::WideRule.id()).plain("  ");
+    let head = Text::new().strong(code(proposal, lookup).id()).plain("  ");
     let head = head.then(lookup.heading(&proposal.group_id));
     let head = head.plain(&format!("  {}  ", proposal.direction));
     page.hanging(2, BODY, &head.then(trust(proposal)));
@@ -87,16 +114,41 @@ fn write_proposal(
     if !proposal.keep.is_empty() {
         page.hanging(BODY, BODY + 2, &staying(proposal, options));
     }
-    let why: Vec<&str> = proposal
-        .reasons
-        .iter()
-        .take(options.limit(4))
-        .map(String::as_str)
-        .collect();
+    let why = own_reasons(proposal, common, options);
     if !why.is_empty() {
         let text = Text::new().dim("why: ").plain(&why.join("; "));
         page.hanging(BODY, BODY + 5, &text);
     }
+}
+
+/// What the proposal does away with first of all.
+fn code(proposal: &ProposalReport, lookup: &Lookup<'_>) -> Code {
+    if !proposal.rules.is_empty() {
+        return Code::WideRule;
+    }
+    let rule = proposal.remove.first().and_then(|id| lookup.rule(id));
+    rule.and_then(|rule| Code::of_status(rule.status))
+        .unwrap_or(Code::WideRule)
+}
+
+/// Reasons that neither hold for all nor say in words what the diff shows.
+fn own_reasons<'a>(
+    proposal: &'a ProposalReport,
+    common: &[&str],
+    options: TextOptions,
+) -> Vec<&'a str> {
+    let changed: Vec<String> = replaced(proposal)
+        .iter()
+        .chain(&proposal.remove)
+        .map(|id| format!("`{id}`"))
+        .collect();
+    let repeats = |reason: &&str| changed.iter().any(|id| reason.starts_with(id));
+    let reasons = proposal.reasons.iter().map(String::as_str);
+    reasons
+        .filter(|reason| !common.contains(reason))
+        .filter(|reason| options.full || !repeats(reason))
+        .take(options.limit(4))
+        .collect()
 }
 
 /// `= sgr-…, sgr-… and 3 more stay`.
@@ -121,12 +173,13 @@ fn trust(proposal: &ProposalReport) -> Text {
 /// `exposure 4.3 billion -> 3, 1.4 billion times less; quota 3 -> 2`.
 fn sizes(proposal: &ProposalReport) -> Text {
     let (before, after) = (&proposal.exposure_before, &proposal.exposure_after);
-    let text = Text::new().plain("exposure ");
-    let text = text.plain(&format!(
-        "{} -> {}",
-        human::volume(before),
-        human::volume(after)
-    ));
+    let volumes = if before == after {
+        "exposure unchanged".to_owned()
+    } else {
+        let (before, after) = (human::volume(before), human::volume(after));
+        format!("exposure {before} -> {after}")
+    };
+    let text = Text::new().plain(&volumes);
     let text = match human::reduction(before, after) {
         Some(reduction) => text.plain(", ").strong(&reduction),
         None => text,
@@ -158,13 +211,24 @@ fn write_diff(
     }
     let room = limit.saturating_sub(replaced.len());
     for id in proposal.remove.iter().take(room) {
-        old_line(page, id, lookup, "  remove");
+        old_line(page, id, lookup, removal(id, lookup));
     }
     left_out(page, BODY, gone, limit, "rules of today");
     for rule in proposal.rules.iter().take(limit) {
         new_line(page, proposal, rule, lookup);
     }
     left_out(page, BODY, proposal.rules.len(), limit, "proposed rules");
+}
+
+/// What is said behind a rule that goes without replacement.
+fn removal(id: &SgRuleId, lookup: &Lookup<'_>) -> &'static str {
+    match lookup.rule(id).map(|rule| rule.status) {
+        Some(RuleStatus::Unused) => "  remove: no use seen",
+        Some(RuleStatus::Redundant) => "  remove: redundant",
+        Some(RuleStatus::Shadowed) => "  remove: shadowed",
+        Some(RuleStatus::NoEffect) => "  remove: no effect",
+        Some(RuleStatus::Used | RuleStatus::Unobservable) | None => "  remove",
+    }
 }
 
 /// Rules that narrower ones stand in for, sorted.
@@ -189,7 +253,7 @@ fn old_line(page: &mut Page, id: &SgRuleId, lookup: &Lookup<'_>, note: &str) {
         Some(rule) => {
             let text = text.id(&lookup::service(rule)).pad_to(PEER);
             let text = text.plain(words::toward(rule.direction)).plain(" ");
-            text.then(lookup.peer(&rule.peer))
+            text.then(lookup.short_peer(&rule.peer))
                 .plain("  ")
                 .id(id.as_str())
         }

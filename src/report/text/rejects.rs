@@ -142,16 +142,41 @@ fn write_problem(page: &mut Page, problem: &Problem<'_>, lookup: &Lookup<'_>) {
     let reject = problem.first;
     let head = Text::new().strong(Code::of_reject(reject).id()).plain("  ");
     page.hanging(2, BODY + 2, &head.then(flow(problem, lookup)));
-    let times = human::between(problem.first_seen, problem.last_seen);
-    let records = human::counted(problem.records, "record");
-    let cause = format!("{}; {records}, {times}", words::cause(reject.cause));
-    page.line(BODY, &Text::new().plain(&cause));
+    page.line(BODY, &Text::new().plain(explanation(reject)));
     if let Some(text) = nearest(reject, lookup) {
         page.hanging(BODY, BODY + 2, &text);
     }
-    if !reject.text.is_empty() {
-        page.line(BODY, &Text::new().plain(&reject.text));
+    let times = human::between(problem.first_seen, problem.last_seen);
+    let records = human::counted(problem.records, "record");
+    page.line(BODY, &Text::new().dim(&format!("{records}, {times}")));
+}
+
+/// Words with which the explanation's predicate begins.
+const PREDICATES: [&str; 4] = ["denied", "dropped by", "not explained by", "arrived after"];
+
+/// The explanation without its subject, which stands in the line above.
+fn explanation(reject: &RejectReport) -> &str {
+    let text = reject.text.as_str();
+    if text.is_empty() {
+        return words::cause(reject.cause);
     }
+    let subject = PREDICATES
+        .iter()
+        .filter_map(|predicate| text.find(&format!(" {predicate}")))
+        .min();
+    subject
+        .and_then(|at| text.get(at + 1..))
+        .filter(|_| is_subject(text, reject))
+        .unwrap_or(text)
+}
+
+/// Whether the text opens with the flow, as the line above spells it. A later
+/// packet says so, and keeps its subject.
+fn is_subject(text: &str, reject: &RejectReport) -> bool {
+    ["request ", "reply "]
+        .iter()
+        .any(|role| text.starts_with(role))
+        && text.contains(&reject.peer)
 }
 
 /// ` (+3 interfaces)`, where there are more than the one that is shown.
@@ -165,9 +190,13 @@ fn more(all: usize, noun: &str) -> String {
 /// `eni-…  ingress tcp/5432 from 10.0.2.20 (app)`.
 fn flow(problem: &Problem<'_>, lookup: &Lookup<'_>) -> Text {
     let reject = problem.first;
-    let reply = if reject.reply { "reply to " } else { "" };
+    let reply = if reject.reply { "reply of " } else { "" };
     let direction = format!("  {} {reply}", reject.direction);
     let text = Text::new().id(reject.interface_id.as_str());
+    let text = match reject.group_ids.first() {
+        None => text,
+        Some(group) => text.plain(" (").then(lookup.short(group)).plain(")"),
+    };
     let text = text.dim(&more(problem.interfaces.len(), "interface"));
     let text = text.plain(&direction).id(&service(reject)).plain(" ");
     let text = text.plain(words::toward(reject.direction)).plain(" ");

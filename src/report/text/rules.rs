@@ -1,6 +1,8 @@
 //! Sections about rules: unused, redundant, shadowed, without effect, and
 //! those of which nothing can be told.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::attribute::verdict::Confidence;
@@ -16,20 +18,29 @@ use crate::report::page::Page;
 use crate::report::page::Text;
 use crate::report::text::TextOptions;
 use crate::report::text::left_out;
+use crate::report::text::lookup;
 use crate::report::text::lookup::Lookup;
 use crate::report::text::proposals;
 use crate::report::text::section::Section;
 use crate::report::text::section::group_label;
 use crate::report::text::section::ids;
+use crate::report::text::section::name;
 use crate::report::words;
 
 const UNUSED_SHOWN: usize = 16;
 const OTHERS_SHOWN: usize = 8;
 const REASONS_SHOWN: usize = 4;
 
-/// Rules that nothing passed through, the strongest claims first.
-pub(super) fn unused(page: &mut Page, analysis: &Analysis, options: TextOptions) {
-    let section = Section::new(analysis, RuleStatus::Unused).strongest_first();
+/// Rules that nothing passed through, the strongest claims first. Where too
+/// little was seen for any claim (U0), [`in_doubt`] says so instead.
+pub(super) fn unused(
+    page: &mut Page,
+    analysis: &Analysis,
+    lookup: &Lookup<'_>,
+    options: TextOptions,
+) {
+    let section = Section::filtered(analysis, lookup, RuleStatus::Unused, is_claimed);
+    let section = section.strongest_first();
     if section.groups().is_empty() {
         return;
     }
@@ -42,12 +53,16 @@ pub(super) fn unused(page: &mut Page, analysis: &Analysis, options: TextOptions)
     });
 }
 
+/// Whether the logs say enough of an unused rule to call it that.
+fn is_claimed(rule: &RuleReport) -> bool {
+    rule.tier.is_some_and(|tier| tier > Tier::U0)
+}
+
 fn claim(tier: Tier) -> Text {
     let words = format!("{} ({tier:?})", words::tier(tier));
     match tier {
         Tier::U3 | Tier::U4 => Text::new().strong(&words),
-        Tier::U0 => Text::new().warn(&words),
-        Tier::U1 | Tier::U2 => Text::new().plain(&words),
+        Tier::U0 | Tier::U1 | Tier::U2 => Text::new().plain(&words),
     }
 }
 
@@ -79,7 +94,7 @@ pub(super) fn redundant(
     lookup: &Lookup<'_>,
     options: TextOptions,
 ) {
-    let section = Section::new(analysis, RuleStatus::Redundant);
+    let section = Section::new(analysis, lookup, RuleStatus::Redundant);
     if section.groups().is_empty() {
         return;
     }
@@ -115,8 +130,13 @@ fn leans_on(other: &SgRuleId, rule: &RuleReport, lookup: &Lookup<'_>) -> bool {
 }
 
 /// Rules that stronger rules decide wholly.
-pub(super) fn shadowed(page: &mut Page, analysis: &Analysis, options: TextOptions) {
-    let section = Section::new(analysis, RuleStatus::Shadowed);
+pub(super) fn shadowed(
+    page: &mut Page,
+    analysis: &Analysis,
+    lookup: &Lookup<'_>,
+    options: TextOptions,
+) {
+    let section = Section::new(analysis, lookup, RuleStatus::Shadowed);
     if section.groups().is_empty() {
         return;
     }
@@ -129,8 +149,13 @@ pub(super) fn shadowed(page: &mut Page, analysis: &Analysis, options: TextOption
 }
 
 /// Rules for traffic that groups never filter.
-pub(super) fn no_effect(page: &mut Page, analysis: &Analysis, options: TextOptions) {
-    let section = Section::new(analysis, RuleStatus::NoEffect);
+pub(super) fn no_effect(
+    page: &mut Page,
+    analysis: &Analysis,
+    lookup: &Lookup<'_>,
+    options: TextOptions,
+) {
+    let section = Section::new(analysis, lookup, RuleStatus::NoEffect);
     if section.groups().is_empty() {
         return;
     }
@@ -143,17 +168,27 @@ pub(super) fn no_effect(page: &mut Page, analysis: &Analysis, options: TextOptio
     });
 }
 
-/// Rules of which nothing can be told, a line a group, and used rules that
-/// rest on doubtful connections alone.
-pub(super) fn in_doubt(page: &mut Page, analysis: &Analysis, options: TextOptions) {
-    let section = Section::new(analysis, RuleStatus::Unobservable);
+/// Rules of which nothing can be told: those that saw nothing while too little
+/// was watched, those that could not be seen, a line a group, and used rules
+/// that rest on doubtful connections alone.
+pub(super) fn in_doubt(
+    page: &mut Page,
+    analysis: &Analysis,
+    lookup: &Lookup<'_>,
+    options: TextOptions,
+) {
+    let section = Section::new(analysis, lookup, RuleStatus::Unobservable);
+    let undecided = undecided(analysis);
     let doubtful: Vec<SgRuleId> = doubtful(analysis);
     let refused = proposals::insufficient(analysis);
-    if section.groups().is_empty() && doubtful.is_empty() && refused == 0 {
+    if section.groups().is_empty() && undecided.is_empty() && doubtful.is_empty() && refused == 0 {
         return;
     }
     page.heading("IN DOUBT", "nothing is claimed of these");
     let limit = options.limit(OTHERS_SHOWN);
+    for (why, rules) in &undecided {
+        write_undecided(page, why, rules, lookup, limit);
+    }
     for (group, rules) in section.groups().iter().take(limit) {
         page.hanging(2, 9, &unobservable(group, rules));
     }
@@ -169,16 +204,78 @@ pub(super) fn in_doubt(page: &mut Page, analysis: &Analysis, options: TextOption
     }
 }
 
+/// A rule with its group.
+type Placed<'a> = (&'a GroupReport, &'a RuleReport);
+
+/// Unused rules without a claim by what the claim lacks, most rules first.
+fn undecided(analysis: &Analysis) -> Vec<(&str, Vec<Placed<'_>>)> {
+    let mut by_lack: BTreeMap<&str, Vec<Placed<'_>>> = BTreeMap::new();
+    for group in &analysis.security_groups {
+        for rule in &group.rules {
+            if rule.status == RuleStatus::Unused && !is_claimed(rule) {
+                let lack = rule.reasons.last().map_or("", String::as_str);
+                by_lack.entry(lack).or_default().push((group, rule));
+            }
+        }
+    }
+    let mut undecided: Vec<_> = by_lack.into_iter().collect();
+    undecided.sort_by_key(|(_, rules)| Reverse(rules.len()));
+    undecided
+}
+
+fn write_undecided(
+    page: &mut Page,
+    why: &str,
+    rules: &[Placed<'_>],
+    lookup: &Lookup<'_>,
+    limit: usize,
+) {
+    let number = u64::try_from(rules.len()).unwrap_or(u64::MAX);
+    let text = Text::new().strong(Code::UnusedRule.id()).plain("  ");
+    let text = text.plain(&human::counted(number, "rule"));
+    let text = text.plain(" without a connection, but cannot tell (U0): ");
+    page.hanging(2, 9, &text.plain(why));
+    for (group, rule) in rules.iter().take(limit) {
+        let text = Text::new().id(rule.rule_id.as_str()).plain("  ");
+        let text = text
+            .then(name(group))
+            .plain(&format!(": {} ", rule.direction));
+        let text = text.id(&lookup::service(rule)).plain(" ");
+        let text = text.plain(words::toward(rule.direction)).plain(" ");
+        page.hanging(9, 11, &text.then(lookup.short_peer(&rule.peer)));
+    }
+    left_out(page, 9, rules.len(), limit, "rules");
+}
+
 fn unobservable(group: &GroupReport, rules: &[&RuleReport]) -> Text {
     let number = u64::try_from(rules.len()).unwrap_or(u64::MAX);
     let why = match (group.interfaces, group.interfaces_logged) {
         (0, _) => "on no interface".to_owned(),
         (all, 0) => format!("none of its {} logged", human::counted(all, "interface")),
-        (_, _) => "no usable record of its interfaces".to_owned(),
+        (_, _) => said_of(rules),
     };
     let text = Text::new().strong(Code::UnobservableRule.id()).plain("  ");
     let text = text.then(group_label(group));
-    text.plain(&format!("  {}, {why}", human::counted(number, "rule")))
+    let text = text.plain(&format!("  {}", human::counted(number, "rule")));
+    let text = match group.interfaces_logged {
+        0 => text,
+        _ => text.plain(" (").then(ids(&ids_of(rules), 3)).plain(")"),
+    };
+    text.plain(&format!(", {why}"))
+}
+
+fn ids_of(rules: &[&RuleReport]) -> Vec<SgRuleId> {
+    rules.iter().map(|rule| rule.rule_id.clone()).collect()
+}
+
+/// What the rules themselves say in the end, each sentence once.
+fn said_of(rules: &[&RuleReport]) -> String {
+    let reasons = rules.iter().filter_map(|rule| rule.reasons.last());
+    let reasons: BTreeSet<&str> = reasons.map(String::as_str).collect();
+    if reasons.is_empty() {
+        return "no usable record of its interfaces".to_owned();
+    }
+    reasons.into_iter().collect::<Vec<_>>().join("; ")
 }
 
 fn doubtful(analysis: &Analysis) -> Vec<SgRuleId> {

@@ -16,6 +16,7 @@ use crate::report::page::Page;
 use crate::report::page::Text;
 use crate::report::text::left_out;
 use crate::report::text::lookup;
+use crate::report::text::lookup::Lookup;
 use crate::report::words;
 
 /// Columns that the text under a finding is set in: past its code.
@@ -24,19 +25,36 @@ const BODY: usize = 9;
 /// Rules of one status by group.
 pub(super) struct Section<'a> {
     status: RuleStatus,
+    lookup: &'a Lookup<'a>,
     /// Invariant: no list is empty.
     groups: Vec<(&'a GroupReport, Vec<&'a RuleReport>)>,
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn new(analysis: &'a Analysis, status: RuleStatus) -> Section<'a> {
+    pub(super) fn new(
+        analysis: &'a Analysis,
+        lookup: &'a Lookup<'a>,
+        status: RuleStatus,
+    ) -> Section<'a> {
+        Section::filtered(analysis, lookup, status, |_| true)
+    }
+
+    /// Only the rules of the status that a condition holds for.
+    pub(super) fn filtered(
+        analysis: &'a Analysis,
+        lookup: &'a Lookup<'a>,
+        status: RuleStatus,
+        keep: impl Fn(&RuleReport) -> bool,
+    ) -> Section<'a> {
         let of_group = |group: &'a GroupReport| {
-            let rules = group.rules.iter().filter(|rule| rule.status == status);
+            let rules = group.rules.iter();
+            let rules = rules.filter(|rule| rule.status == status && keep(rule));
             (group, rules.collect::<Vec<_>>())
         };
         let groups = analysis.security_groups.iter().map(of_group);
         Section {
             status,
+            lookup,
             groups: groups.filter(|(_, rules)| !rules.is_empty()).collect(),
         }
     }
@@ -108,7 +126,7 @@ impl<'a> Section<'a> {
     fn rule_line(&self, page: &mut Page, columns: &Columns, rule: &RuleReport) {
         let code = Code::of_status(self.status).map_or("", Code::id);
         let head = Text::new().strong(code).plain("  ");
-        page.hanging(2, BODY + 2, &head.then(columns.line(rule)));
+        page.hanging(2, BODY + 2, &head.then(columns.line(rule, self.lookup)));
     }
 
     fn columns(&self) -> Columns {
@@ -138,7 +156,8 @@ pub(super) fn group_label(group: &GroupReport) -> Text {
     text.plain("  ").strong(&group.group_name)
 }
 
-fn name(group: &GroupReport) -> Text {
+/// The name, or the id where there is none.
+pub(super) fn name(group: &GroupReport) -> Text {
     if group.group_name.is_empty() {
         return Text::new().id(group.group_id.as_str());
     }
@@ -189,7 +208,7 @@ impl Columns {
         self.service = self.service.max(service.min(Columns::SERVICE));
     }
 
-    fn line(&self, rule: &RuleReport) -> Text {
+    fn line(&self, rule: &RuleReport, lookup: &Lookup<'_>) -> Text {
         let direction = self.id + 2;
         let service = direction + Columns::DIRECTION + 2;
         let text = Text::new().id(rule.rule_id.as_str()).pad_to(direction);
@@ -197,7 +216,7 @@ impl Columns {
         let text = text.id(&lookup::service(rule));
         let text = text.pad_to(service + self.service + 2);
         let text = text.plain(words::toward(rule.direction)).plain(" ");
-        let text = text.id(&rule.peer.to_string()).then(effect(rule));
+        let text = text.then(lookup.short_peer(&rule.peer)).then(effect(rule));
         if rule.description.is_empty() {
             return text;
         }

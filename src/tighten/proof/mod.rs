@@ -77,7 +77,7 @@ pub fn check(group: &SecurityGroup, proposal: &Proposal, needs: &[Need]) -> Proo
     let today: Vec<&SgRule> = group.rules_of(proposal.direction).collect();
     let after = standing_after(&today, proposal);
     let by_id: BTreeMap<&SgRuleId, &SgRule> = today.iter().map(|rule| (&rule.id, *rule)).collect();
-    let old: Vec<(Transport, &Peer)> = today.iter().map(|r| (r.transport, &r.peer)).collect();
+    let old: Vec<Said<'_>> = today.iter().map(|r| (r.transport, &r.peer)).collect();
     let mut proof = Proof {
         widened: after
             .iter()
@@ -96,7 +96,7 @@ pub fn check(group: &SecurityGroup, proposal: &Proposal, needs: &[Need]) -> Proo
         };
         match flow.outcome(after.iter().copied()) {
             Outcome::Unexplained => proof.unexplained += 1,
-            Outcome::Passes(_) => proof.witnesses += 1,
+            Outcome::Passes => proof.witnesses += 1,
             Outcome::Breaks(broken) => proof.broken.push(broken),
         }
     }
@@ -106,7 +106,7 @@ pub fn check(group: &SecurityGroup, proposal: &Proposal, needs: &[Need]) -> Proo
 }
 
 /// The rules that a proposal leaves in force.
-fn standing_after<'a>(today: &[&'a SgRule], proposal: &'a Proposal) -> Vec<(Transport, &'a Peer)> {
+fn standing_after<'a>(today: &[&'a SgRule], proposal: &'a Proposal) -> Vec<Said<'a>> {
     let keep: BTreeSet<&SgRuleId> = proposal.keep.iter().collect();
     let kept = today.iter().filter(|rule| keep.contains(&rule.id));
     let kept = kept.map(|rule| (rule.transport, &rule.peer));
@@ -143,12 +143,11 @@ struct Flow<'a> {
 }
 
 /// What becomes of a flow.
-enum Outcome<'r> {
+enum Outcome {
     /// No rule of today covers any of it.
     Unexplained,
-    /// All that passes today still does; the first rule that lets some of it
-    /// through.
-    Passes(#[expect(dead_code, reason = "the witness itself is what makes the claim")] Said<'r>),
+    /// All that passes today still does: some rule was named for each part.
+    Passes,
     /// Some of it would no longer pass.
     Breaks(Broken),
 }
@@ -158,30 +157,28 @@ type Said<'r> = (Transport, &'r Peer);
 
 impl Flow<'_> {
     /// What the rules do to it.
-    fn outcome<'r>(&self, rules: impl Iterator<Item = Said<'r>>) -> Outcome<'r> {
+    fn outcome<'r>(&self, rules: impl Iterator<Item = Said<'r>>) -> Outcome {
         let mut left = self.passing_today();
         if left.is_empty() {
             return Outcome::Unexplained;
         }
-        let mut witness = None;
-        for rule in rules {
-            let own = Service::of(rule.0, self.protocol).filter(|_| self.admits(rule.1));
+        for (transport, peer) in rules {
+            let own = Service::of(transport, self.protocol).filter(|_| self.admits(peer));
             let Some(own) = own else { continue };
-            if left.iter().any(|(part, _)| part.common(own).is_some()) {
-                witness.get_or_insert(rule);
-                let cut =
-                    |(part, id): (Service, _)| part.without(own).map(|rest| Some((rest?, id)));
-                left = left.into_iter().flat_map(cut).flatten().collect();
-            }
+            let cut = |(part, id): (Service, _)| part.without(own).map(|rest| Some((rest?, id)));
+            left = left.into_iter().flat_map(cut).flatten().collect();
             if left.is_empty() {
-                break;
+                return Outcome::Passes;
             }
         }
-        match (left.first(), witness) {
-            (Some(&(part, id)), _) => Outcome::Breaks(self.broken(part, id)),
-            (None, Some(rule)) => Outcome::Passes(rule),
-            (None, None) => Outcome::Unexplained,
-        }
+        left.first().map_or(Outcome::Passes, |(part, id)| {
+            Outcome::Breaks(Broken {
+                protocol: self.protocol,
+                service: part.range(),
+                peer: self.peer,
+                rule_id: (*id).clone(),
+            })
+        })
     }
 
     /// The parts of its service that today's rules let through, with the rule.
@@ -195,15 +192,6 @@ impl Flow<'_> {
             .iter()
             .filter_map(|rule| Some((part(rule)?, &rule.id)))
             .collect()
-    }
-
-    fn broken(&self, part: Service, id: &SgRuleId) -> Broken {
-        Broken {
-            protocol: self.protocol,
-            service: part.range(),
-            peer: self.peer,
-            rule_id: id.clone(),
-        }
     }
 
     /// Whether a rule's peer is known to stand for the far side. A reference

@@ -90,7 +90,7 @@ impl<'a> After<'a> {
             .filter_map(|id| self.standing.get(&(*id, passed.direction)));
         match flow.outcome(standing.flatten().copied()) {
             Outcome::Unexplained => replay.unexplained += 1,
-            Outcome::Passes(_) => {
+            Outcome::Passes => {
                 replay.connections += 1;
                 replay.witnesses += 1;
             }
