@@ -24,6 +24,8 @@ pub enum Certainty {
     Medium,
     /// Wrong only where several things conspire.
     High,
+    /// No other reading fits the rules of the snapshot and what was watched.
+    Only,
     /// As sure as the records are.
     Certain,
 }
@@ -153,8 +155,8 @@ pub fn initiator(case: &Case<'_>, knowledge: &Knowledge) -> Initiator {
     }
     match (case.ingress_feasible, case.egress_feasible) {
         (false, false) => return Initiator::Unexplained,
-        (true, false) => return Initiator::Settled(Direction::Ingress, Certainty::High),
-        (false, true) => return Initiator::Settled(Direction::Egress, Certainty::High),
+        (true, false) => return Initiator::Settled(Direction::Ingress, Certainty::Only),
+        (false, true) => return Initiator::Settled(Direction::Egress, Certainty::Only),
         (true, true) => {}
     }
     one_way(case)
@@ -223,7 +225,7 @@ fn known_pair(case: &Case<'_>, knowledge: &Knowledge) -> Option<Initiator> {
 fn one_way(case: &Case<'_>) -> Option<Initiator> {
     let inward = case.conversation.inward.accepted.is_some();
     let outward = case.conversation.outward.accepted.is_some();
-    let settled = |direction| Some(Initiator::Settled(direction, Certainty::High));
+    let settled = |direction| Some(Initiator::Settled(direction, Certainty::Only));
     match (inward, outward) {
         (true, false) if case.full_coverage => settled(Direction::Ingress),
         (false, true) if case.full_coverage => settled(Direction::Egress),
@@ -389,11 +391,11 @@ mod tests {
         let settled = |feasible| ask(&conversation, feasible, &nothing);
         assert_eq!(
             settled((false, true)),
-            Initiator::Settled(Direction::Egress, Certainty::High)
+            Initiator::Settled(Direction::Egress, Certainty::Only)
         );
         assert_eq!(
             settled((true, false)),
-            Initiator::Settled(Direction::Ingress, Certainty::High)
+            Initiator::Settled(Direction::Ingress, Certainty::Only)
         );
         assert_eq!(settled((false, false)), Initiator::Unexplained);
     }
@@ -450,7 +452,7 @@ mod tests {
         let answer = ask(&conversation, BOTH, &Knowledge::default());
         assert_eq!(
             answer,
-            Initiator::Settled(Direction::Ingress, Certainty::High)
+            Initiator::Settled(Direction::Ingress, Certainty::Only)
         );
     }
 

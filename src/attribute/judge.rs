@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::attribute::conversation;
 use crate::attribute::conversation::Conversation;
+use crate::attribute::conversation::ConversationKey;
 use crate::attribute::cover;
 use crate::attribute::cover::Candidate;
 use crate::attribute::cover::Covering;
@@ -19,6 +20,7 @@ use crate::attribute::noise;
 use crate::attribute::rejects;
 use crate::attribute::rejects::RejectFinding;
 use crate::attribute::scene::Scene;
+use crate::attribute::table::RuleIndex;
 use crate::attribute::table::RuleTable;
 use crate::attribute::usage::Uses;
 use crate::evidence::coverage::HourSet;
@@ -26,11 +28,14 @@ use crate::evidence::interface::InterfaceEvidence;
 use crate::model::Direction;
 use crate::model::Eni;
 use crate::model::EniId;
+use crate::model::Peer;
 use crate::model::TcpFlags;
 use crate::net::Span;
 
 /// Seconds by which a record's times may lag its packets.
 const LAG: i64 = 60;
+/// Longest time that an idle TCP connection stays tracked, in seconds.
+const LONGEST_IDLE: i64 = 432_000;
 /// Longest aggregation interval in seconds.
 const LONGEST_INTERVAL: i64 = 600;
 
@@ -49,6 +54,8 @@ pub enum Unresolved {
     Incomplete,
     /// Let through, and no rule of the time explains it.
     UnexplainedAccept,
+    /// Let through as the rest of a connection whose rule is gone since.
+    OutlivedItsRule,
     /// Either end may have opened it.
     AmbiguousInitiator,
     /// No interface id.
@@ -68,6 +75,7 @@ impl Unresolved {
             Unresolved::Efa => "efa",
             Unresolved::Incomplete => "incomplete_record",
             Unresolved::UnexplainedAccept => "unexplained_accept",
+            Unresolved::OutlivedItsRule => "outlived_its_rule",
             Unresolved::AmbiguousInitiator => "ambiguous_initiator",
             Unresolved::NoInterface => "no_interface_id",
             Unresolved::NoTime => "no_time",
@@ -141,16 +149,20 @@ pub fn judge<'a>(
     findings.note(Unresolved::Incomplete, evidence.incomplete_records);
     let (conversations, undirected) = conversation::conversations(evidence, eni);
     findings.note(Unresolved::UnknownDirection, undirected.records);
-    let case = |conversation| Case {
+    findings
+        .uses
+        .efa(self_references(eni, bench.table), evidence.efa_records);
+    let case = |index: usize, conversation| Case {
         interface_id,
         conversation,
+        before: before(&conversations, index, candidates),
         candidates: candidates(conversation.key.era),
         lost: &evidence.lost,
         bench,
     };
     let mut noise = Vec::new();
     for (index, conversation) in conversations.iter().enumerate() {
-        let case = case(conversation);
+        let case = case(index, conversation);
         let initiator = case.initiator();
         case.judge_accepted(initiator, &mut findings);
         rejects::explain(&case, initiator, index, &mut findings.rejects, &mut noise);
@@ -161,7 +173,7 @@ pub fn judge<'a>(
     }
     for one in &noise {
         if let Some(conversation) = conversations.get(one.conversation) {
-            let case = case(conversation);
+            let case = case(one.conversation, conversation);
             rejects::explain_noise(
                 &case,
                 case.initiator(),
@@ -173,6 +185,49 @@ pub fn judge<'a>(
     findings
 }
 
+/// Rules by which the groups of an interface refer to themselves.
+fn self_references(eni: &Eni, table: &RuleTable<'_>) -> impl Iterator<Item = RuleIndex> {
+    table.iter().filter_map(|(index, group, rule)| {
+        let to_itself = rule.peer == Peer::SecurityGroup(group.id.clone());
+        (to_itself && eni.groups.contains(&group.id)).then_some(index)
+    })
+}
+
+/// The same conversation in the latest era before in which it passed.
+/// Conversations are sorted by key, era last.
+fn before<'c, 'a>(
+    conversations: &'c [Conversation],
+    index: usize,
+    candidates: &dyn Fn(u16) -> Vec<Candidate<'a>>,
+) -> Option<Before<'c, 'a>> {
+    let own = conversations.get(index)?.key;
+    let same = |one: &&Conversation| {
+        ConversationKey {
+            era: own.era,
+            ..one.key
+        } == own
+    };
+    let earlier = conversations
+        .get(..index)?
+        .iter()
+        .rev()
+        .take_while(same)
+        .find(|one| one.accepted())?;
+    Some(Before {
+        conversation: earlier,
+        candidates: candidates(earlier.key.era),
+    })
+}
+
+/// A conversation in an earlier era, with the snapshots of that time.
+#[derive(Debug)]
+pub struct Before<'c, 'a> {
+    /// What passed then.
+    pub conversation: &'c Conversation,
+    /// What may have been in force.
+    pub candidates: Vec<Candidate<'a>>,
+}
+
 /// One conversation with all that is needed to judge it.
 #[derive(Debug)]
 pub struct Case<'c, 'a> {
@@ -180,6 +235,8 @@ pub struct Case<'c, 'a> {
     pub interface_id: EniId,
     /// The conversation.
     pub conversation: &'c Conversation,
+    /// The same conversation earlier, if it passed then.
+    pub before: Option<Before<'c, 'a>>,
     /// Snapshots that may have been in force, the time's own first.
     pub candidates: Vec<Candidate<'a>>,
     /// Hours in which records were lost.
@@ -324,6 +381,9 @@ impl Case<'_, '_> {
         match initiator {
             Initiator::Settled(direction, certainty) if certainty >= self.bench.min_certainty => {
                 self.settle(direction, findings, records);
+                if certainty == Certainty::High {
+                    findings.uses.unlikely(&self.covering(direction.reverse()));
+                }
             }
             Initiator::Settled(..) | Initiator::Ambiguous(_) => self.both_ways(findings, records),
             Initiator::Unexplained => self.unexplained(findings, records),
@@ -335,6 +395,9 @@ impl Case<'_, '_> {
         let request = self.conversation.half(direction).accepted;
         if let Some(request) = request {
             let covering = self.covering(direction);
+            if !covering.explains() && self.outlived_its_rule(direction) {
+                return findings.note(Unresolved::OutlivedItsRule, records);
+            }
             if !covering.explains() {
                 return self.unexplained(findings, records);
             }
@@ -342,6 +405,25 @@ impl Case<'_, '_> {
             return self.need(direction, &covering, request.records, false, findings);
         }
         self.settle_reply_only(direction, findings, records);
+    }
+
+    /// Whether rules of an earlier time let the same conversation through: a
+    /// tracked connection lives on when its rule is gone, up to five days
+    /// (EC2 user guide, "Connection tracking"). It is no need of today's rules.
+    fn outlived_its_rule(&self, direction: Direction) -> bool {
+        let Some(before) = &self.before else {
+            return false;
+        };
+        let last = before.conversation.cells().map(|cell| cell.last).max();
+        let first = self.conversation.cells().map(|cell| cell.first).min();
+        let in_time = last
+            .zip(first)
+            .is_some_and(|(last, first)| first.0 - last.0 <= LONGEST_IDLE);
+        let reading = self.reading(direction);
+        let explained = |reading: Reading| {
+            cover::covering(&reading, &before.candidates, self.bench.table).explains()
+        };
+        in_time && reading.is_some_and(explained)
     }
 
     /// Test 3b: replies without a request on this interface. Either the

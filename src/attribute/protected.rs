@@ -17,13 +17,27 @@ const BREAK_GLASS_PORTS: [u16; 2] = [22, 3389];
 /// Words in tags that name a standby.
 const STANDBY_WORDS: [&str; 5] = ["dr", "failover", "standby", "disaster-recovery", "passive"];
 
+/// Why a rule is kept whole even where it was used, if it is: who sends what it
+/// admits cannot be foreseen. A sentence without its subject.
+#[must_use]
+pub fn whole(rule: &SgRule, group: &SecurityGroup, scene: &Scene<'_>) -> Option<&'static str> {
+    if is_path_mtu(rule.transport) {
+        return Some(PATH_MTU);
+    }
+    let to_itself = rule.peer == Peer::SecurityGroup(group.id.clone());
+    (to_itself && on_efa(group, scene)).then_some(EFA)
+}
+
+const PATH_MTU: &str =
+    "is protected: path MTU discovery or neighbour discovery needs it though nothing may be seen";
+const EFA: &str =
+    "is protected: EFA traffic needs the group's reference to itself and is not logged";
+
 /// Why a rule is protected, if it is: a sentence without its subject.
 #[must_use]
 pub fn protected(rule: &SgRule, group: &SecurityGroup, scene: &Scene<'_>) -> Option<&'static str> {
     if is_path_mtu(rule.transport) {
-        return Some(
-            "is protected: path MTU discovery or neighbour discovery needs it though nothing may be seen",
-        );
+        return Some(PATH_MTU);
     }
     if is_port(rule.transport, &FAILOVER_PORTS) {
         return Some("is protected: it is a cluster's failover port");
@@ -46,9 +60,7 @@ fn protected_peer(peer: &Peer, group: &SecurityGroup, scene: &Scene<'_>) -> Opti
         Peer::SecurityGroup(label) if scene.on_balancer(label) => {
             Some("is protected: it refers to a Network Load Balancer's group")
         }
-        Peer::SecurityGroup(label) if *label == group.id && on_efa(group, scene) => Some(
-            "is protected: EFA traffic needs the group's reference to itself and is not logged",
-        ),
+        Peer::SecurityGroup(label) if *label == group.id && on_efa(group, scene) => Some(EFA),
         Peer::PrefixList(list) => {
             let managed = scene
                 .snapshot

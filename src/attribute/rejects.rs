@@ -22,6 +22,7 @@ use crate::attribute::matching::Fit;
 use crate::attribute::nearest;
 use crate::attribute::noise::Noise;
 use crate::attribute::scene::PeerFacts;
+use crate::attribute::verdict::Miss;
 use crate::attribute::verdict::NearestRule;
 use crate::attribute::verdict::RejectCause;
 use crate::attribute::verdict::RejectVerdict;
@@ -29,7 +30,10 @@ use crate::evidence::cell::Cell;
 use crate::model::AclId;
 use crate::model::Direction;
 use crate::model::EniId;
+use crate::model::Peer;
+use crate::model::SecurityGroup;
 use crate::model::SgId;
+use crate::model::SgRule;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
 use crate::net::cidr::host_net;
@@ -176,6 +180,9 @@ enum Role {
 enum GroupSays {
     /// Some rule lets all of it through, or it answers a tracked connection.
     Allow,
+    /// Only a reference to a group lets it through: and that matches nothing
+    /// that comes through a middlebox between subnets.
+    AllowByReference,
     /// No rule lets any of it through.
     Deny,
     /// It depends on what the record does not tell.
@@ -219,7 +226,7 @@ impl<'c, 'a> Subject<'c, 'a> {
         rejected: Cell,
         initiator: Initiator,
     ) -> Subject<'c, 'a> {
-        let (role, followed, opened) = role(case.conversation, direction, &rejected, initiator);
+        let (role, followed, opened) = role(case, direction, &rejected, initiator);
         let peer = candidate
             .scene
             .peer(case.conversation.key.peer, candidate.eni);
@@ -345,6 +352,7 @@ impl<'c, 'a> Subject<'c, 'a> {
         let fits = matching::covering(self.candidate.eni, &ask, self.candidate.scene);
         let (_, unknown_group) = matching::groups_of(self.candidate.eni, self.candidate.scene);
         match fits.iter().map(|(_, _, fit)| *fit).max() {
+            Some(Fit::Whole) if by_reference_only(&fits) => GroupSays::AllowByReference,
             Some(Fit::Whole) => GroupSays::Allow,
             Some(Fit::Part | Fit::Possible) => GroupSays::Open,
             Some(Fit::None) | None if unknown_group => GroupSays::Open,
@@ -386,17 +394,21 @@ impl<'c, 'a> Subject<'c, 'a> {
                 GroupSays::Deny,
                 AclSays::NotAsked | AclSays::Allow | AclSays::Open | AclSays::Unknown,
             ) => RejectCause::SecurityGroup,
-            // Something denied it, and the ACL certainly did not.
+            // Something denied it, and the ACL certainly did not. A reference
+            // fails only across a boundary.
             (GroupSays::Open, AclSays::NotAsked | AclSays::Allow)
+            | (GroupSays::AllowByReference, AclSays::Allow)
                 if self.role == Role::Request && !self.followed =>
             {
                 RejectCause::SecurityGroup
             }
-            (GroupSays::Allow | GroupSays::Open, AclSays::Deny(..)) => RejectCause::NetworkAcl,
+            (_, AclSays::Deny(..)) => RejectCause::NetworkAcl,
             (GroupSays::Allow, AclSays::Open) if self.role == Role::Reply || !self.followed => {
                 RejectCause::NetworkAcl
             }
-            (GroupSays::Allow | GroupSays::Open, _) => RejectCause::Unexplained,
+            (GroupSays::Allow | GroupSays::AllowByReference | GroupSays::Open, _) => {
+                RejectCause::Unexplained
+            }
         }
     }
 
@@ -410,12 +422,31 @@ impl<'c, 'a> Subject<'c, 'a> {
                     services: &reading.services,
                     peer: &self.peer,
                 };
-                nearest::nearest(self.candidate.eni, &ask, self.candidate.scene)
+                let mut found = self.references(&ask);
+                found.extend(nearest::nearest(
+                    self.candidate.eni,
+                    &ask,
+                    self.candidate.scene,
+                ));
+                found
             }
             RejectCause::NetworkAcl | RejectCause::BlockPublicAccess | RejectCause::Unexplained => {
                 Vec::new()
             }
         }
+    }
+
+    /// References that name the peer's group and did not match all the same.
+    fn references(&self, ask: &Ask<'_>) -> Vec<NearestRule> {
+        let fits = matching::covering(self.candidate.eni, ask, self.candidate.scene);
+        let whole = fits.iter().filter(|(_, _, fit)| *fit == Fit::Whole);
+        let misses = vec![Miss::Peer];
+        whole
+            .map(|(_, rule, _)| NearestRule {
+                rule_id: rule.id.clone(),
+                misses: misses.clone(),
+            })
+            .collect()
     }
 
     fn judged(
@@ -468,6 +499,9 @@ impl<'c, 'a> Subject<'c, 'a> {
                 "{what} denied by the interface's groups: the network ACL allows it, and the {} rules allow only part of what it may have been",
                 self.direction
             ),
+            GroupSays::AllowByReference => format!(
+                "{what} denied by the interface's groups although a rule names the peer's group: a reference matches nothing that comes through a middlebox between subnets, nor a peer that did not carry the group then"
+            ),
             GroupSays::Allow | GroupSays::Deny => {
                 format!(
                     "{what} denied: no {} rule of the interface's groups allows it",
@@ -476,7 +510,7 @@ impl<'c, 'a> Subject<'c, 'a> {
             }
         };
         if self.followed {
-            text.push_str("; it was let through before, so a rule changed or tracking ended");
+            text.push_str(&self.what_changed());
         }
         match acl {
             AclSays::Unknown => {
@@ -486,6 +520,50 @@ impl<'c, 'a> Subject<'c, 'a> {
             AclSays::NotAsked | AclSays::Allow | AclSays::Deny(..) => {}
         }
         text
+    }
+
+    /// Why what passed before is denied now, as far as the snapshots tell.
+    fn what_changed(&self) -> String {
+        let Some(before) = &self.case.before else {
+            return "; it was let through before, so a rule changed or tracking ended".to_owned();
+        };
+        let time = |candidate: Option<&Candidate<'_>>| {
+            let captured = candidate.and_then(|candidate| candidate.scene.snapshot.captured_at);
+            captured.map_or_else(|| "an unknown time".to_owned(), |time| time.to_string())
+        };
+        let (from, to) = (time(before.candidates.first()), time(Some(&self.candidate)));
+        let change =
+            format!("; it was let through before, and the rules changed between {from} and {to}");
+        if before
+            .candidates
+            .iter()
+            .any(|candidate| self.was_untracked(candidate))
+        {
+            return format!(
+                "{change}: it was untracked (open to all addresses, all ports the other way), so the change cut it at once"
+            );
+        }
+        change
+    }
+
+    /// Whether connections like this were untracked: a rule for all addresses
+    /// let them through and one for all addresses and ports let replies back
+    /// (EC2 user guide, "Connection tracking").
+    fn was_untracked(&self, candidate: &Candidate<'_>) -> bool {
+        let protocol = self.case.conversation.key.protocol;
+        let groups = matching::groups_of(candidate.eni, candidate.scene).0;
+        let open = |direction, service: PortRange| {
+            let mut rules = groups.iter().flat_map(|group| group.rules_of(direction));
+            rules.any(|rule| {
+                let all = matches!(&rule.peer, Peer::Cidr(net) if net.prefix_len() == 0 && net.contains(&self.peer.address));
+                all && rule.transport.has_protocol(protocol) && rule.transport.service().covers(service)
+            })
+        };
+        let opened = self.opened;
+        let service = self.case.conversation.services(opened);
+        protocol.has_ports()
+            && service.iter().all(|service| open(opened, *service))
+            && open(opened.reverse(), PortRange::ALL)
     }
 
     fn acl_text(&self, what: &str, group: GroupSays, acl: &AclSays) -> String {
@@ -502,7 +580,7 @@ impl<'c, 'a> Subject<'c, 'a> {
                 )
             }
             (_, GroupSays::Open) => format!("{what} denied by {name}; the groups may deny it too"),
-            (_, GroupSays::Allow | GroupSays::Deny) => {
+            (_, GroupSays::Allow | GroupSays::AllowByReference | GroupSays::Deny) => {
                 format!("{what} denied by {name}; the groups allow it")
             }
         }
@@ -547,7 +625,7 @@ impl<'c, 'a> Subject<'c, 'a> {
     fn triage(&self) -> RejectVerdict {
         let inside =
             !self.peer.owners.is_empty() || self.peer.lost_owner || is_private(self.peer.address);
-        let spoke = self.case.conversation.accepted();
+        let spoke = self.case.conversation.accepted() || self.case.before.is_some();
         match (inside || spoke, self.role, self.direction) {
             (true, ..) => RejectVerdict::Misconfiguration,
             (false, Role::Request, Direction::Ingress) => RejectVerdict::Noise,
@@ -576,11 +654,12 @@ fn acl_name(acl: &AclSays) -> String {
 /// Whether rejected packets asked or answered, whether others like them were
 /// let through before, and the direction of the connection they belong to.
 fn role(
-    conversation: &Conversation,
+    case: &Case<'_, '_>,
     direction: Direction,
     rejected: &Cell,
     initiator: Initiator,
 ) -> (Role, bool, Direction) {
+    let conversation = case.conversation;
     let keyed = conversation.key.server.direction();
     if rejected.requests > 0 {
         return (Role::Request, false, keyed);
@@ -588,35 +667,61 @@ fn role(
     if rejected.answers > 0 {
         return (Role::Reply, false, keyed);
     }
+    let before = case.before.as_ref().map(|before| before.conversation);
+    let flags_decide = [Some(conversation), before]
+        .into_iter()
+        .flatten()
+        .any(Conversation::flags_decide);
     let opened = match initiator {
-        _ if conversation.flags_decide() => keyed,
+        _ if flags_decide => keyed,
         Initiator::Settled(opened, _) if conversation.accepted() => opened,
         Initiator::Settled(..) | Initiator::Ambiguous(_) | Initiator::Unexplained => {
-            opened_by_rejects(conversation, direction)
+            opened_by_rejects(case, direction)
         }
     };
-    let came_before = conversation
-        .half(direction)
-        .accepted
-        .is_some_and(|cell| cell.first <= rejected.first);
+    let followed = passed(case, direction, rejected);
     let role = if opened == direction {
         Role::Request
     } else {
         Role::Reply
     };
-    (role, came_before, opened)
+    (role, followed, opened)
+}
+
+/// Whether packets of a direction were let through before these were not, in
+/// this era or an earlier one.
+fn passed(case: &Case<'_, '_>, direction: Direction, rejected: &Cell) -> bool {
+    let before = case.before.as_ref().map(|before| before.conversation);
+    let halves = [Some(case.conversation), before]
+        .into_iter()
+        .flatten()
+        .map(|one| one.half(direction));
+    halves
+        .filter_map(|half| half.accepted)
+        .any(|cell| cell.first <= rejected.first)
 }
 
 /// Who opened, told by what was let through: a rejected half whose opposite
 /// was accepted is a reply; a lone one is taken in its own direction.
-fn opened_by_rejects(conversation: &Conversation, direction: Direction) -> Direction {
-    let opposite = conversation.half(direction.reverse()).accepted.is_some();
-    let own = conversation.half(direction).accepted.is_some();
-    if opposite && !own {
+fn opened_by_rejects(case: &Case<'_, '_>, direction: Direction) -> Direction {
+    let before = case.before.as_ref().map(|before| before.conversation);
+    let accepted = |direction| {
+        let both = [Some(case.conversation), before];
+        both.into_iter()
+            .flatten()
+            .any(|one| one.half(direction).accepted.is_some())
+    };
+    if accepted(direction.reverse()) && !accepted(direction) {
         direction.reverse()
     } else {
         direction
     }
+}
+
+/// Whether references to groups are all that lets it through.
+fn by_reference_only(fits: &[(&SecurityGroup, &SgRule, Fit)]) -> bool {
+    let mut whole = fits.iter().filter(|(_, _, fit)| *fit == Fit::Whole);
+    whole.all(|(_, rule, _)| matches!(rule.peer, Peer::SecurityGroup(_)))
 }
 
 /// Private addresses (RFC 1918, RFC 4193) and carrier-grade ones (RFC 6598).

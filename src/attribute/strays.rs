@@ -28,8 +28,9 @@ struct Kind {
     addresses: [IpAddr; 2],
 }
 
-/// Strays by the subnet that one of their addresses lies in; `None` where no
-/// subnet of the snapshot holds either.
+/// Strays by the subnet that one of their addresses lies in; `None` where the
+/// snapshot names no subnets. Beside subnets that it names, a stray elsewhere is
+/// of another VPC and no concern of its groups.
 #[derive(Debug, Default)]
 pub struct Strays {
     kinds: BTreeMap<Option<SubnetId>, BTreeMap<Kind, u64>>,
@@ -69,7 +70,7 @@ impl Strays {
             .filter_map(inside)
             .map(|subnet| Some(subnet.id.clone()))
             .collect();
-        if subnets.is_empty() {
+        if snapshot.subnets.is_empty() {
             subnets.push(None);
         }
         subnets.dedup();
@@ -90,38 +91,37 @@ impl Strays {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there are any in these subnets.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.kinds.is_empty()
+    pub fn any(&self, subnets: &[SubnetId]) -> bool {
+        self.kinds
+            .keys()
+            .any(|subnet| here(subnet.as_ref(), subnets))
     }
 
     /// Records that might have used the rule, were its group on an unknown
     /// interface of these subnets.
     #[must_use]
     pub fn matching(&self, rule: &SgRule, subnets: &[SubnetId]) -> u64 {
-        let here = |subnet: &Option<SubnetId>| {
-            subnet
-                .as_ref()
-                .is_none_or(|subnet| subnets.contains(subnet))
-        };
-        let overflow: u64 = self
+        let overflow = self
             .overflow
             .iter()
-            .filter(|(subnet, _)| here(subnet))
-            .map(|(_, records)| records)
-            .sum();
+            .filter(|(subnet, _)| here(subnet.as_ref(), subnets));
+        let overflow: u64 = overflow.map(|(_, records)| records).sum();
         let kinds = self
             .kinds
             .iter()
-            .filter(|(subnet, _)| here(subnet))
-            .flat_map(|(_, kinds)| kinds);
-        kinds
-            .filter(|(kind, _)| kind.might_use(rule))
-            .map(|(_, records)| records)
-            .sum::<u64>()
-            + overflow
+            .filter(|(subnet, _)| here(subnet.as_ref(), subnets));
+        let kinds = kinds
+            .flat_map(|(_, kinds)| kinds)
+            .filter(|(kind, _)| kind.might_use(rule));
+        kinds.map(|(_, records)| records).sum::<u64>() + overflow
     }
+}
+
+/// Whether a stray of a subnet may be in one of these.
+fn here(subnet: Option<&SubnetId>, subnets: &[SubnetId]) -> bool {
+    subnet.is_none_or(|subnet| subnets.contains(subnet))
 }
 
 /// The ports that may be the service's, either way read.

@@ -37,6 +37,11 @@ pub struct RuleUse {
     pub shared_in_doubt: u64,
     /// Conversations that it may cover: peer or list not known well enough.
     pub possible: u64,
+    /// Conversations that it would cover had the other end opened them, which
+    /// is unlikely and not excluded: enough to keep it from being unused.
+    pub unlikely: u64,
+    /// Records whose five-tuple means nothing and that only it may admit.
+    pub efa_records: u64,
     /// Other rules of today that cover the same conversations.
     pub also_allowed_by: BTreeSet<RuleIndex>,
 }
@@ -56,6 +61,8 @@ impl RuleUse {
             needed_in_doubt,
             shared_in_doubt,
             possible,
+            unlikely,
+            efa_records,
             also_allowed_by,
         } = other;
         self.records += records;
@@ -69,6 +76,8 @@ impl RuleUse {
         self.needed_in_doubt += needed_in_doubt;
         self.shared_in_doubt += shared_in_doubt;
         self.possible += possible;
+        self.unlikely += unlikely;
+        self.efa_records += efa_records;
         self.also_allowed_by.extend(also_allowed_by);
     }
 
@@ -78,13 +87,13 @@ impl RuleUse {
         if self.needed > 0 {
             return Some(RuleStatus::Used);
         }
-        if self.needed_in_doubt > 0 {
+        if self.needed_in_doubt + self.efa_records > 0 {
             return Some(RuleStatus::Unobservable);
         }
         if self.shared + self.shared_in_doubt > 0 {
             return Some(RuleStatus::Redundant);
         }
-        (self.possible > 0).then_some(RuleStatus::Unobservable)
+        (self.possible + self.unlikely > 0).then_some(RuleStatus::Unobservable)
     }
 
     /// Whether any reading of any conversation could have used it.
@@ -96,7 +105,7 @@ impl RuleUse {
     /// Whether something about it stays in doubt.
     #[must_use]
     pub fn in_doubt(&self) -> bool {
-        self.needed_in_doubt + self.shared_in_doubt + self.possible > 0
+        self.needed_in_doubt + self.shared_in_doubt + self.possible + self.efa_records > 0
     }
 
     fn see(&mut self, cell: &Cell) {
@@ -173,6 +182,20 @@ impl Uses {
             }
         }
         self.possible(covering);
+    }
+
+    /// Notes the reading of a conversation that is unlikely, not excluded.
+    pub fn unlikely(&mut self, covering: &Covering) {
+        for rule in covering.sure.iter().chain(&covering.possible) {
+            self.rules.entry(*rule).or_default().unlikely += 1;
+        }
+    }
+
+    /// Notes records that only these rules may admit and that no one can read.
+    pub fn efa(&mut self, rules: impl Iterator<Item = RuleIndex>, records: u64) {
+        for rule in rules {
+            self.rules.entry(rule).or_default().efa_records += records;
+        }
     }
 
     fn possible(&mut self, covering: &Covering) {

@@ -113,7 +113,10 @@ impl Court<'_> {
         groups
             .map(|group| {
                 let enis = carriers.get(group).into_iter().flatten().copied();
-                (group.clone(), GroupWatch::of(enis, self.evidence, window))
+                (
+                    group.clone(),
+                    GroupWatch::of(enis, self.evidence, window, self.series.latest()),
+                )
             })
             .collect()
     }
@@ -193,9 +196,11 @@ impl RuleBench<'_> {
             | RuleStatus::Shadowed
             | RuleStatus::NoEffect => (None, Confidence::High),
         };
-        let possible = earned.possible + earned.needed_in_doubt > 0;
-        let hold = (possible && status != RuleStatus::Used)
+        let possible = earned.possible + earned.needed_in_doubt + earned.efa_records > 0;
+        let in_doubt = (possible && status != RuleStatus::Used)
             .then(|| "may have been used: the logs leave it in doubt".to_owned());
+        let whole = protected::whole(self.rule, self.group, self.court.scene);
+        let hold = whole.map(str::to_owned).or(in_doubt);
         RuleVerdict {
             rule,
             earned,
@@ -238,6 +243,7 @@ impl RuleBench<'_> {
             rule_days: self.rule_days(),
             protected,
             unknown_matches,
+            unknown_nearby: self.unknown_nearby(),
             vacuous: self.vacuous(),
         };
         let (tier, why) = watch::tier(&claim);
@@ -265,17 +271,22 @@ impl RuleBench<'_> {
         }
     }
 
+    /// Whether interfaces that no snapshot knows live beside the group's.
+    fn unknown_nearby(&self) -> bool {
+        self.strays.any(&self.subnets())
+    }
+
     fn unknown_matches(&self) -> u64 {
-        if self.strays.is_empty() {
-            return 0;
-        }
+        self.strays.matching(self.rule, &self.subnets())
+    }
+
+    fn subnets(&self) -> Vec<SubnetId> {
         let enis = self
             .watch
             .interfaces
             .iter()
             .filter_map(|id| self.court.series.latest().enis.get(id));
-        let subnets: Vec<SubnetId> = enis.filter_map(|eni| eni.subnet_id.clone()).collect();
-        self.strays.matching(self.rule, &subnets)
+        enis.filter_map(|eni| eni.subnet_id.clone()).collect()
     }
 
     /// Days since the first snapshot that has the rule as it is, where every
@@ -324,6 +335,18 @@ fn doubts(earned: &RuleUse) -> Vec<String> {
         doubts.push(format!(
             "{} may or may not be its own: who opened them, or which part of the rule they used, the logs do not tell",
             conversations(either_way)
+        ));
+    }
+    if earned.efa_records > 0 {
+        doubts.push(format!(
+            "{} EFA records, which bypass the operating system: EFA needs the group's references to itself, both ways",
+            earned.efa_records
+        ));
+    }
+    if earned.unlikely > 0 {
+        doubts.push(format!(
+            "{} would be its own if the other end had opened them, which is unlikely and not excluded",
+            conversations(earned.unlikely)
         ));
     }
     if earned.possible > 0 {

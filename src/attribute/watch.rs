@@ -10,6 +10,10 @@ use crate::evidence::coverage::HourSet;
 use crate::evidence::interface::InterfaceEvidence;
 use crate::model::Eni;
 use crate::model::EniId;
+use crate::model::Snapshot;
+use crate::model::SubnetId;
+use crate::model::VpcId;
+use crate::model::vpc::TrafficType;
 use crate::net::Span;
 use crate::net::Timestamp;
 use crate::net::time::DAY;
@@ -87,6 +91,7 @@ impl GroupWatch {
         enis: impl Iterator<Item = &'a Eni>,
         evidence: &Evidence,
         window: &Window,
+        snapshot: &Snapshot,
     ) -> GroupWatch {
         let hours = window.hours();
         let mut watch = GroupWatch {
@@ -101,11 +106,8 @@ impl GroupWatch {
         };
         for eni in enis {
             watch.interfaces.push(eni.id);
-            match evidence
-                .interfaces
-                .get(&eni.id)
-                .filter(|seen| !seen.observed.is_empty())
-            {
+            let seen = evidence.interfaces.get(&eni.id);
+            match seen.filter(|seen| !seen.observed.is_empty() && !rejects_only(eni, snapshot)) {
                 Some(seen) => watch.add(seen, window),
                 None if eni.in_use => watch.unlogged.push(eni.id),
                 None => {}
@@ -168,6 +170,24 @@ pub fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{ending}")
 }
 
+/// Whether every flow log that watches the interface keeps REJECT alone: its
+/// silence then says nothing of use.
+#[must_use]
+pub fn rejects_only(eni: &Eni, snapshot: &Snapshot) -> bool {
+    let id = eni.id.as_str();
+    let places = [
+        Some(id),
+        eni.subnet_id.as_ref().map(SubnetId::as_str),
+        eni.vpc_id.as_ref().map(VpcId::as_str),
+    ];
+    let mut logs = snapshot
+        .flow_logs
+        .values()
+        .filter(|log| places.contains(&Some(log.resource_id.as_str())))
+        .peekable();
+    logs.peek().is_some() && logs.all(|log| log.traffic_type == TrafficType::Reject)
+}
+
 fn days(hours: &HourSet) -> u64 {
     let mut days: Vec<i64> = hours.iter().map(|hour| hour.div_euclid(24)).collect();
     days.dedup();
@@ -187,6 +207,8 @@ pub struct Claim<'a> {
     pub protected: Option<&'a str>,
     /// Records of unknown interfaces that the rule might have let in.
     pub unknown_matches: u64,
+    /// Whether interfaces that no snapshot knows live in the group's subnets.
+    pub unknown_nearby: bool,
     /// Whether the rule refers to a group that no interface carries.
     pub vacuous: bool,
 }
@@ -318,6 +340,10 @@ fn candidate_fails(claim: &Claim<'_>) -> Option<String> {
     let effective = effective_days(claim);
     first_failing([
         (
+            !claim.unknown_nearby,
+            "interfaces that no snapshot knows live in its subnets".to_owned(),
+        ),
+        (
             !claim.vacuous,
             "it refers to a group that no interface carries now".to_owned(),
         ),
@@ -413,6 +439,7 @@ mod tests {
             rule_days: Some(400),
             protected,
             unknown_matches: 0,
+            unknown_nearby: false,
             vacuous: false,
         };
         tier(&claim).0

@@ -1,6 +1,7 @@
 //! Every group and direction put to the tightener, and its answers proven.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
@@ -77,6 +78,7 @@ impl Maker<'_> {
         let needs: BTreeMap<(&SgId, Direction), &[Need]> = needs.iter().map(by_group).collect();
         let standing = self.standing();
         let members = self.members();
+        let cautions = Cautions::of_all(&passed, self);
         let cases: Vec<(&SecurityGroup, Direction)> = self
             .snapshot
             .groups
@@ -93,7 +95,7 @@ impl Maker<'_> {
                     .copied()
                     .unwrap_or_default(),
                 standing: &standing,
-                watch: self.watch(group),
+                watch: self.watch(group, cautions.of(group, *direction)),
                 prefix_lists: &self.snapshot.prefix_lists,
                 members: &|label| members.get(label).cloned().unwrap_or_default(),
                 limits: &Limits {
@@ -157,13 +159,13 @@ impl Maker<'_> {
             .collect()
     }
 
-    fn watch(&self, group: &SecurityGroup) -> Watch {
+    fn watch(&self, group: &SecurityGroup, cautions: Vec<String>) -> Watch {
         let Some(watch) = self.verdicts.watches.get(&group.id) else {
             return Watch::Insufficient(vec!["nothing is known of its interfaces".to_owned()]);
         };
         let lacking = self.lacking(group, watch);
         if lacking.is_empty() {
-            self.enough(watch)
+            self.enough(watch, cautions)
         } else {
             Watch::Insufficient(lacking)
         }
@@ -207,7 +209,7 @@ impl Maker<'_> {
         lacking
     }
 
-    fn enough(&self, watch: &GroupWatch) -> Watch {
+    fn enough(&self, watch: &GroupWatch, cautions: Vec<String>) -> Watch {
         let days = self.window.seconds() / DAY;
         let (applicability, why) = match days {
             ..7 => (
@@ -231,8 +233,67 @@ impl Maker<'_> {
         );
         Watch::Enough {
             applicability,
-            reasons: vec![seen, why.to_owned()],
+            reasons: [vec![seen, why.to_owned()], cautions].concat(),
         }
+    }
+}
+
+/// Conversations of a group and direction below which nothing is called a scan.
+const FEWEST_OF_A_SCAN: u64 = 20;
+
+/// What to be wary of in the needs of a group and direction.
+#[derive(Debug, Default)]
+struct Caution {
+    conversations: u64,
+    unanswered: u64,
+    unlikely: u64,
+}
+
+#[derive(Debug)]
+struct Cautions<'a>(BTreeMap<(&'a SgId, Direction), Caution>);
+
+impl<'a> Cautions<'a> {
+    fn of_all(passed: &'a [Passed], maker: &Maker<'a>) -> Cautions<'a> {
+        let mut all: BTreeMap<(&SgId, Direction), Caution> = BTreeMap::new();
+        for one in passed {
+            let groups: BTreeSet<&SgId> =
+                one.covered_by.iter().map(|rule| &rule.group_id).collect();
+            for group in groups {
+                let caution = all.entry((group, one.direction)).or_default();
+                caution.conversations += 1;
+                caution.unanswered += u64::from(!one.answered);
+            }
+        }
+        for verdict in &maker.verdicts.rules {
+            if let Some((group, rule)) = maker.table.get(verdict.rule) {
+                let caution = all.entry((&group.id, rule.direction)).or_default();
+                caution.unlikely += verdict.earned.unlikely;
+            }
+        }
+        Cautions(all)
+    }
+
+    fn of(&self, group: &SecurityGroup, direction: Direction) -> Vec<String> {
+        let Some(caution) = self.0.get(&(&group.id, direction)) else {
+            return Vec::new();
+        };
+        let Caution {
+            conversations,
+            unanswered,
+            unlikely,
+        } = caution;
+        let mut told = Vec::new();
+        if *conversations >= FEWEST_OF_A_SCAN && unanswered * 2 > *conversations {
+            told.push(format!(
+                "a scan dominates: {unanswered} of {conversations} conversations got no answer but resets; `--obligations answered` lets them go"
+            ));
+        }
+        if *unlikely > 0 {
+            told.push(format!(
+                "{unlikely} conversations are taken as opened by the other end, which is sure and not certain; `--min-confidence certain` keeps both readings"
+            ));
+        }
+        told
     }
 }
 

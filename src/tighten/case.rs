@@ -99,7 +99,7 @@ impl Default for Limits {
         Limits {
             rule_quota: 60,
             public_peers: 25,
-            rule_worth: 16,
+            rule_worth: 4,
             sparsest: 4,
             slack: 64,
             wide_v4: 8,

@@ -98,7 +98,7 @@ fn faults_of_line<'a>(
         faults.push("only the binary sees clap");
     }
     let is_proof = path.starts_with("tighten/proof");
-    let taken = code.find("crate::tighten").map(|at| &code[at..]);
+    let taken = code.find("crate::tighten").and_then(|at| code.get(at..));
     if is_proof && taken.is_some_and(|path| !PROOF_MAY.iter().any(|may| path.starts_with(may))) {
         faults.push("the proof takes only nouns from what proposes");
     }
@@ -120,13 +120,15 @@ fn is_use(code: &str) -> bool {
 fn mentioned<'a>(code: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
     let starts = code.match_indices(prefix).map(|(at, _)| at);
     let whole = starts.filter(|at| {
-        let before = code[..*at].chars().next_back();
+        let before = code
+            .get(..*at)
+            .and_then(|before| before.chars().next_back());
         before.is_none_or(|before| !before.is_alphanumeric() && before != '_' && before != ':')
     });
     whole.map(|at| {
-        let rest = &code[at + prefix.len()..];
-        let end = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_');
-        &rest[..end.unwrap_or(rest.len())]
+        let rest = code.get(at + prefix.len()..).unwrap_or_default();
+        let ends = |letter: char| !letter.is_alphanumeric() && letter != '_';
+        rest.split(ends).next().unwrap_or_default()
     })
 }
 

@@ -41,48 +41,8 @@ const OPEN: &[(&str, &str)] = &[
         "references are not introduced where only ranges stood",
     ),
     (
-        "03-efa-needs-self-references",
-        "EFA rows are no possible use of self references",
-    ),
-    (
-        "04-reference-through-middlebox",
-        "a REJECT that only a reference would allow is left unexplained",
-    ),
-    (
-        "08-connection-outlives-its-rule",
-        "a tracked connection is not carried over a rule change",
-    ),
-    (
-        "09-untracked-connection-named",
-        "what passed before a rule change is forgotten when its rest is rejected",
-    ),
-    (
-        "12-many-clients-and-the-unused-claim",
-        "a direction that is sure and not certain counts as certain for an unused claim",
-    ),
-    (
-        "17-path-mtu-is-protected",
-        "protected rules are held where unused and narrowed where used",
-    ),
-    (
-        "19-scan-is-named",
-        "no proposal says that a scan dominates its needs",
-    ),
-    (
-        "22-best-three-prefixes",
-        "a rule less is worth 16 addresses even where the quota has room",
-    ),
-    (
         "24-ports-are-split-by-group",
         "references are not introduced where only ranges stood",
-    ),
-    (
-        "30-unknown-interfaces-cap-the-claim",
-        "interfaces of no snapshot cap a claim only where a row of theirs matches the rule",
-    ),
-    (
-        "33-rejects-only-in-one-subnet",
-        "what a flow log keeps is read and not asked",
     ),
 ];
 

@@ -89,8 +89,8 @@ fn add(seen: &mut BTreeMap<Tuple, Seen>, row: &BTreeMap<String, String>) {
     let way = usize::from(egress);
     own.accepted[way] += u64::from(row["action"] == "ACCEPT");
     // A SYN opens its own way, a SYN-ACK says that the other end opened.
-    own.opened[way] |= flags & 18 == 2;
-    own.opened[1 - way] |= flags & 18 == 18;
+    own.opened[way] |= flags & 0x12 == 0x02;
+    own.opened[1 - way] |= flags & 0x12 == 0x12;
 }
 
 /// What each rule of the cloud earned.

@@ -113,7 +113,7 @@ impl PlainCloud {
                 .rules
                 .extend(each("SecurityGroupRules").iter().map(described));
             for entry in each("Entries") {
-                let id = &name[name.find("pl-").unwrap()..];
+                let id = name.get(name.find("pl-").unwrap()..).unwrap();
                 let own = plain.lists.entry(id.to_owned()).or_default();
                 own.push(Cidr::read(word(&entry, "Cidr")));
             }
