@@ -569,9 +569,16 @@ impl<'c, 'a> Subject<'c, 'a> {
     fn acl_text(&self, what: &str, group: GroupSays, acl: &AclSays) -> String {
         let name = acl_name(acl);
         match (self.role, group) {
-            (Role::Reply, GroupSays::Allow) => format!(
-                "{what} denied by {name}: groups let replies pass, network ACLs need a rule for the client's port (1024-65535)"
-            ),
+            (Role::Reply, GroupSays::Allow) => {
+                let lacking = if self.case.conversation.key.protocol.has_ports() {
+                    "the client's port (1024-65535)"
+                } else {
+                    "the reply too"
+                };
+                format!(
+                    "{what} denied by {name}: groups let replies pass, network ACLs need a rule for {lacking}"
+                )
+            }
             (_, GroupSays::Open) => format!("{what} denied by {name}; the groups may deny it too"),
             (_, GroupSays::Allow | GroupSays::AllowByReference | GroupSays::Deny) => {
                 format!("{what} denied by {name}; the groups allow it")

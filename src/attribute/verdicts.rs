@@ -285,7 +285,7 @@ impl RuleBench<'_> {
         };
         let (tier, why) = watch::tier(&claim);
         let watched = format!(
-            "no connection in {} at {}, {} of the hours watched",
+            "no connection in {} at {}, {} of hours watched",
             watch::length(self.watch.seconds()),
             watch::counted(self.watch.interfaces.len(), "interface"),
             self.watch.coverage_text()

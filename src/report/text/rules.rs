@@ -21,6 +21,7 @@ use crate::report::text::left_out;
 use crate::report::text::lookup;
 use crate::report::text::lookup::Lookup;
 use crate::report::text::proposals;
+use crate::report::text::section::Claim;
 use crate::report::text::section::Section;
 use crate::report::text::section::group_label;
 use crate::report::text::section::ids;
@@ -40,30 +41,20 @@ pub(super) fn unused(
     options: TextOptions,
 ) {
     let section = Section::filtered(analysis, lookup, RuleStatus::Unused, is_claimed);
-    let section = section.strongest_first();
     if section.groups().is_empty() {
         return;
     }
     page.heading("UNUSED RULES", "nothing passed through them");
-    section.by_group(page, options.limit(UNUSED_SHOWN), |rule| {
-        let tier = rule.tier.unwrap_or(Tier::U0);
-        claim(tier)
-            .then(doubt(rule))
-            .then(reasons(rule, ": ", options))
+    section.by_claim(page, options.limit(UNUSED_SHOWN), |rule| Claim {
+        tier: Reverse(rule.tier.unwrap_or(Tier::U0)),
+        confidence: Reverse(rule.confidence),
+        limit: rule.reasons.last().map_or("", String::as_str),
     });
 }
 
 /// Whether the logs say enough of an unused rule to call it that.
 fn is_claimed(rule: &RuleReport) -> bool {
     rule.tier.is_some_and(|tier| tier > Tier::U0)
-}
-
-fn claim(tier: Tier) -> Text {
-    let words = format!("{} ({tier:?})", words::tier(tier));
-    match tier {
-        Tier::U3 | Tier::U4 => Text::new().strong(&words),
-        Tier::U0 | Tier::U1 | Tier::U2 => Text::new().plain(&words),
-    }
 }
 
 /// Says so where the status is not sure.

@@ -3,15 +3,17 @@
 //! paragraph that says why it is here.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
+use crate::attribute::verdict::Confidence;
 use crate::attribute::verdict::RuleStatus;
+use crate::attribute::verdict::Tier;
 use crate::model::Effect;
 use crate::model::SgRuleId;
 use crate::report::code::Code;
 use crate::report::document::Analysis;
 use crate::report::document::GroupReport;
 use crate::report::document::RuleReport;
-use crate::report::human;
 use crate::report::page::Page;
 use crate::report::page::Text;
 use crate::report::text::left_out;
@@ -21,6 +23,33 @@ use crate::report::words;
 
 /// Columns that the text under a finding is set in: past its code.
 const BODY: usize = 9;
+
+/// How strong something is claimed of rules; orders from strong to weak.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Claim<'a> {
+    pub(super) tier: Reverse<Tier>,
+    pub(super) confidence: Reverse<Confidence>,
+    /// What keeps it from being stronger; empty where nothing is said.
+    pub(super) limit: &'a str,
+}
+
+impl Claim<'_> {
+    /// `probably unused (U2), medium confidence; not U3: …`.
+    fn text(&self) -> Text {
+        let tier = self.tier.0;
+        let text = Text::new().strong(&format!("{} ({tier:?})", words::tier(tier)));
+        let text = match self.confidence.0 {
+            Confidence::High => text,
+            Confidence::Low | Confidence::Medium => {
+                text.warn(&format!(", {}", words::confidence(self.confidence.0)))
+            }
+        };
+        if self.limit.is_empty() {
+            return text;
+        }
+        text.plain("; ").plain(self.limit)
+    }
+}
 
 /// Rules of one status by group.
 pub(super) struct Section<'a> {
@@ -64,39 +93,36 @@ impl<'a> Section<'a> {
         &self.groups
     }
 
-    /// Puts the strongest claims first, groups and rules alike.
-    pub(super) fn strongest_first(mut self) -> Section<'a> {
-        for (_, rules) in &mut self.groups {
-            rules.sort_by_key(|rule| Reverse(rule.tier));
-        }
-        let strongest = |rules: &[&RuleReport]| rules.iter().map(|rule| rule.tier).max();
-        self.groups
-            .sort_by_key(|(_, rules)| Reverse(strongest(rules)));
-        self
-    }
-
-    /// Writes at most so many rules under their groups' lines.
-    pub(super) fn by_group(
+    /// Writes at most so many rules: under a line for each claim, in the order
+    /// of claims, the groups that it is made of with what was seen of them, and
+    /// under each its rules.
+    pub(super) fn by_claim(
         &self,
         page: &mut Page,
         limit: usize,
-        why: impl Fn(&RuleReport) -> Text,
+        claim: impl Fn(&RuleReport) -> Claim<'_>,
     ) {
         let columns = self.columns();
-        let mut room = limit;
+        let mut claims: BTreeMap<Claim<'_>, Vec<(&GroupReport, &RuleReport)>> = BTreeMap::new();
         for (group, rules) in &self.groups {
-            if room == 0 {
-                break;
+            for rule in rules {
+                claims.entry(claim(rule)).or_default().push((group, rule));
             }
-            page.hanging(2, 4, &group_line(group));
+        }
+        let mut room = limit;
+        for (claim, rules) in claims {
             let shown = rules.get(..room.min(rules.len())).unwrap_or_default();
-            // Rules that are here for the same reason share its paragraph.
-            for alike in shown.chunk_by(|a, b| why(a) == why(b)) {
-                for rule in alike {
-                    self.rule_line(page, &columns, rule);
+            if !shown.is_empty() {
+                page.hanging(2, 4, &claim.text());
+            }
+            for of_group in
+                shown.chunk_by(|a, b| a.0.group_id == b.0.group_id && seen(a.1) == seen(b.1))
+            {
+                if let Some((group, rule)) = of_group.first() {
+                    page.hanging(2, 4, &group_line(group, rule));
                 }
-                if let Some(first) = alike.first() {
-                    page.line(BODY, &for_each(alike.len()).then(why(first)));
+                for (_, rule) in of_group {
+                    self.rule_line(page, &columns, rule);
                 }
             }
             room = room.saturating_sub(rules.len());
@@ -138,15 +164,6 @@ impl<'a> Section<'a> {
     }
 }
 
-/// What goes before a reason that holds for more than one rule.
-fn for_each(rules: usize) -> Text {
-    match rules {
-        0 | 1 => Text::new(),
-        2 => Text::new().plain("both "),
-        more => Text::new().plain(&format!("all {more} ")),
-    }
-}
-
 /// `sg-…  name`.
 pub(super) fn group_label(group: &GroupReport) -> Text {
     let text = Text::new().id(group.group_id.as_str());
@@ -164,13 +181,19 @@ pub(super) fn name(group: &GroupReport) -> Text {
     Text::new().strong(&group.group_name)
 }
 
-fn group_line(group: &GroupReport) -> Text {
-    let watched = format!(
-        "  {} of {} watched",
-        human::count(group.interfaces_logged),
-        human::counted(group.interfaces, "interface"),
-    );
-    group_label(group).dim(&watched)
+/// The group with what was seen of it, which all its rules of a claim share.
+fn group_line(group: &GroupReport, rule: &RuleReport) -> Text {
+    let seen = seen(rule).join("; ");
+    let text = group_label(group);
+    if seen.is_empty() {
+        return text;
+    }
+    text.plain("  ").dim(&seen)
+}
+
+/// What was seen: all reasons but the last, which limits the claim.
+fn seen(rule: &RuleReport) -> &[String] {
+    rule.reasons.split_last().map_or(&[], |(_, seen)| seen)
 }
 
 /// Ids parted by commas, cut after some.
