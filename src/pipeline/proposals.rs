@@ -324,7 +324,8 @@ impl<'a> Cautions<'a> {
         }
         if *unlikely > 0 {
             told.push(format!(
-                "{unlikely} conversations are taken as opened by the other end, which is sure and not certain; `--min-confidence certain` keeps both readings"
+                "{} taken as opened by the other end, which is sure and not certain; `--min-confidence certain` keeps both readings",
+                watch::counted(usize::try_from(*unlikely).unwrap_or(usize::MAX), "conversation")
             ));
         }
         told
