@@ -131,7 +131,7 @@ enum Judged {
 }
 
 fn judge_interface(id: EniId, seen: &InterfaceEvidence, eras: &Eras, bench: &Bench<'_>) -> Judged {
-    let records = seen.cells.values().map(|cell| cell.records).sum::<u64>()
+    let records = seen.cells.iter().map(|(_, cell)| cell.records).sum::<u64>()
         + seen.efa_records
         + seen.incomplete_records;
     let Some(eni) = known(id, bench.scenes) else {

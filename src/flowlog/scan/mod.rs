@@ -5,6 +5,12 @@
 //! bit arithmetic on those masks. The method is that of Langdale and Lemire,
 //! "Parsing Gigabytes of JSON per Second" (2019), section 3.1.
 
+mod index;
+
+pub(super) use index::Engine;
+pub(super) use index::Index;
+pub(super) use index::WINDOW;
+
 /// Bytes classified at once.
 const CHUNK: usize = 64;
 
