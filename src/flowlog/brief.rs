@@ -104,12 +104,28 @@ pub const MOST_INTERFACES: usize = 1 << 20;
 pub(super) type IdBits = [u64; 3];
 
 /// Interfaces by number, in the order they were first seen.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Interfaces {
     ids: Vec<EniId>,
     numbers: HashMap<IdBits, u32>,
-    /// The one asked for last: records of an interface come in bursts.
-    latest: Option<(IdBits, u32)>,
+    /// Those asked for lately, each where its bits say, so that neither bursts
+    /// nor a mix of interfaces costs a guess. Zeros are no id.
+    /// Invariant: [`RECENT`] long.
+    recent: Vec<(IdBits, u32)>,
+}
+
+/// How many interfaces are found without a search.
+const RECENT: usize = 1 << RECENT_BITS;
+const RECENT_BITS: u32 = 10;
+
+impl Default for Interfaces {
+    fn default() -> Interfaces {
+        Interfaces {
+            ids: Vec::new(),
+            numbers: HashMap::default(),
+            recent: vec![([0; 3], 0); RECENT],
+        }
+    }
 }
 
 impl Interfaces {
@@ -127,23 +143,28 @@ impl Interfaces {
 
     /// The number of an id given by its bits and its text; `None` where it is
     /// none, or one too many.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "it is compiled for the caller's processor"
+    )]
     pub(super) fn number(&mut self, bits: IdBits, text: &[u8]) -> Option<u32> {
-        if let Some((latest, number)) = self.latest
-            && latest == bits
-        {
-            return Some(number);
+        let place = place_of(bits);
+        match self.recent.get(place) {
+            Some((recent, number)) if *recent == bits => Some(*number),
+            Some(_) | None => self.look_up(bits, text, place),
         }
-        self.look_up(bits, text)
     }
 
     #[inline(never)]
-    fn look_up(&mut self, bits: IdBits, text: &[u8]) -> Option<u32> {
+    fn look_up(&mut self, bits: IdBits, text: &[u8], place: usize) -> Option<u32> {
         let number = match self.numbers.get(&bits) {
             Some(number) => *number,
             None => self.enter(bits, text)?,
         };
-        self.latest = Some((bits, number));
+        if let Some(recent) = self.recent.get_mut(place) {
+            *recent = (bits, number);
+        }
         Some(number)
     }
 
@@ -158,4 +179,14 @@ impl Interfaces {
         self.numbers.insert(bits, number);
         Some(number)
     }
+}
+
+/// Where an id stands among the recent ones. Ids are random digits, so a few
+/// bits of each word will do.
+#[inline]
+fn place_of(bits: IdBits) -> usize {
+    let [front, middle, back] = bits;
+    let mixed = middle ^ front.rotate_left(29) ^ back.rotate_left(11);
+    let spread = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    usize::try_from(spread >> (64 - RECENT_BITS)).unwrap_or(0)
 }

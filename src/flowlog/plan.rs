@@ -115,12 +115,12 @@ impl Plan {
             pkt_dstaddr: line.packet_address(self.pkt_dstaddr, self.dstaddr, dstaddr)?,
             srcport: line.short(self.srcport)?,
             dstport: line.short(self.dstport)?,
-            protocol: IpProtocol(u8::try_from(line.number(self.protocol)?).ok()?),
+            protocol: IpProtocol(u8::try_from(line.small(self.protocol)?).ok()?),
             action: line.action(self.action)?,
             packets: line.count(self.packets)?,
             bytes: line.count(self.bytes)?,
-            start: u32::try_from(line.number(self.start)?).ok()?,
-            end: u32::try_from(line.number(self.end)?).ok()?,
+            start: line.second(self.start)?,
+            end: line.second(self.end)?,
             tcp_flags: line.flags(self.tcp_flags)?,
             flow_direction: line.direction(self.flow_direction)?,
             block_public_access: match self.reject_reason {
@@ -193,15 +193,51 @@ impl<'t> Line<'t> {
         )
     }
 
+    /// A number of up to eight digits.
+    #[inline(always)]
+    fn small(&self, column: usize) -> Option<u64> {
+        let (start, end) = self.span(column)?;
+        let len = end.wrapping_sub(start);
+        let mask = u64::MAX << (64_u32.wrapping_sub(eight_times(len)) & 63);
+        let digits = (self.before(end)? ^ ZEROS) & mask;
+        if len > 8 {
+            return None;
+        }
+        eight_digits(digits)
+    }
+
+    /// Seconds of ten digits: from 2001 on, and as far as 32 bits go.
+    #[inline(always)]
+    fn second(&self, column: usize) -> Option<u32> {
+        let (start, end) = self.span(column)?;
+        let token = self.text.get(start..end)?;
+        let &[tens, ones, ref low @ ..] = token.first_chunk::<10>()?;
+        if token.len() != 10 {
+            return None;
+        }
+        let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+        if tens > 9 || ones > 9 {
+            return None;
+        }
+        let low = eight_digits(u64::from_le_bytes(*low) ^ ZEROS)?;
+        let high = u64::from(tens)
+            .wrapping_mul(10)
+            .wrapping_add(u64::from(ones));
+        u32::try_from(high.wrapping_mul(100_000_000).wrapping_add(low)).ok()
+    }
+
     #[inline(always)]
     fn short(&self, column: usize) -> Option<u16> {
-        u16::try_from(self.number(column)?).ok()
+        u16::try_from(self.small(column)?).ok()
     }
 
     /// A counter that the layout may lack, and then is 0.
     #[inline(always)]
     fn count(&self, column: Option<usize>) -> Option<u64> {
-        column.map_or(Some(0), |column| self.number(column))
+        match column {
+            Some(column) => self.number(column),
+            None => Some(0),
+        }
     }
 
     #[inline(always)]
@@ -221,7 +257,7 @@ impl<'t> Line<'t> {
         if self.bytes(column)? == b"-" {
             return Some(None);
         }
-        let flags = u8::try_from(self.number(column)?).ok()?;
+        let flags = u8::try_from(self.small(column)?).ok()?;
         Some(Some(TcpFlags(flags)))
     }
 
@@ -357,11 +393,8 @@ fn kept(len: u32) -> u64 {
 /// Least value of an octet of so many digits.
 #[inline(always)]
 fn least(len: u32) -> u64 {
-    match len {
-        2 => 10,
-        3 => 100,
-        _ => 0,
-    }
+    // One byte for each of the lengths 1, 2 and 3.
+    0x0064_0a00 >> (len.wrapping_sub(1) << 3 & 31) & 0xff
 }
 
 /// The values of two octets, each three digits in half a word, the last digit

@@ -4,6 +4,11 @@
 //! Headers are told by their words, not by their place: files get concatenated,
 //! so one may stand between records, and may name other columns than before.
 
+#![expect(
+    clippy::inline_always,
+    reason = "the loop over records is compiled for each kind of processor"
+)]
+
 use std::mem;
 
 use memchr::memchr;
@@ -21,6 +26,7 @@ use crate::flowlog::scan::Engine;
 use crate::flowlog::scan::Index;
 use crate::flowlog::scan::Spans;
 use crate::flowlog::scan::WINDOW;
+use crate::flowlog::scan::Work;
 use crate::model::Row;
 
 /// Byte order mark that some editors put in front of UTF-8.
@@ -105,9 +111,12 @@ impl LogReader {
     /// Reads window by window, and returns what none of them could end.
     fn windows<'a>(&mut self, mut text: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
         if let Some(mut index) = self.index.take() {
-            while let Some(behind) = self.window(text, &mut index, sink) {
-                text = behind;
-            }
+            text = index.engine().run(Windows {
+                reader: self,
+                index: &mut index,
+                text,
+                sink,
+            });
             self.index = Some(index);
         }
         text
@@ -147,43 +156,15 @@ impl LogReader {
         self.interfaces
     }
 
-    /// Reads the lines that end within a window at the front of `text`, and
-    /// returns what follows them; `None` where none ends there.
-    #[inline]
-    fn window<'a>(
-        &mut self,
-        text: &'a [u8],
-        index: &mut Index,
-        sink: &mut impl Sink,
-    ) -> Option<&'a [u8]> {
-        let window = text.get(..WINDOW).unwrap_or(text);
-        let plain = index.build(window);
-        let (bounds, newlines) = (index.bounds(), index.newlines());
-        // Where the window begins in the object.
-        let origin = self.byte;
-        let mut before = 0;
-        for newline in newlines {
-            let newline = usize::from(*newline);
-            let line = bounds.get(before..=newline).unwrap_or_default();
-            let behind = bounds_end(line).wrapping_add(1);
-            before = newline;
-            if plain && let Some(brief) = self.short(text, line) {
-                self.lines = self.lines.wrapping_add(1);
-                self.byte = origin.wrapping_add(behind as u64);
-                sink.brief(&brief, &self.interfaces);
-                continue;
-            }
-            let start = usize::from(line.first()?.wrapping_add(1));
-            let len = behind.wrapping_sub(start).wrapping_sub(1);
-            self.line(text.get(start..)?, len, sink);
-        }
-        let end = bounds_end(bounds.get(..=before)?);
-        (!newlines.is_empty()).then(|| behind_newline(text, end))
-    }
-
-    #[inline]
+    #[inline(always)]
     fn short(&mut self, text: &[u8], line: &[u16]) -> Option<Brief> {
         self.plan.as_ref()?.read(text, line, &mut self.interfaces)
+    }
+
+    /// [`LogReader::line`], kept out of the loop over records.
+    #[inline(never)]
+    fn line_apart(&mut self, text: &[u8], len: usize, sink: &mut impl Sink) {
+        self.line(text, len, sink);
     }
 
     /// Completes a line that an earlier block began, and returns what follows.
@@ -265,9 +246,60 @@ impl LogReader {
 }
 
 /// Offset of a line's newline, the last of its bounds.
-#[inline]
+#[inline(always)]
 fn bounds_end(line: &[u16]) -> usize {
     line.last().map_or(0, |end| usize::from(*end))
+}
+
+/// All windows at the front of a text: the loop over records.
+struct Windows<'r, 'a, S> {
+    reader: &'r mut LogReader,
+    index: &'r mut Index,
+    text: &'a [u8],
+    sink: &'r mut S,
+}
+
+impl<'a, S: Sink> Work for Windows<'_, 'a, S> {
+    type Outcome = &'a [u8];
+
+    #[inline(always)]
+    fn run(mut self) -> &'a [u8] {
+        while let Some(behind) = self.window() {
+            self.text = behind;
+        }
+        self.text
+    }
+}
+
+impl<'a, S: Sink> Windows<'_, 'a, S> {
+    /// Reads the lines that end within a window at the front of the text, and
+    /// returns what follows them; `None` where none ends there.
+    #[inline(always)]
+    fn window(&mut self) -> Option<&'a [u8]> {
+        let (reader, text) = (&mut *self.reader, self.text);
+        let plain = self.index.build(text.get(..WINDOW).unwrap_or(text));
+        let (bounds, newlines) = (self.index.bounds(), self.index.newlines());
+        // Where the window begins in the object.
+        let origin = reader.byte;
+        let mut before = 0;
+        for newline in newlines {
+            let newline = usize::from(*newline);
+            let line = bounds.get(before..=newline).unwrap_or_default();
+            let behind = bounds_end(line).wrapping_add(1);
+            before = newline;
+            if plain && let Some(brief) = reader.short(text, line) {
+                reader.lines = reader.lines.wrapping_add(1);
+                reader.byte = origin.wrapping_add(behind as u64);
+                self.sink.brief(&brief, &reader.interfaces);
+                continue;
+            }
+            let start = usize::from(line.first()?.wrapping_add(1));
+            let len = behind.wrapping_sub(start).wrapping_sub(1);
+            reader.line_apart(text.get(start..)?, len, self.sink);
+        }
+        let end = bounds_end(bounds.get(..=before)?);
+        (!newlines.is_empty()).then(|| behind_newline(text, end))
+    }
 }
 
 fn behind_newline(block: &[u8], newline: usize) -> &[u8] {

@@ -81,7 +81,7 @@ fn short_word(token: &[u8]) -> u64 {
 
 /// Eight digits, the first in the lowest byte, each already 0 to 9: pairs, then
 /// fours, then all are joined by multiplications on the whole word.
-#[inline]
+#[inline(always)]
 pub(super) fn eight_digits(digits: u64) -> Option<u64> {
     const PAIRS: u64 = 0x0000_00ff_0000_00ff;
     // A byte above 9 sets its high bit here, or has it set.

@@ -289,7 +289,11 @@ impl Sink for Folding<'_, '_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "it is compiled for the caller's processor"
+    )]
     fn brief(&mut self, brief: &Brief, _: &Interfaces) {
         self.rows += 1;
         if self.spans(Timestamp(i64::from(brief.start))) {

@@ -28,10 +28,10 @@ const ROOM: usize = WINDOW + CHUNK + 1;
 pub(in crate::flowlog) enum Engine {
     /// Words of eight bytes: on every processor, and the twin of the others.
     Words,
-    /// AVX2.
+    /// AVX2, with BMI 1 and 2, LZCNT and POPCNT.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// AVX-512 with VBMI2.
+    /// All that, and AVX-512 F, BW and VBMI2.
     #[cfg(target_arch = "x86_64")]
     Avx512,
 }
@@ -42,15 +42,17 @@ impl Engine {
         let mut engines = vec![Engine::Words];
         #[cfg(target_arch = "x86_64")]
         {
-            if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("popcnt") {
+            let words = std::is_x86_feature_detected!("bmi1")
+                && std::is_x86_feature_detected!("bmi2")
+                && std::is_x86_feature_detected!("lzcnt")
+                && std::is_x86_feature_detected!("popcnt");
+            if words && std::is_x86_feature_detected!("avx2") {
                 engines.push(Engine::Avx2);
-            }
-            if std::is_x86_feature_detected!("avx512bw")
-                && std::is_x86_feature_detected!("avx512vbmi2")
-                && std::is_x86_feature_detected!("bmi1")
-                && std::is_x86_feature_detected!("popcnt")
-            {
-                engines.push(Engine::Avx512);
+                if std::is_x86_feature_detected!("avx512bw")
+                    && std::is_x86_feature_detected!("avx512vbmi2")
+                {
+                    engines.push(Engine::Avx512);
+                }
             }
         }
         engines.into_iter()
@@ -59,6 +61,30 @@ impl Engine {
     /// The fastest that this processor has.
     pub(in crate::flowlog) fn best() -> Engine {
         Engine::all().last().unwrap_or(Engine::Words)
+    }
+}
+
+/// Work that is compiled for each kind of processor.
+pub(in crate::flowlog) trait Work {
+    /// What comes of it.
+    type Outcome;
+    /// Does it; `#[inline(always)]`, with all that it calls for every record.
+    fn run(self) -> Self::Outcome;
+}
+
+impl Engine {
+    /// Does some work with the instructions that the engine may use: shifts
+    /// and counts of bits, mostly, which the common ground of processors has
+    /// only in slower forms.
+    #[inline(always)]
+    pub(in crate::flowlog) fn run<W: Work>(self, work: W) -> W::Outcome {
+        match self {
+            Engine::Words => work.run(),
+            // SAFETY: both engines are offered only where the processor has
+            // BMI1, BMI2, LZCNT and POPCNT.
+            #[cfg(target_arch = "x86_64")]
+            Engine::Avx2 | Engine::Avx512 => unsafe { x86::run(work) },
+        }
     }
 }
 
@@ -135,8 +161,8 @@ impl Index {
         };
         match self.engine {
             Engine::Words => words(window, &mut progress),
-            // SAFETY: the engine is offered only where the processor has AVX2
-            // and POPCNT.
+            // SAFETY: the engine is offered only where the processor has AVX2,
+            // BMI1 and POPCNT.
             #[cfg(target_arch = "x86_64")]
             Engine::Avx2 => unsafe { x86::avx2(window, &mut progress) },
             // SAFETY: the engine is offered only where the processor has
@@ -147,6 +173,11 @@ impl Index {
         let plain = progress.odd == 0;
         (self.bounds_len, self.newlines_len) = (progress.bounds_len, progress.newlines_len);
         plain
+    }
+
+    /// The way of classifying.
+    pub(in crate::flowlog) fn engine(&self) -> Engine {
+        self.engine
     }
 
     /// Offsets of bounds, behind the entry that stands for the newline before.
@@ -286,6 +317,7 @@ mod x86 {
     use super::CHUNK;
     use super::Classes;
     use super::Progress;
+    use super::Work;
     use super::low_half;
     use super::padded;
 
@@ -303,6 +335,11 @@ mod x86 {
         }
         places
     };
+
+    #[target_feature(enable = "bmi1,bmi2,lzcnt,popcnt")]
+    pub(super) fn run<W: Work>(work: W) -> W::Outcome {
+        work.run()
+    }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,bmi1,popcnt")]
     pub(super) fn avx512(window: &[u8], progress: &mut Progress<'_>) {

@@ -10,6 +10,7 @@ mod index;
 pub(super) use index::Engine;
 pub(super) use index::Index;
 pub(super) use index::WINDOW;
+pub(super) use index::Work;
 
 /// Bytes classified at once.
 const CHUNK: usize = 64;
