@@ -152,13 +152,13 @@ pub fn conversations(evidence: &InterfaceEvidence, eni: &Eni) -> (Vec<Conversati
     let mut undirected = Undirected::default();
     let mut turned: Vec<(ConversationKey, Direction, Action, Cell)> =
         Vec::with_capacity(evidence.cells.len());
-    for (key, cell) in &evidence.cells {
-        match direction_of(key, eni) {
+    for (key, cell) in evidence.cells.iter() {
+        match direction_of(&key, eni) {
             Some(direction) => turned.push((
-                conversation_key(key, direction),
+                conversation_key(&key, direction),
                 direction,
                 key.action,
-                *cell,
+                cell,
             )),
             None => undirected.records += cell.records,
         }

@@ -130,8 +130,8 @@ pub fn attribute<'a>(
 fn rejected_cells(interfaces: &[(EniId, &InterfaceEvidence)]) -> usize {
     let rejected = |seen: &&InterfaceEvidence| {
         seen.cells
-            .keys()
-            .filter(|key| key.action == Action::Reject)
+            .iter()
+            .filter(|(key, _)| key.action == Action::Reject)
             .count()
     };
     interfaces.iter().map(|(_, seen)| rejected(seen)).sum()
@@ -145,7 +145,7 @@ enum Judged {
 
 fn judge_interface(id: EniId, seen: &InterfaceEvidence, eras: &Eras, bench: &Bench<'_>) -> Judged {
     let Some(eni) = known(id, bench.scenes) else {
-        let records = seen.cells.values().map(|cell| cell.records).sum::<u64>();
+        let records = seen.cells.iter().map(|(_, cell)| cell.records).sum::<u64>();
         return Judged::Unknown(records + seen.efa_records + seen.incomplete_records);
     };
     let by_era = |era: u16| candidates(id, era, eras, bench.scenes);

@@ -46,11 +46,9 @@ impl Strays {
             let Some(interface) = evidence.interfaces.get(id) else {
                 continue;
             };
-            let mut cells: Vec<(&CellKey, &Cell)> = interface.cells.iter().collect();
-            cells.sort_unstable_by_key(|(key, _)| **key);
-            for (key, cell) in cells {
+            for (key, cell) in interface.cells.sorted() {
                 if key.action == Action::Accept {
-                    strays.add(key, cell, snapshot);
+                    strays.add(&key, &cell, snapshot);
                 }
             }
         }

@@ -1,8 +1,8 @@
 //! What was seen at one interface.
 
-use crate::collections::HashMap;
 use crate::evidence::cell::Cell;
 use crate::evidence::cell::CellKey;
+use crate::evidence::cells::Cells;
 use crate::evidence::coverage::HourSet;
 use crate::net::Timestamp;
 
@@ -10,7 +10,7 @@ use crate::net::Timestamp;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InterfaceEvidence {
     /// What it recorded.
-    pub cells: HashMap<CellKey, Cell>,
+    pub cells: Cells,
     /// Hours with a record or a NODATA row.
     pub observed: HourSet,
     /// Hours with an ACCEPT record.
@@ -41,10 +41,7 @@ impl InterfaceEvidence {
 
     /// Adds a cell.
     pub fn add(&mut self, key: CellKey, cell: &Cell) {
-        self.cells
-            .entry(key)
-            .and_modify(|own| own.merge(cell))
-            .or_insert(*cell);
+        self.cells.add(key, cell);
     }
 
     /// Adds what another worker saw at the same interface.
@@ -57,14 +54,7 @@ impl InterfaceEvidence {
             efa_records,
             incomplete_records,
         } = other;
-        if self.cells.is_empty() {
-            self.cells = cells;
-        } else {
-            // In hash order, which is lawful: merging is commutative.
-            for (key, cell) in &cells {
-                self.add(*key, cell);
-            }
-        }
+        self.cells.merge(cells);
         self.observed.merge(&observed);
         self.active.merge(&active);
         self.lost.merge(&lost);

@@ -8,10 +8,14 @@
 //! they talk.
 
 pub mod cell;
+pub mod cells;
 pub mod coverage;
 pub mod era;
+pub mod gather;
 pub mod interface;
+mod packed;
 pub mod ports;
+mod table;
 
 use crate::collections::HashMap;
 use crate::evidence::cell::Cell;

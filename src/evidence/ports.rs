@@ -66,15 +66,17 @@ impl PortSample {
     }
 
     /// Adds a port.
+    #[inline]
     pub fn insert(&mut self, port: u16) {
-        if self.exact().contains(&port) && self.len != SPAN {
-            return;
-        }
         if self.len == SPAN {
             let [low, high, ..] = self.ports;
             self.ports = [low.min(port), high.max(port), 0, 0];
-            return;
+        } else if !self.exact().contains(&port) {
+            self.insert_new(port);
         }
+    }
+
+    fn insert_new(&mut self, port: u16) {
         let mut grown = [port; EXACT + 1];
         let count = usize::from(self.len);
         for (slot, own) in grown.iter_mut().zip(self.exact()) {
@@ -88,6 +90,7 @@ impl PortSample {
     }
 
     /// Adds another sample.
+    #[inline]
     pub fn merge(&mut self, other: &PortSample) {
         if other.len == SPAN {
             let own = self.hull();

@@ -10,10 +10,12 @@
 //! columns, `scan` finds its tokens, [`mod@line`] gives each token its meaning
 //! through the [`Layout`], and [`fields`] is the one table of what columns exist.
 
+pub mod brief;
 pub mod error;
 pub mod fields;
 pub mod header;
 pub mod line;
+mod plan;
 pub mod reader;
 mod scan;
 mod value;

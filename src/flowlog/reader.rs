@@ -4,17 +4,29 @@
 //! Headers are told by their words, not by their place: files get concatenated,
 //! so one may stand between records, and may name other columns than before.
 
+#![expect(
+    clippy::inline_always,
+    reason = "the loop over records is compiled for each kind of processor"
+)]
+
 use std::mem;
 
 use memchr::memchr;
 
+use crate::flowlog::brief::Brief;
+use crate::flowlog::brief::Interfaces;
 use crate::flowlog::error::LONGEST_LINE;
 use crate::flowlog::error::LineError;
 use crate::flowlog::error::LineErrorKind;
 use crate::flowlog::header::Layout;
 use crate::flowlog::header::is_header;
 use crate::flowlog::line;
+use crate::flowlog::plan::Plan;
+use crate::flowlog::scan::Engine;
+use crate::flowlog::scan::Index;
 use crate::flowlog::scan::Spans;
+use crate::flowlog::scan::WINDOW;
+use crate::flowlog::scan::Work;
 use crate::model::Row;
 
 /// Byte order mark that some editors put in front of UTF-8.
@@ -27,12 +39,24 @@ pub trait Sink {
     fn row(&mut self, row: &Row);
     /// A line could not be read.
     fn malformed(&mut self, error: &LineError);
+    /// A line was read the short way. Whoever folds many takes it as it is;
+    /// to all others it is a row like any.
+    #[inline]
+    fn brief(&mut self, brief: &Brief, interfaces: &Interfaces) {
+        self.row(&Row::Flow(brief.record(interfaces)));
+    }
 }
 
-/// Reads one object's text.
+/// Reads the text of one object, then of another.
 #[derive(Debug)]
 pub struct LogReader {
+    headerless: Layout,
     layout: Layout,
+    /// Invariant: that of the layout.
+    plan: Option<Plan>,
+    /// Where short lines are found; `None` to read every line the plain way.
+    index: Option<Box<Index>>,
+    interfaces: Interfaces,
     /// Invariant: has room for the layout's columns.
     spans: Spans,
     /// Front of a line whose newline has not come; empty once it is too long.
@@ -50,9 +74,18 @@ impl LogReader {
     /// `headerless`; from there on the header's word counts.
     #[must_use]
     pub fn new(headerless: &Layout) -> LogReader {
+        LogReader::with_engine(headerless, Some(Engine::best()))
+    }
+
+    /// The same by another engine, or without any: the plain way alone.
+    fn with_engine(headerless: &Layout, engine: Option<Engine>) -> LogReader {
         LogReader {
+            headerless: headerless.clone(),
             spans: Spans::of_columns(headerless.columns()),
             layout: headerless.clone(),
+            plan: Plan::of(headerless),
+            index: engine.map(|engine| Box::new(Index::new(engine))),
+            interfaces: Interfaces::default(),
             pending: Vec::new(),
             pending_len: 0,
             lines: 0,
@@ -63,20 +96,75 @@ impl LogReader {
     /// Takes the object's next bytes.
     pub fn feed(&mut self, block: &[u8], sink: &mut impl Sink) {
         let mut rest = self.complete_pending(block, sink);
-        while let Some(len) = memchr(b'\n', rest) {
+        loop {
+            rest = self.windows(rest, sink);
+            // Of lines that no window holds, one at a time.
+            let Some(len) = memchr(b'\n', rest) else {
+                break;
+            };
             self.line(rest, len, sink);
             rest = behind_newline(rest, len);
         }
         self.keep(rest);
     }
 
-    /// Ends the object; its last line may lack a newline. Of an object that
-    /// could not be read to its end the reader is dropped instead: its last line
-    /// may be cut within a number, and would pass for a record.
-    pub fn finish(mut self, sink: &mut impl Sink) {
+    /// Reads window by window, and returns what none of them could end.
+    fn windows<'a>(&mut self, mut text: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        if let Some(mut index) = self.index.take() {
+            text = index.engine().run(Windows {
+                reader: self,
+                index: &mut index,
+                text,
+                sink,
+            });
+            self.index = Some(index);
+        }
+        text
+    }
+
+    /// Ends the object; its last line may lack a newline. What comes next is
+    /// another object.
+    pub fn finish(&mut self, sink: &mut impl Sink) {
         if self.pending_len > 0 {
             self.pending_line(sink);
         }
+        self.abandon();
+    }
+
+    /// Ends an object that could not be read to its end. Its last line is
+    /// dropped: it may be cut within a number, and would pass for a record.
+    pub fn abandon(&mut self) {
+        if self.layout != self.headerless {
+            self.take_layout(self.headerless.clone());
+        }
+        self.pending.clear();
+        self.pending_len = 0;
+        self.lines = 0;
+        self.byte = 0;
+    }
+
+    /// The interfaces that brief records are numbered by: those of all objects
+    /// that this reader has read.
+    #[must_use]
+    pub fn interfaces(&self) -> &Interfaces {
+        &self.interfaces
+    }
+
+    /// The same, of a reader that has done its work.
+    #[must_use]
+    pub fn into_interfaces(self) -> Interfaces {
+        self.interfaces
+    }
+
+    #[inline(always)]
+    fn short(&mut self, text: &[u8], line: &[u16]) -> Option<Brief> {
+        self.plan.as_ref()?.read(text, line, &mut self.interfaces)
+    }
+
+    /// [`LogReader::line`], kept out of the loop over records.
+    #[inline(never)]
+    fn line_apart(&mut self, text: &[u8], len: usize, sink: &mut impl Sink) {
+        self.line(text, len, sink);
     }
 
     /// Completes a line that an earlier block began, and returns what follows.
@@ -146,9 +234,71 @@ impl LogReader {
     #[cold]
     fn adopt(&mut self, header: &[u8]) {
         if let Some(layout) = Layout::from_header(header) {
-            self.spans = Spans::of_columns(layout.columns());
-            self.layout = layout;
+            self.take_layout(layout);
         }
+    }
+
+    fn take_layout(&mut self, layout: Layout) {
+        self.spans = Spans::of_columns(layout.columns());
+        self.plan = Plan::of(&layout);
+        self.layout = layout;
+    }
+}
+
+/// Offset of a line's newline, the last of its bounds.
+#[inline(always)]
+fn bounds_end(line: &[u16]) -> usize {
+    line.last().map_or(0, |end| usize::from(*end))
+}
+
+/// All windows at the front of a text: the loop over records.
+struct Windows<'r, 'a, S> {
+    reader: &'r mut LogReader,
+    index: &'r mut Index,
+    text: &'a [u8],
+    sink: &'r mut S,
+}
+
+impl<'a, S: Sink> Work for Windows<'_, 'a, S> {
+    type Outcome = &'a [u8];
+
+    #[inline(always)]
+    fn run(mut self) -> &'a [u8] {
+        while let Some(behind) = self.window() {
+            self.text = behind;
+        }
+        self.text
+    }
+}
+
+impl<'a, S: Sink> Windows<'_, 'a, S> {
+    /// Reads the lines that end within a window at the front of the text, and
+    /// returns what follows them; `None` where none ends there.
+    #[inline(always)]
+    fn window(&mut self) -> Option<&'a [u8]> {
+        let (reader, text) = (&mut *self.reader, self.text);
+        let plain = self.index.build(text.get(..WINDOW).unwrap_or(text));
+        let (bounds, newlines) = (self.index.bounds(), self.index.newlines());
+        // Where the window begins in the object.
+        let origin = reader.byte;
+        let mut before = 0;
+        for newline in newlines {
+            let newline = usize::from(*newline);
+            let line = bounds.get(before..=newline).unwrap_or_default();
+            let behind = bounds_end(line).wrapping_add(1);
+            before = newline;
+            if plain && let Some(brief) = reader.short(text, line) {
+                reader.lines = reader.lines.wrapping_add(1);
+                reader.byte = origin.wrapping_add(behind as u64);
+                self.sink.brief(&brief, &reader.interfaces);
+                continue;
+            }
+            let start = usize::from(line.first()?.wrapping_add(1));
+            let len = behind.wrapping_sub(start).wrapping_sub(1);
+            reader.line_apart(text.get(start..)?, len, self.sink);
+        }
+        let end = bounds_end(bounds.get(..=before)?);
+        (!newlines.is_empty()).then(|| behind_newline(text, end))
     }
 }
 
@@ -210,9 +360,24 @@ mod tests {
         }
     }
 
+    /// Reads by the plain way, and by every engine that this processor has:
+    /// none sees anything else.
     fn read_blocks<'a>(blocks: impl IntoIterator<Item = &'a [u8]>) -> Seen {
+        let blocks: Vec<&[u8]> = blocks.into_iter().collect();
+        let plain = read_by(None, &blocks);
+        for engine in Engine::all() {
+            assert_eq!(read_by(Some(engine), &blocks), plain, "{engine:?}");
+        }
+        plain
+    }
+
+    fn read_by(engine: Option<Engine>, blocks: &[&[u8]]) -> Seen {
+        let mut reader = LogReader::with_engine(&Layout::default(), engine);
         let mut seen = Seen::default();
-        let mut reader = LogReader::new(&Layout::default());
+        // The object before leaves nothing behind.
+        reader.feed(b"action srcaddr\nACCEPT", &mut seen);
+        reader.abandon();
+        let mut seen = Seen::default();
         for block in blocks {
             reader.feed(block, &mut seen);
         }
@@ -349,7 +514,124 @@ mod tests {
             1 => Just(b" \t\r".to_vec()),
             1 => Just(vec![b'y'; LONGEST_LINE + 2]),
             2 => vec(any::<u8>(), 0..40),
+            6 => record_like(),
         ]
+    }
+
+    /// Records whose fields are sound, nearly sound, or of another kind.
+    fn record_like() -> impl Strategy<Value = Vec<u8>> {
+        let octet = || prop_oneof![8 => "[0-9]{1,3}", 1 => "0[0-9]{1,2}", 1 => "[0-9]{0,4}"];
+        let address = || {
+            prop_oneof![
+                12 => vec(octet(), 4).prop_map(|octets| octets.join(".")),
+                1 => vec(octet(), 3..6).prop_map(|octets| octets.join(".")),
+                1 => Just("2001:db8::7".to_owned()),
+                1 => Just("-".to_owned()),
+                1 => "[0-9.]{1,16}",
+            ]
+        };
+        let number = || prop_oneof![8 => "[0-9]{1,5}", 2 => "[0-9]{1,22}", 1 => "[0-9x]{1,9}", 1 => Just("-".to_owned())];
+        let id = prop_oneof![8 => "eni-[0-9a-f]{4,28}", 1 => ".{1,9}", 1 => Just("-".to_owned())];
+        let time = || prop_oneof![8 => "17[0-9]{8}", 1 => "[0-9]{9,13}", 1 => number()];
+        let action = "ACCEPT|REJECT|accept|ACCEPTED|-";
+        let status = "OK|OK|OK|ok|NODATA|SKIPDATA|-|KO";
+        let flow = (address(), address(), number(), number(), number());
+        let blank = prop_oneof![30 => Just(" "), 1 => Just("  "), 1 => Just("\t")];
+        (
+            id,
+            flow,
+            number(),
+            number(),
+            time(),
+            time(),
+            action,
+            status,
+            blank,
+        )
+            .prop_map(
+                |(
+                    id,
+                    (from, to, srcport, dstport, protocol),
+                    packets,
+                    bytes,
+                    start,
+                    end,
+                    action,
+                    status,
+                    blank,
+                )| {
+                    [
+                        "2",
+                        "123456789012",
+                        &id,
+                        &from,
+                        &to,
+                        &srcport,
+                        &dstport,
+                        &protocol,
+                        &packets,
+                        &bytes,
+                        &start,
+                        &end,
+                        &action,
+                        &status,
+                    ]
+                    .join(blank)
+                    .into_bytes()
+                },
+            )
+    }
+
+    /// A layout with every column that the short way knows, in any order.
+    #[test]
+    fn records_of_many_columns_are_read_alike() {
+        let header = "flow-direction version pkt-dstaddr pkt-srcaddr type tcp-flags interface-id end start \
+                      action reject-reason dstaddr srcaddr dstport srcport protocol log-status bytes packets";
+        let record = "egress 5 10.0.0.9 10.0.0.1 IPv4 18 eni-0a1b2c3d 1760000058 1760000000 \
+                      REJECT BPA 10.0.0.8 10.0.0.1 443 50000 6 OK 4000000000 7";
+        let variants = [
+            ("IPv4", "EFA"),
+            ("18", "-"),
+            ("egress", "sideways"),
+            ("egress", "-"),
+            ("10.0.0.9", "-"),
+            ("BPA", "-"),
+            ("OK", "-"),
+            ("REJECT", "-"),
+            ("1760000058", "99999999999"),
+            ("eni-0a1b2c3d", "eni-0a1b2c3d4e5f60718293a4b5"),
+            ("eni-0a1b2c3d", "eni-0a1b2c3d4e5f6071"),
+            ("x", "x"),
+        ];
+        let lines = variants.map(|(from, to)| record.replacen(from, to, 1));
+        let seen = read(format!("{header}\n{}\n{record}", lines.join("\n")));
+        assert_eq!(seen.rows.len() + seen.errors.len(), variants.len() + 1);
+        assert!(seen.errors.len() == 1, "{:?}", seen.errors);
+    }
+
+    #[test]
+    fn plain_records_take_the_short_way() {
+        struct Short(u32);
+        impl Sink for Short {
+            fn row(&mut self, row: &Row) {
+                panic!("{row:?}");
+            }
+            fn malformed(&mut self, error: &LineError) {
+                panic!("{error:?}");
+            }
+            fn brief(&mut self, brief: &Brief, interfaces: &Interfaces) {
+                let expected = line::parse_line(RECORD.as_bytes(), &Layout::default());
+                assert_eq!(Ok(Row::Flow(brief.record(interfaces))), expected);
+                self.0 += 1;
+            }
+        }
+        let log = format!("{RECORD}\n").repeat(1_000);
+        for engine in Engine::all() {
+            let mut reader = LogReader::with_engine(&Layout::default(), Some(engine));
+            let mut short = Short(0);
+            reader.feed(log.as_bytes(), &mut short);
+            assert_eq!(short.0, 1_000, "{engine:?}");
+        }
     }
 
     proptest! {

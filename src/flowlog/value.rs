@@ -47,7 +47,7 @@ pub(super) fn number(token: &[u8]) -> Option<u64> {
 }
 
 /// `0` in each of eight bytes.
-const ZEROS: u64 = 0x3030_3030_3030_3030;
+pub(super) const ZEROS: u64 = 0x3030_3030_3030_3030;
 
 /// One to seven digits. The bytes are gathered from both ends, which overlap:
 /// where they do they agree, so OR-ing them changes nothing.
@@ -81,8 +81,8 @@ fn short_word(token: &[u8]) -> u64 {
 
 /// Eight digits, the first in the lowest byte, each already 0 to 9: pairs, then
 /// fours, then all are joined by multiplications on the whole word.
-#[inline]
-fn eight_digits(digits: u64) -> Option<u64> {
+#[inline(always)]
+pub(super) fn eight_digits(digits: u64) -> Option<u64> {
     const PAIRS: u64 = 0x0000_00ff_0000_00ff;
     // A byte above 9 sets its high bit here, or has it set.
     let above_nine = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;

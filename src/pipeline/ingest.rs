@@ -10,6 +10,10 @@ use std::sync::atomic::Ordering;
 
 use crate::evidence::Evidence;
 use crate::evidence::era::Eras;
+use crate::evidence::gather;
+use crate::evidence::gather::Gathering;
+use crate::flowlog::brief::Brief;
+use crate::flowlog::brief::Interfaces;
 use crate::flowlog::error::LineError;
 use crate::flowlog::header::Layout;
 use crate::flowlog::reader::LogReader;
@@ -22,6 +26,7 @@ use crate::pipeline::request::Progress;
 use crate::report::document::MalformedSample;
 use crate::report::document::Unreadable;
 use crate::source::Object;
+use crate::source::Opener;
 use crate::source::ReadError;
 
 /// How many bad lines are kept to be shown: the first by object and line.
@@ -123,6 +128,7 @@ pub fn ingest(
         reading,
         progress,
         ingested: Ingested::default(),
+        gathering: Gathering::new(reading.eras),
         blocks: 0,
         cells: 0,
     };
@@ -132,11 +138,14 @@ pub fn ingest(
             limit: reading.memory.unwrap_or(0),
         });
     }
-    let merged = parts.into_iter().reduce(|mut all, part| {
+    let mut all = Ingested::default();
+    let mut gathered = Vec::with_capacity(parts.len());
+    for (part, gathering, interfaces) in parts {
         all.merge(part);
-        all
-    });
-    Ok(merged.unwrap_or_default())
+        gathered.push((gathering, interfaces));
+    }
+    all.evidence = gather::join(gathered);
+    Ok(all)
 }
 
 /// What the workers share while they read.
@@ -152,7 +161,9 @@ struct Worker<'a, 'r> {
     shared: &'a Shared<'a>,
     reading: &'a Reading<'r>,
     progress: &'a dyn Progress,
+    /// Its evidence is empty: the worker gathers instead.
     ingested: Ingested,
+    gathering: Gathering<'r>,
     /// Blocks read since the evidence was last measured.
     blocks: u64,
     /// Cells as last measured.
@@ -162,8 +173,10 @@ struct Worker<'a, 'r> {
 /// Blocks between two looks at the size of the evidence.
 const BLOCKS_A_LOOK: u64 = 16;
 
-impl Worker<'_, '_> {
-    fn run(mut self, order: &[usize]) -> Ingested {
+impl<'r> Worker<'_, 'r> {
+    fn run(mut self, order: &[usize]) -> (Ingested, Gathering<'r>, Interfaces) {
+        let mut opener = Opener::default();
+        let mut reader = LogReader::new(&self.reading.layout);
         while !self.shared.full.load(Ordering::Relaxed) {
             let turn = self.shared.next.fetch_add(1, Ordering::Relaxed);
             let Some(object) = order
@@ -173,7 +186,7 @@ impl Worker<'_, '_> {
                 break;
             };
             self.ingested.objects += 1;
-            if let Err(error) = self.stream(object) {
+            if let Err(error) = self.read(object, &mut opener, &mut reader) {
                 let reason = error.kind.to_string();
                 self.ingested.unreadable.insert(Unreadable {
                     object: error.object,
@@ -182,26 +195,30 @@ impl Worker<'_, '_> {
             }
             self.progress.object_done();
         }
-        self.ingested
+        (self.ingested, self.gathering, reader.into_interfaces())
     }
 
-    fn stream(&mut self, object: &Object) -> Result<(), ReadError> {
-        let mut stream = object.open()?;
-        let mut reader = LogReader::new(&self.reading.layout);
+    fn read(
+        &mut self,
+        object: &Object,
+        opener: &mut Opener,
+        reader: &mut LogReader,
+    ) -> Result<(), ReadError> {
+        let mut opened = opener.open(object)?;
         let mut told = 0;
         let ended = loop {
-            let rows = match stream.next_block() {
-                Ok(Some(block)) => {
+            let rows = match opened.next_piece() {
+                Ok(Some(piece)) => {
                     let mut sink = self.folding(object);
-                    reader.feed(block, &mut sink);
+                    reader.feed(piece, &mut sink);
                     sink.rows
                 }
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             };
             self.progress
-                .advance(stream.compressed_bytes().saturating_sub(told), rows);
-            told = stream.compressed_bytes();
+                .advance(opened.compressed_bytes().saturating_sub(told), rows);
+            told = opened.compressed_bytes();
             if self.over_memory() {
                 break Ok(());
             }
@@ -213,20 +230,22 @@ impl Worker<'_, '_> {
             reader.finish(&mut sink);
             let rows = sink.rows;
             self.progress
-                .advance(stream.compressed_bytes().saturating_sub(told), rows);
+                .advance(opened.compressed_bytes().saturating_sub(told), rows);
+        } else {
+            reader.abandon();
         }
-        self.ingested.compressed_bytes += stream.compressed_bytes();
-        self.ingested.text_bytes += stream.text_bytes();
+        self.ingested.compressed_bytes += opened.compressed_bytes();
+        self.ingested.text_bytes += opened.text_bytes();
         ended
     }
 
-    fn folding<'w>(&'w mut self, object: &'w Object) -> Folding<'w> {
+    fn folding<'w>(&'w mut self, object: &'w Object) -> Folding<'w, 'r> {
         Folding {
             object,
             since: self.reading.since,
             until: self.reading.until,
-            eras: self.reading.eras,
             ingested: &mut self.ingested,
+            gathering: &mut self.gathering,
             rows: 0,
         }
     }
@@ -238,14 +257,7 @@ impl Worker<'_, '_> {
         };
         self.blocks += 1;
         if self.blocks.is_multiple_of(BLOCKS_A_LOOK) {
-            let cells: usize = self
-                .ingested
-                .evidence
-                .interfaces
-                .values()
-                .map(|interface| interface.cells.len())
-                .sum();
-            let cells = u64::try_from(cells).unwrap_or(u64::MAX);
+            let cells = u64::try_from(self.gathering.cells()).unwrap_or(u64::MAX);
             let grown = cells.saturating_sub(self.cells);
             self.cells = cells;
             let all = self.shared.cells.fetch_add(grown, Ordering::Relaxed) + grown;
@@ -258,20 +270,34 @@ impl Worker<'_, '_> {
 }
 
 /// Folds the rows of one object.
-struct Folding<'a> {
+struct Folding<'a, 'e> {
     object: &'a Object,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
-    eras: &'a Eras,
     ingested: &'a mut Ingested,
+    gathering: &'a mut Gathering<'e>,
     rows: u64,
 }
 
-impl Sink for Folding<'_> {
+impl Sink for Folding<'_, '_> {
     fn row(&mut self, row: &Row) {
         self.rows += 1;
         if self.asked_for(row) {
-            self.ingested.evidence.fold(row, self.eras);
+            self.gathering.fold(row);
+        } else {
+            self.ingested.outside += 1;
+        }
+    }
+
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "it is compiled for the caller's processor"
+    )]
+    fn brief(&mut self, brief: &Brief, _: &Interfaces) {
+        self.rows += 1;
+        if self.spans(Timestamp(i64::from(brief.start))) {
+            self.gathering.fold_brief(brief);
         } else {
             self.ingested.outside += 1;
         }
@@ -295,17 +321,18 @@ impl Sink for Folding<'_> {
     }
 }
 
-impl Folding<'_> {
+impl Folding<'_, '_> {
     /// Whether a row begins inside the asked span. Rows without a time are
     /// kept: what cannot be placed is counted, not dropped.
     fn asked_for(&self, row: &Row) -> bool {
-        if self.since.is_none() && self.until.is_none() {
-            return true;
-        }
-        begins(row).is_none_or(|start| {
-            self.since.is_none_or(|since| start >= since)
-                && self.until.is_none_or(|until| start <= until)
-        })
+        begins(row).is_none_or(|start| self.spans(start))
+    }
+
+    /// Whether a time lies inside the asked span.
+    #[inline]
+    fn spans(&self, start: Timestamp) -> bool {
+        self.since.is_none_or(|since| start >= since)
+            && self.until.is_none_or(|until| start <= until)
     }
 }
 
@@ -325,8 +352,10 @@ pub fn newest(objects: &[Object], layout: &Layout) -> Option<Timestamp> {
     let next = AtomicUsize::new(0);
     let newest = rayon::broadcast(|_| {
         let mut found = Newest(None);
+        let mut opener = Opener::default();
+        let mut reader = LogReader::new(layout);
         while let Some(object) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
-            found.scan(object, layout);
+            found.scan(object, &mut opener, &mut reader);
         }
         found.0
     });
@@ -336,13 +365,12 @@ pub fn newest(objects: &[Object], layout: &Layout) -> Option<Timestamp> {
 struct Newest(Option<Timestamp>);
 
 impl Newest {
-    fn scan(&mut self, object: &Object, layout: &Layout) {
-        let Ok(mut stream) = object.open() else {
+    fn scan(&mut self, object: &Object, opener: &mut Opener, reader: &mut LogReader) {
+        let Ok(mut opened) = opener.open(object) else {
             return;
         };
-        let mut reader = LogReader::new(layout);
-        while let Ok(Some(block)) = stream.next_block() {
-            reader.feed(block, self);
+        while let Ok(Some(piece)) = opened.next_piece() {
+            reader.feed(piece, self);
         }
         reader.finish(self);
     }

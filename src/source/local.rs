@@ -60,6 +60,14 @@ impl Object {
         }
     }
 
+    /// Its file; `None` where it has none or does not open.
+    pub(super) fn file(&self) -> Option<File> {
+        match &self.place {
+            Place::Stdin => None,
+            Place::File(path) => File::open(path).ok(),
+        }
+    }
+
     /// Whether it is standard input, which can be read once only.
     #[must_use]
     pub fn is_stdin(&self) -> bool {
@@ -74,7 +82,7 @@ impl Object {
         }
     }
 
-    fn file(path: PathBuf) -> Object {
+    fn of_file(path: PathBuf) -> Object {
         let size = fs::metadata(&path).ok().filter(fs::Metadata::is_file);
         Object {
             name: path.display().to_string(),
@@ -134,7 +142,7 @@ fn objects(input: &str) -> Result<Vec<Object>, SourceError> {
     }
     match fs::metadata(input) {
         Ok(metadata) if metadata.is_dir() => in_folder(input),
-        Ok(_) => Ok(vec![Object::file(PathBuf::from(input))]),
+        Ok(_) => Ok(vec![Object::of_file(PathBuf::from(input))]),
         Err(_) if input.contains(['*', '?', '[']) => matching(input),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
             Err(SourceError::NotFound(input.to_owned()))
@@ -186,7 +194,7 @@ fn walk(root: &Path) -> Vec<Object> {
             Err(error) if error.loop_ancestor().is_some() => None,
             Err(error) => error.path().map(Path::to_owned),
         })
-        .map(Object::file)
+        .map(Object::of_file)
         .collect()
 }
 

@@ -10,6 +10,7 @@ mod gzip;
 mod layer;
 pub mod local;
 pub mod stream;
+mod whole;
 
 pub use error::ReadError;
 pub use error::ReadErrorKind;
@@ -17,3 +18,5 @@ pub use error::SourceError;
 pub use local::Object;
 pub use local::list;
 pub use stream::Stream;
+pub use whole::Opened;
+pub use whole::Opener;

@@ -114,11 +114,20 @@ fn unpacked(mut layer: Layer) -> Result<Layer, ReadErrorKind> {
 }
 
 fn refuse_other_formats(mut layer: Layer) -> Result<Layer, ReadErrorKind> {
-    let head = layer.peek()?;
-    match NOT_TEXT.iter().find(|(magic, _)| head.starts_with(magic)) {
-        Some((_, format)) => Err(ReadErrorKind::NotText(format)),
+    match other_format(layer.peek()?) {
+        Some(format) => Err(ReadErrorKind::NotText(format)),
         None => Ok(layer),
     }
+}
+
+/// Whether the first bytes are of no format that is known and not read.
+pub(super) fn is_text(head: &[u8]) -> bool {
+    other_format(head).is_none()
+}
+
+fn other_format(head: &[u8]) -> Option<&'static str> {
+    let known = NOT_TEXT.iter().find(|(magic, _)| head.starts_with(magic));
+    known.map(|(_, format)| *format)
 }
 
 #[cfg(test)]

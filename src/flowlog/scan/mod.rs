@@ -5,6 +5,13 @@
 //! bit arithmetic on those masks. The method is that of Langdale and Lemire,
 //! "Parsing Gigabytes of JSON per Second" (2019), section 3.1.
 
+mod index;
+
+pub(super) use index::Engine;
+pub(super) use index::Index;
+pub(super) use index::WINDOW;
+pub(super) use index::Work;
+
 /// Bytes classified at once.
 const CHUNK: usize = 64;
 

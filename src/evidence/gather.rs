@@ -1,0 +1,424 @@
+//! Gathering: what one worker folds its records into. Records of the common
+//! kind go to one table, batch by batch; all others are folded the plain way,
+//! beside it. At the end the workers' gatherings become one [`Evidence`], each
+//! interface by itself and many at a time.
+
+#![expect(
+    clippy::inline_always,
+    reason = "one loop over all records, which the compiler would cut into calls"
+)]
+
+use rayon::prelude::*;
+
+use crate::collections::HashMap;
+use crate::evidence::Evidence;
+use crate::evidence::RowTally;
+use crate::evidence::cells::Cells;
+use crate::evidence::coverage::HourSet;
+use crate::evidence::era::Eras;
+use crate::evidence::interface::InterfaceEvidence;
+use crate::evidence::packed::Packed;
+use crate::evidence::table::BATCH;
+use crate::evidence::table::Table;
+use crate::flowlog::brief::Brief;
+use crate::flowlog::brief::Interfaces;
+use crate::model::Action;
+use crate::model::EniId;
+use crate::model::Row;
+use crate::net::Span;
+use crate::net::Timestamp;
+use crate::net::time::HOUR;
+
+/// What one worker has gathered.
+#[derive(Clone, Debug)]
+pub struct Gathering<'e> {
+    eras: &'e Eras,
+    /// Rows of every other kind.
+    plain: Evidence,
+    table: Table,
+    batch: Vec<Packed>,
+    /// By the interface's number.
+    hours: Vec<Heard>,
+    accepted: u64,
+    rejected: u64,
+    /// First and last second of brief records; backwards while there is none.
+    first: u32,
+    last: u32,
+    /// The era looked up last and the seconds it reaches over.
+    era: u16,
+    era_from: u32,
+    era_to: u32,
+}
+
+/// When an interface was heard of.
+#[derive(Clone, Debug, Default)]
+struct Heard {
+    observed: HourSet,
+    active: HourSet,
+    /// Seconds of the hour that was put in last, the one behind it not
+    /// included; empty at first.
+    observed_last: (u32, u32),
+    active_last: (u32, u32),
+}
+
+/// Seconds in an hour.
+const HOUR_SECONDS: u32 = 3_600;
+const _: () = assert!(HOUR == 3_600);
+
+impl<'e> Gathering<'e> {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(eras: &'e Eras) -> Gathering<'e> {
+        Gathering {
+            eras,
+            plain: Evidence::default(),
+            table: Table::default(),
+            batch: Vec::with_capacity(BATCH),
+            hours: Vec::new(),
+            accepted: 0,
+            rejected: 0,
+            first: u32::MAX,
+            last: 0,
+            era: 0,
+            era_from: 1,
+            era_to: 0,
+        }
+    }
+
+    /// Adds what one row says.
+    pub fn fold(&mut self, row: &Row) {
+        self.plain.fold(row, self.eras);
+    }
+
+    /// Adds what one brief record says.
+    #[inline(always)]
+    pub fn fold_brief(&mut self, brief: &Brief) {
+        let (first, last) = (brief.start.min(brief.end), brief.start.max(brief.end));
+        let accepted = brief.action == Action::Accept;
+        self.accepted = self.accepted.wrapping_add(u64::from(accepted));
+        self.rejected = self.rejected.wrapping_add(u64::from(!accepted));
+        self.first = self.first.min(first);
+        self.last = self.last.max(last);
+        self.hear(brief.interface, first, last, accepted);
+        if !(self.era_from..=self.era_to).contains(&first) {
+            self.look_up_era(first);
+        }
+        self.batch.push(Packed::of(brief, self.era));
+        if self.batch.len() == BATCH {
+            self.flush();
+        }
+    }
+
+    /// Cells so far, of which some may be the same.
+    #[must_use]
+    pub fn cells(&self) -> usize {
+        let open = self.plain.interfaces.values();
+        let open: usize = open.map(|interface| interface.cells.len()).sum();
+        open.saturating_add(self.table.len())
+    }
+
+    #[inline(always)]
+    fn hear(&mut self, interface: u32, first: u32, last: u32, accepted: bool) {
+        let known = self.hours.get(interface as usize).is_some_and(|heard| {
+            let within = |(from, to): (u32, u32)| first >= from && last < to;
+            within(heard.observed_last) && (!accepted || within(heard.active_last))
+        });
+        if !known {
+            self.hear_anew(interface, first, last, accepted);
+        }
+    }
+
+    #[cold]
+    fn hear_anew(&mut self, interface: u32, first: u32, last: u32, accepted: bool) {
+        let at = interface as usize;
+        if self.hours.len() <= at {
+            self.hours.resize_with(at.saturating_add(1), Heard::default);
+        }
+        let Some(heard) = self.hours.get_mut(at) else {
+            return;
+        };
+        let time = |second: u32| Timestamp(i64::from(second));
+        let from = first - first % HOUR_SECONDS;
+        let hour = (from, from.saturating_add(HOUR_SECONDS));
+        heard.observed.insert_span(time(first), time(last));
+        heard.observed_last = hour;
+        if accepted {
+            heard.active.insert_span(time(first), time(last));
+            heard.active_last = hour;
+        }
+    }
+
+    #[cold]
+    fn look_up_era(&mut self, second: u32) {
+        self.era = self.eras.index(Timestamp(i64::from(second)));
+        let (from, to) = self.eras.bounds(self.era);
+        let clamped = |time: Timestamp| {
+            u32::try_from(time.0.clamp(0, i64::from(u32::MAX))).unwrap_or(u32::MAX)
+        };
+        self.era_from = from.map_or(0, clamped);
+        self.era_to = to.map_or(u32::MAX, clamped);
+    }
+
+    fn flush(&mut self) {
+        self.table.add_batch(&self.batch);
+        self.batch.clear();
+    }
+
+    /// The rows of the brief records, which `plain` has not counted.
+    fn rows(&self) -> RowTally {
+        RowTally {
+            accepted: self.accepted,
+            rejected: self.rejected,
+            ..RowTally::default()
+        }
+    }
+
+    fn span(&self) -> Option<Span> {
+        (self.first <= self.last).then(|| Span {
+            start: Timestamp(i64::from(self.first)),
+            end: Timestamp(i64::from(self.last)),
+        })
+    }
+}
+
+/// One worker's cells of one interface, and its hours.
+type Part = (Vec<Packed>, Heard);
+
+/// A worker's gathering, taken apart by interface.
+struct Parts {
+    plain: Evidence,
+    by_id: HashMap<EniId, Part>,
+}
+
+impl Parts {
+    fn of(mut gathering: Gathering<'_>, interfaces: &Interfaces) -> Parts {
+        gathering.flush();
+        let mut plain = std::mem::take(&mut gathering.plain);
+        plain.rows += gathering.rows();
+        if let Some(span) = gathering.span() {
+            plain.see(span.start, span.end);
+        }
+        for cell in gathering.table.aside.drain(..) {
+            if let Some(id) = interfaces.id(cell.key.interface()) {
+                let own = plain.interfaces.entry(id).or_default();
+                own.add(cell.key.open(), &cell.open());
+            }
+        }
+        let mut counts = vec![0_usize; interfaces.ids().len()];
+        for cell in gathering.table.iter() {
+            if let Some(count) = counts.get_mut(cell.key.interface() as usize) {
+                *count = count.saturating_add(1);
+            }
+        }
+        let mut lists: Vec<Vec<Packed>> = counts.into_iter().map(Vec::with_capacity).collect();
+        for cell in gathering.table.iter() {
+            if let Some(list) = lists.get_mut(cell.key.interface() as usize) {
+                // Numbers differ from worker to worker; keys of one interface
+                // are to be equal.
+                list.push(cell.under(0));
+            }
+        }
+        gathering.hours.resize_with(lists.len(), Heard::default);
+        let parts = lists.into_iter().zip(gathering.hours);
+        let by_id = interfaces.ids().iter().copied().zip(parts).collect();
+        Parts { plain, by_id }
+    }
+}
+
+/// Joins what the workers gathered, each with the interfaces of its reader;
+/// any split of the records among them gives the same value.
+#[must_use]
+pub fn join(gathered: Vec<(Gathering<'_>, Interfaces)>) -> Evidence {
+    let parts: Vec<Parts> = gathered
+        .into_par_iter()
+        .map(|(gathering, interfaces)| Parts::of(gathering, &interfaces))
+        .collect();
+    let mut evidence = Evidence::default();
+    let mut by_id: HashMap<EniId, Vec<Part>> = HashMap::default();
+    for Parts { plain, by_id: own } in parts {
+        evidence.merge(plain);
+        // In hash order, which is lawful: merging is commutative.
+        for (id, part) in own {
+            by_id.entry(id).or_default().push(part);
+        }
+    }
+    let mut work = Vec::with_capacity(by_id.len());
+    for (id, parts) in by_id {
+        // An id may have got its number from a line that was not brief then.
+        let plain = evidence.interfaces.remove(&id);
+        if plain.is_some() || !parts.iter().all(Heard::is_silent) {
+            work.push((id, plain.unwrap_or_default(), parts));
+        }
+    }
+    let joined: Vec<(EniId, InterfaceEvidence)> = work
+        .into_par_iter()
+        .map(|(id, plain, parts)| (id, with_parts(plain, parts)))
+        .collect();
+    evidence.interfaces.extend(joined);
+    evidence
+}
+
+impl Heard {
+    fn is_silent((cells, heard): &Part) -> bool {
+        cells.is_empty() && heard.observed.is_empty()
+    }
+}
+
+fn with_parts(mut evidence: InterfaceEvidence, parts: Vec<Part>) -> InterfaceEvidence {
+    let mut runs = Vec::with_capacity(parts.len());
+    for (cells, heard) in parts {
+        evidence.observed.merge(&heard.observed);
+        evidence.active.merge(&heard.active);
+        runs.push(cells);
+    }
+    let mut cells: Cells = std::mem::take(&mut evidence.cells);
+    cells.add_packed(runs);
+    evidence.cells = cells;
+    evidence
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::Just;
+    use proptest::prelude::Strategy;
+    use proptest::prelude::any;
+    use proptest::prelude::prop_oneof;
+    use proptest::prop_assert_eq;
+    use proptest::proptest;
+
+    use super::*;
+    use crate::flowlog::Layout;
+    use crate::flowlog::LineError;
+    use crate::flowlog::LogReader;
+    use crate::flowlog::Sink;
+
+    struct Plain<'e>(Evidence, &'e Eras);
+
+    impl Sink for Plain<'_> {
+        fn row(&mut self, row: &Row) {
+            self.0.fold(row, self.1);
+        }
+
+        fn malformed(&mut self, _: &LineError) {}
+    }
+
+    struct Gathered<'e>(Gathering<'e>);
+
+    impl Sink for Gathered<'_> {
+        fn row(&mut self, row: &Row) {
+            self.0.fold(row);
+        }
+
+        fn malformed(&mut self, _: &LineError) {}
+
+        fn brief(&mut self, brief: &Brief, _: &Interfaces) {
+            self.0.fold_brief(brief);
+        }
+    }
+
+    fn plainly(header: &str, lines: &[String], eras: &Eras) -> Evidence {
+        let mut sink = Plain(Evidence::default(), eras);
+        let mut reader = LogReader::new(&Layout::parse(header).unwrap());
+        reader.feed(lines.concat().as_bytes(), &mut sink);
+        reader.finish(&mut sink);
+        sink.0
+    }
+
+    fn by_workers(header: &str, lines: &[String], eras: &Eras, workers: usize) -> Evidence {
+        let share = lines.len().div_ceil(workers).max(1);
+        let one = |lines: &[String]| {
+            let mut sink = Gathered(Gathering::new(eras));
+            let mut reader = LogReader::new(&Layout::parse(header).unwrap());
+            reader.feed(lines.concat().as_bytes(), &mut sink);
+            reader.finish(&mut sink);
+            (sink.0, reader.into_interfaces())
+        };
+        join(lines.chunks(share).map(one).collect())
+    }
+
+    const HEADER: &str = "interface-id srcaddr dstaddr srcport dstport protocol packets bytes start \
+                          end action log-status tcp-flags pkt-srcaddr pkt-dstaddr flow-direction \
+                          reject-reason type";
+
+    /// Few of each, so that keys meet; now and then one that is not brief.
+    fn line() -> impl Strategy<Value = String> {
+        let id = prop_oneof!["eni-0000000[1-3]", Just("-".into()), Just("eni-1".into())];
+        let address = || prop_oneof![8 => "10\\.0\\.0\\.[1-3]", 1 => Just("2001:db8::1".into()), 1 => Just("-".into())];
+        let packet = || prop_oneof![4 => Just("-".into()), 2 => address()];
+        let port = || prop_oneof!["443|80", "5000[0-9]", Just("-".into())];
+        let count = prop_oneof!["[0-9]{1,4}", Just(u64::MAX.to_string())];
+        let time = || prop_oneof![4 => "17600[0-9]{5}", 1 => "17600036[0-9]{2}", 1 => "[1-9][0-9]{9,10}", 1 => Just("-".into())];
+        let flow = (id, address(), address(), port(), port(), "6|6|6|17|1|-");
+        let rest = (
+            "-|0|2|18|19|4",
+            packet(),
+            packet(),
+            "ingress|egress|-|-",
+            "BPA|-|-",
+            "IPv4|IPv4|EFA",
+        );
+        let status = "OK|OK|OK|OK|OK|OK|OK|NODATA|SKIPDATA";
+        let repeats = prop_oneof![6 => Just(1), 1 => Just(2), 1 => Just(300)];
+        (flow, count, time(), time(), "ACCEPT|REJECT", status, rest, repeats).prop_map(
+            |((id, from, to, sport, dport, protocol), count, start, end, action, status, rest, repeats)| {
+                let (flags, pkt_from, pkt_to, way, reason, kind) = rest;
+                format!("{id} {from} {to} {sport} {dport} {protocol} 7 {count} {start} {end} {action} \
+                         {status} {flags} {pkt_from} {pkt_to} {way} {reason} {kind}\n")
+                    .repeat(repeats)
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn gathering_is_folding(lines in vec(line(), 0..60), workers in 1_usize..5, cut in any::<bool>()) {
+            let handovers = if cut { vec![Timestamp(1_760_040_000)] } else { Vec::new() };
+            let eras = Eras::new(handovers.into_iter());
+            let plain = plainly(HEADER, &lines, &eras);
+            prop_assert_eq!(by_workers(HEADER, &lines, &eras, workers), plain);
+        }
+    }
+
+    fn many(records: u32, tail: &str) -> Vec<String> {
+        let line = |n: u32| {
+            let (low, high) = (n % 251, n / 251 % 251);
+            format!(
+                "eni-00000001 10.0.{high}.{low} 10.0.0.1 50000 443 6 1 1 1760000000 1760000010 {tail}\n"
+            )
+        };
+        (0..records).map(line).collect()
+    }
+
+    const SHORT: &str = "interface-id srcaddr dstaddr srcport dstport protocol packets bytes start \
+                         end action tcp-flags";
+
+    #[test]
+    fn a_table_that_grew_lost_nothing() {
+        let eras = Eras::default();
+        let lines = many(30_000, "ACCEPT 2");
+        let evidence = by_workers(SHORT, &lines, &eras, 3);
+        assert_eq!(evidence, plainly(SHORT, &lines, &eras));
+        let cells: usize = evidence
+            .interfaces
+            .values()
+            .map(|seen| seen.cells.len())
+            .sum();
+        assert_eq!(cells, 30_000);
+    }
+
+    #[test]
+    fn narrow_counters_run_over_into_wide_ones() {
+        let eras = Eras::default();
+        let lines = vec![many(1, "ACCEPT 2").concat(); 70_000];
+        let evidence = by_workers(SHORT, &lines, &eras, 2);
+        assert_eq!(evidence, plainly(SHORT, &lines, &eras));
+        let requests: u64 = evidence
+            .interfaces
+            .values()
+            .flat_map(|seen| seen.cells.iter())
+            .map(|(_, cell)| cell.requests)
+            .sum();
+        assert_eq!(requests, 70_000);
+    }
+}

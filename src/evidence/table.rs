@@ -1,0 +1,195 @@
+//! The table that records are gathered in: packed cells in the order they came,
+//! and an index from hash to place. Cells never move, so growing costs only the
+//! index, 8 bytes a slot; and a batch of records is looked up in steps, each a
+//! run of independent loads, so that the processor waits for many at once.
+
+#![expect(
+    clippy::inline_always,
+    reason = "one loop over all records, which the compiler would cut into calls"
+)]
+
+use std::hash::BuildHasher;
+use std::hash::Hasher;
+use std::hash::RandomState;
+
+use crate::evidence::packed::Packed;
+
+/// Records looked up together.
+pub(super) const BATCH: usize = 64;
+
+/// Cells allocated together: half a megabyte.
+const BLOCK: usize = 8_192;
+
+/// Fewest slots of the index, as a power of two.
+const SMALLEST: u32 = 10;
+
+/// Most cells of one table: places have 32 bits, 0 says that a slot is free.
+const MOST: usize = u32::MAX as usize - 1;
+
+/// Packed cells by key.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    seed: [u64; 2],
+    /// Hash above, place + 1 below; 0 where free. A slot is looked for from the
+    /// hash's upper bits on. Invariant: `1 << bits` long, at most half used.
+    index: Vec<u64>,
+    bits: u32,
+    /// Invariant: every block but the last is full.
+    blocks: Vec<Vec<Packed>>,
+    len: usize,
+    /// What was put aside for want of width.
+    pub(super) aside: Vec<Packed>,
+}
+
+impl Default for Table {
+    fn default() -> Table {
+        Table::with_capacity(0)
+    }
+}
+
+impl Table {
+    /// Room for so many cells before the index grows.
+    pub(super) fn with_capacity(cells: usize) -> Table {
+        let bits = (cells.max(1).ilog2() + 2).max(SMALLEST);
+        let secret = || RandomState::new().build_hasher().finish();
+        Table {
+            seed: [secret(), secret()],
+            index: vec![0; 1 << bits],
+            bits,
+            blocks: Vec::new(),
+            len: 0,
+            aside: Vec::new(),
+        }
+    }
+
+    /// Distinct keys.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Every cell, in the order in which their keys were first seen.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Packed> {
+        self.blocks.iter().flatten()
+    }
+
+    /// Every cell, and what was put aside.
+    pub(super) fn into_cells(self) -> (Vec<Packed>, Vec<Packed>) {
+        (self.iter().copied().collect(), self.aside)
+    }
+
+    /// Adds a batch of cells.
+    pub(super) fn add_batch(&mut self, batch: &[Packed]) {
+        let mut hashes = [0; BATCH];
+        for (hash, cell) in hashes.iter_mut().zip(batch) {
+            *hash = cell.key.hash(self.seed);
+        }
+        // The slots and the cells they lead to, fetched side by side.
+        let mut slots = [0; BATCH];
+        for (slot, hash) in slots.iter_mut().zip(&hashes) {
+            *slot = self.slot(self.home(*hash));
+        }
+        let mut seen = 0;
+        for slot in &slots {
+            seen |= self.cell(*slot).map_or(0, |cell| cell.key.interface());
+        }
+        // Keeps the loads: nothing else depends on them yet.
+        std::hint::black_box(seen);
+        for (cell, hash) in batch.iter().zip(&hashes) {
+            self.add_hashed(cell, *hash);
+        }
+    }
+
+    #[inline(always)]
+    fn add_hashed(&mut self, cell: &Packed, hash: u32) {
+        let mut at = self.home(hash);
+        loop {
+            let slot = self.slot(at);
+            if slot == 0 {
+                self.enter(at, hash, cell);
+                return;
+            }
+            if slot >> 32 == u64::from(hash)
+                && let Some((block, place)) = place(slot)
+                && let Some(own) = self
+                    .blocks
+                    .get_mut(block)
+                    .and_then(|block| block.get_mut(place))
+                && own.key == cell.key
+            {
+                own.merge(cell, &mut self.aside);
+                return;
+            }
+            at = at.wrapping_add(1) & (self.index.len().wrapping_sub(1));
+        }
+    }
+
+    #[inline(never)]
+    fn enter(&mut self, at: usize, hash: u32, cell: &Packed) {
+        if self.len >= MOST {
+            self.aside.push(*cell);
+            return;
+        }
+        match self.blocks.last_mut() {
+            Some(block) if block.len() < BLOCK => block.push(*cell),
+            Some(_) | None => {
+                let mut block = Vec::with_capacity(BLOCK);
+                block.push(*cell);
+                self.blocks.push(block);
+            }
+        }
+        self.len = self.len.wrapping_add(1);
+        if let Some(slot) = self.index.get_mut(at) {
+            *slot = u64::from(hash) << 32 | self.len as u64;
+        }
+        if self.len > self.index.len() / 2 {
+            self.grow();
+        }
+    }
+
+    /// Doubles the index. Hashes are kept whole, so no cell is looked at; and
+    /// as slots are ordered by hash, nearly, one pass writes nearly in order.
+    #[cold]
+    fn grow(&mut self) {
+        self.bits = self.bits.saturating_add(1);
+        let old = std::mem::replace(&mut self.index, vec![0; 1 << self.bits]);
+        let mask = self.index.len().wrapping_sub(1);
+        for slot in old {
+            if slot == 0 {
+                continue;
+            }
+            let hash = u32::try_from(slot >> 32).unwrap_or(0);
+            let mut at = self.home(hash);
+            while self.slot(at) != 0 {
+                at = at.wrapping_add(1) & mask;
+            }
+            if let Some(free) = self.index.get_mut(at) {
+                *free = slot;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn home(&self, hash: u32) -> usize {
+        let spread = u64::from(hash) << 32;
+        usize::try_from(spread >> (64_u32.wrapping_sub(self.bits) & 63)).unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn slot(&self, at: usize) -> u64 {
+        self.index.get(at).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn cell(&self, slot: u64) -> Option<&Packed> {
+        let (block, place) = place(slot)?;
+        self.blocks.get(block)?.get(place)
+    }
+}
+
+/// Block and place in it that a slot leads to.
+#[inline(always)]
+fn place(slot: u64) -> Option<(usize, usize)> {
+    let place = usize::try_from(slot & u64::from(u32::MAX)).ok()?;
+    let place = place.checked_sub(1)?;
+    Some((place / BLOCK, place % BLOCK))
+}

@@ -1,0 +1,338 @@
+//! Objects taken whole: read, and inflated in one call into a buffer that the
+//! next object uses again. That is the fastest way to inflate, and the common
+//! one, since deliveries are some megabytes at most. Whatever it cannot finish
+//! with (damage, padding, packing within packing, size) is left to [`Stream`],
+//! which starts over and says exactly what is wrong and where; so nothing is
+//! handed out here before all of it is known to be sound.
+
+use std::fmt;
+use std::io::Read;
+
+use libdeflater::DecompressionError;
+use libdeflater::Decompressor;
+use memchr::memmem;
+
+use crate::source::error::ReadError;
+use crate::source::gzip;
+use crate::source::local::Object;
+use crate::source::stream;
+use crate::source::stream::Stream;
+
+/// Largest object that is taken whole, in bytes as stored.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// Most text that is inflated at once, in bytes.
+const MOST_TEXT: usize = 256 * 1024 * 1024;
+
+/// Longest piece of text that is handed out at once.
+const PIECE: usize = 4 * 1024 * 1024;
+
+/// Bytes that suffice to tell every format known.
+const HEAD: usize = 16;
+
+/// How a member begins: magic and the only method.
+const MEMBER: [u8; 3] = [0x1f, 0x8b, 8];
+
+/// Checksum and length behind a member.
+const TRAILER: usize = 8;
+
+/// Opens objects one after the other, with buffers of its own.
+pub struct Opener {
+    packed: Vec<u8>,
+    text: Vec<u8>,
+    inflate: Decompressor,
+}
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opener")
+            .field("packed", &self.packed.capacity())
+            .field("text", &self.text.capacity())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Opener {
+    fn default() -> Opener {
+        Opener {
+            packed: Vec::new(),
+            text: Vec::new(),
+            inflate: Decompressor::new(),
+        }
+    }
+}
+
+/// One object's text, to be taken piece by piece.
+#[derive(Debug)]
+pub struct Opened<'a> {
+    pieces: Pieces<'a>,
+}
+
+#[derive(Debug)]
+enum Pieces<'a> {
+    Whole {
+        rest: &'a [u8],
+        /// Bytes as stored: told with the last piece, since they are read.
+        packed: u64,
+        text: u64,
+    },
+    Stream(Box<Stream>),
+}
+
+impl Opener {
+    /// Opens an object.
+    ///
+    /// # Errors
+    /// Where the first bytes cannot be read, or are of a format that is not.
+    pub fn open(&mut self, object: &Object) -> Result<Opened<'_>, ReadError> {
+        let Some(source) = self.whole(object) else {
+            let stream = object.open()?;
+            return Ok(Opened {
+                pieces: Pieces::Stream(Box::new(stream)),
+            });
+        };
+        let text = match source {
+            Source::Stored => self.packed.as_slice(),
+            Source::Inflated(len) => self.text.get(..len).unwrap_or_default(),
+        };
+        Ok(Opened {
+            pieces: Pieces::Whole {
+                rest: text,
+                packed: self.packed.len() as u64,
+                text: text.len() as u64,
+            },
+        })
+    }
+
+    fn whole(&mut self, object: &Object) -> Option<Source> {
+        let size = object.size.filter(|size| *size <= LARGEST)?;
+        let file = object.file()?;
+        self.packed.clear();
+        self.packed
+            .reserve(usize::try_from(size).ok()?.saturating_add(1));
+        file.take(LARGEST.saturating_add(1))
+            .read_to_end(&mut self.packed)
+            .ok()?;
+        if self.packed.len() as u64 > LARGEST {
+            return None;
+        }
+        if !self.packed.starts_with(&gzip::MAGIC) {
+            return stream::is_text(&self.packed).then_some(Source::Stored);
+        }
+        let len = self.members()?;
+        let text = self.text.get(..len)?;
+        let known = text.len() >= HEAD && stream::is_text(text) && !text.starts_with(&gzip::MAGIC);
+        known.then_some(Source::Inflated(len))
+    }
+
+    /// Inflates every member, and says how long the text is.
+    fn members(&mut self) -> Option<usize> {
+        let (mut at, mut len) = (0_usize, 0_usize);
+        while at < self.packed.len() {
+            let more = self.member(at, len)?;
+            at = self.end_of_member(at, len, more)?;
+            len = len.checked_add(more)?;
+        }
+        Some(len)
+    }
+
+    /// Inflates the member at `at` behind `len` bytes of text.
+    fn member(&mut self, at: usize, len: usize) -> Option<usize> {
+        let packed = self.packed.get(at..)?;
+        let stated = u32::from_le_bytes(*packed.last_chunk::<4>()?);
+        // Deflate does not go beyond 1,032 to one; the length may be a lie, or
+        // another member's.
+        let stated = usize::try_from(stated).ok()?;
+        let mut room = stated.min(packed.len().saturating_mul(1_032)).max(1);
+        loop {
+            let end = len.checked_add(room)?;
+            if end > MOST_TEXT {
+                return None;
+            }
+            if self.text.len() < end {
+                self.text.resize(end, 0);
+            }
+            match self
+                .inflate
+                .gzip_decompress(packed, self.text.get_mut(len..)?)
+            {
+                Ok(more) => return Some(more),
+                Err(DecompressionError::InsufficientSpace) => {
+                    room = self.text.len().saturating_sub(len).saturating_mul(2);
+                }
+                Err(DecompressionError::BadData) => return None,
+            }
+        }
+    }
+
+    /// Where the member at `at` ends, whose text is `more` bytes behind `len`:
+    /// behind the first place where its own checksum and length stand. That
+    /// they stand in the deflated data has a chance of one in 2^64 a byte, but
+    /// for empty texts, whose checksum and length are zeros.
+    fn end_of_member(&self, at: usize, len: usize, more: usize) -> Option<usize> {
+        if more == 0 {
+            return None;
+        }
+        let text = self.text.get(len..len.checked_add(more)?)?;
+        let mut trailer = [0; TRAILER];
+        let (checksum, length) = trailer.split_at_mut(4);
+        checksum.copy_from_slice(&libdeflater::crc32(text).to_le_bytes());
+        length.copy_from_slice(&u32::try_from(more).ok()?.to_le_bytes());
+        let packed = self.packed.get(at..)?;
+        let end = memmem::find(packed, &trailer)?.checked_add(TRAILER)?;
+        let behind = packed.get(end..)?;
+        (behind.is_empty() || behind.starts_with(&MEMBER)).then_some(at.checked_add(end)?)
+    }
+}
+
+/// Where the text of an object taken whole is.
+enum Source {
+    /// As it is stored.
+    Stored,
+    /// So many bytes at the front of the opener's text.
+    Inflated(usize),
+}
+
+impl Opened<'_> {
+    /// The next bytes of text; `None` at the end, and after an error. All that
+    /// could be unpacked comes before the error.
+    pub fn next_piece(&mut self) -> Result<Option<&[u8]>, ReadError> {
+        match &mut self.pieces {
+            Pieces::Stream(stream) => stream.next_block(),
+            Pieces::Whole { rest, .. } => {
+                let (piece, behind) = rest.split_at_checked(PIECE).unwrap_or((rest, &[]));
+                *rest = behind;
+                Ok((!piece.is_empty()).then_some(piece))
+            }
+        }
+    }
+
+    /// Bytes that came from the object itself so far.
+    pub fn compressed_bytes(&self) -> u64 {
+        match &self.pieces {
+            Pieces::Stream(stream) => stream.compressed_bytes(),
+            Pieces::Whole { packed, .. } => *packed,
+        }
+    }
+
+    /// Bytes of text that were handed out, or are about to be.
+    pub fn text_bytes(&self) -> u64 {
+        match &self.pieces {
+            Pieces::Stream(stream) => stream.text_bytes(),
+            Pieces::Whole { text, .. } => *text,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::collection::vec;
+    use proptest::prelude::Just;
+    use proptest::prelude::Strategy;
+    use proptest::prelude::any;
+    use proptest::prelude::prop_oneof;
+    use proptest::proptest;
+
+    use super::*;
+    use crate::source::local;
+
+    fn gz(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// Text, counts, and what went wrong then.
+    type Seen = (Vec<u8>, u64, u64, Option<String>);
+
+    fn opened(opener: &mut Opener, object: &Object) -> Seen {
+        let mut text = Vec::new();
+        let mut opened = match opener.open(object) {
+            Ok(opened) => opened,
+            Err(error) => return (text, 0, 0, Some(error.to_string())),
+        };
+        let fault = loop {
+            match opened.next_piece() {
+                Ok(Some(piece)) => text.extend_from_slice(piece),
+                Ok(None) => break None,
+                Err(error) => break Some(error.to_string()),
+            }
+        };
+        (text, opened.compressed_bytes(), opened.text_bytes(), fault)
+    }
+
+    fn streamed(object: &Object) -> Seen {
+        let mut text = Vec::new();
+        let mut stream = match object.open() {
+            Ok(stream) => stream,
+            Err(error) => return (text, 0, 0, Some(error.to_string())),
+        };
+        let fault = loop {
+            match stream.next_block() {
+                Ok(Some(piece)) => text.extend_from_slice(piece),
+                Ok(None) => break None,
+                Err(error) => break Some(error.to_string()),
+            }
+        };
+        (text, stream.compressed_bytes(), stream.text_bytes(), fault)
+    }
+
+    fn same_as_streamed(data: &[Vec<u8>]) {
+        let root = tempfile::tempdir().unwrap();
+        let mut opener = Opener::default();
+        for (number, data) in data.iter().enumerate() {
+            let path = root.path().join(number.to_string());
+            fs::write(&path, data).unwrap();
+            let object = &local::list(&[path.display().to_string()]).unwrap()[0];
+            assert_eq!(opened(&mut opener, object), streamed(object));
+        }
+    }
+
+    fn member() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            4 => vec(any::<u8>(), 0..3_000).prop_map(|text| gz(&text)),
+            2 => Just(gz(b"2 123456789012 eni-0a1b2c3d 10.0.0.1 10.0.0.2\n")),
+            1 => Just(gz(&b"a".repeat(100_000))),
+            1 => Just(gz(&gz(b"some text that is long enough"))),
+            1 => Just(gz(b"PAR1")),
+            1 => vec(any::<u8>(), 0..9),
+            1 => Just(vec![0; 30]),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn objects_taken_whole_are_what_streams_give(
+            members in vec(vec(member(), 0..4), 1..4),
+        ) {
+            let objects: Vec<Vec<u8>> = members.iter().map(|members| members.concat()).collect();
+            same_as_streamed(&objects);
+        }
+
+        #[test]
+        fn damage_is_told_as_streams_tell_it(
+            text in vec(any::<u8>(), 20..3_000),
+            at in any::<usize>(),
+            bit in 0_u32..8,
+            cut in any::<bool>(),
+        ) {
+            let mut packed = [gz(&text), gz(&text)].concat();
+            let at = at % packed.len();
+            packed[at] ^= 1 << bit;
+            if cut {
+                packed.truncate(at);
+            }
+            same_as_streamed(&[packed]);
+        }
+    }
+
+    #[test]
+    fn plain_text_is_taken_as_it_is() {
+        same_as_streamed(&[b"action srcaddr\n".to_vec(), Vec::new(), b"PAR1".to_vec()]);
+    }
+}
