@@ -102,6 +102,36 @@ codes! {
     RulesWithoutIds "SN110" "rules-without-ids",
     /// Snapshot without VPCs.
     NoVpcs "SN111" "no-vpcs",
+    /// Seen by one of the two calls only.
+    RuleOnlyInPermissions "SN112" "rule-only-in-permissions",
+    /// A rule names a group without its id.
+    GroupNamedOnly "SN113" "group-named-only",
+    /// Groups known from their rules alone.
+    GroupsFromRules "SN114" "groups-from-rules",
+    /// Several AWS Config states, of which the newest counts.
+    HistoryUnused "SN115" "history-unused",
+    /// AWS Config calls the resource deleted.
+    DeletedInConfig "SN116" "deleted-in-config",
+    /// Prefix list entries of a list that nobody names.
+    EntriesWithoutList "SN117" "entries-without-list",
+    /// Interfaces known from instances alone.
+    InterfacesFromInstances "SN118" "interfaces-from-instances",
+    /// A group printed without its rules.
+    GroupWithoutPermissions "SN119" "group-without-permissions",
+    /// Folders of several times read as one.
+    SeveralDates "SN120" "several-dates",
+    /// An answer that lists nothing.
+    EmptyPart "SN121" "empty-part",
+    /// Snapshot without flow logs.
+    NoFlowLogs "SN122" "no-flow-logs",
+    /// The last page is missing.
+    MorePages "SN123" "more-pages",
+    /// An AWS Config item that says nothing.
+    ItemWithoutConfiguration "SN124" "item-without-configuration",
+    /// A peering that does not name both VPCs.
+    PeeringWithoutVpcs "SN125" "peering-without-vpcs",
+    /// Conversations without an answer were let go.
+    LetGo "TG501" "let-go",
     /// The proof of a proposal failed.
     ProofFailed "PF401" "proof-failed",
 }

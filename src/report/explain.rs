@@ -63,6 +63,21 @@ pub fn manual(code: Code) -> &'static Manual {
         Code::DisagreeingDuplicates => &snapshots::DISAGREEING,
         Code::RulesWithoutIds => &snapshots::RULES_WITHOUT_IDS,
         Code::NoVpcs => &snapshots::NO_VPCS,
+        Code::RuleOnlyInPermissions => &snapshots::RULE_ONLY_IN_PERMISSIONS,
+        Code::GroupNamedOnly => &snapshots::GROUP_NAMED_ONLY,
+        Code::GroupsFromRules => &snapshots::GROUPS_FROM_RULES,
+        Code::HistoryUnused => &snapshots::HISTORY_UNUSED,
+        Code::DeletedInConfig => &snapshots::DELETED_IN_CONFIG,
+        Code::EntriesWithoutList => &snapshots::ENTRIES_WITHOUT_LIST,
+        Code::InterfacesFromInstances => &snapshots::INTERFACES_FROM_INSTANCES,
+        Code::GroupWithoutPermissions => &snapshots::GROUP_WITHOUT_PERMISSIONS,
+        Code::SeveralDates => &snapshots::SEVERAL_DATES,
+        Code::EmptyPart => &snapshots::EMPTY_PART,
+        Code::NoFlowLogs => &snapshots::NO_FLOW_LOGS,
+        Code::MorePages => &snapshots::MORE_PAGES,
+        Code::ItemWithoutConfiguration => &snapshots::ITEM_WITHOUT_CONFIGURATION,
+        Code::PeeringWithoutVpcs => &snapshots::PEERING_WITHOUT_VPCS,
+        Code::LetGo => &rules::LET_GO,
     }
 }
 

@@ -72,6 +72,7 @@ pub fn unresolved(key: &str) -> &str {
         "unknown_direction" => "with neither or both addresses the interface's own",
         "efa" => "of EFA traffic",
         "incomplete_record" => "without address, port or protocol",
+        "outlived_its_rule" => "of connections that outlived the rule that let them in",
         "unexplained_accept" => "let through though no rule of the snapshot allows it",
         "ambiguous_initiator" => "with doubt who opened the connection",
         "no_interface_id" => "without an interface id",

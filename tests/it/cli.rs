@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use flowcinch::report::code::Code;
 use flowcinch::report::json;
 
 use crate::builder;
@@ -262,4 +263,34 @@ fn a_full_disk_is_a_clear_error() {
         stderr.starts_with("flowcinch: cannot write to standard output: "),
         "{stderr}"
     );
+}
+
+/// Codes as they stand in the program's text: two capitals and three digits
+/// between quotes.
+fn codes_in(text: &str) -> Vec<&str> {
+    let quoted = text.split('"').skip(1).step_by(2);
+    let is_code = |word: &&str| {
+        let (letters, digits) = word.split_at_checked(2).unwrap_or_default();
+        word.len() == 5
+            && letters.bytes().all(|byte| byte.is_ascii_uppercase())
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    quoted.filter(is_code).collect()
+}
+
+#[test]
+fn every_code_that_can_be_printed_has_its_page() {
+    let mut found = 0;
+    for file in ["src/describe/note.rs", "src/pipeline/assemble.rs"] {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let text = std::fs::read_to_string(path).unwrap();
+        for code in codes_in(&text) {
+            found += 1;
+            assert!(
+                Code::find(code).is_some(),
+                "{file}: {code} has no manual page"
+            );
+        }
+    }
+    assert!(found > 25, "{found} codes found");
 }

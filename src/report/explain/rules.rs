@@ -50,3 +50,10 @@ pub(super) const PROOF_FAILED: Manual = Manual {
     misleads: "It never should be seen at all: it is a bug of this program, not of your configuration.",
     example: "PF401: 1 broken, 0 widened. Next: keep analysis.json and report the bug.",
 };
+
+pub(super) const LET_GO: Manual = Manual {
+    says: "With `--obligations answered`, conversations that nobody answered were left out of what proposals keep.",
+    matters: "They passed today and would no longer pass.",
+    misleads: "Most are scans; one-way protocols such as syslog get no answer either and are let go with them.",
+    example: "TG501 2,996 conversations without an answer were let go. Next: run without the flag to keep them.",
+};

@@ -78,3 +78,101 @@ pub(super) const NO_VPCS: Manual = Manual {
     misleads: "Proposals stay correct; they only come out less short.",
     example: "SN111. Next: aws ec2 describe-vpcs > vpcs.json",
 };
+
+pub(super) const RULE_ONLY_IN_PERMISSIONS: Manual = Manual {
+    says: "`SecurityGroups` shows a rule that `SecurityGroupRules` does not.",
+    matters: "The two calls saw different states. The rule is kept, named by what it says, so nothing is lost.",
+    misleads: "A page of describe-security-group-rules may simply be missing.",
+    example: "SN112 sg-0123456789abcdef0/ingress/tcp/443-443/0.0.0.0/0. Next: run both calls again, one after the other.",
+};
+
+pub(super) const GROUP_NAMED_ONLY: Manual = Manual {
+    says: "A rule refers to a group by name, without an id: the group was deleted, or belongs to another account.",
+    matters: "A name that the snapshot does not hold once in the same VPC matches nothing, so the use of the rule cannot be seen.",
+    misleads: "A stale reference lets nothing through and still counts in the quota.",
+    example: "SN113 sgr-0123456789abcdef0 refers to `name:old-app`. Next: delete the rule if the group is gone.",
+};
+
+pub(super) const GROUPS_FROM_RULES: Manual = Manual {
+    says: "The snapshot has SecurityGroupRules and no SecurityGroups, so groups are known from their rules alone.",
+    matters: "Names and VPCs are not known, and groups without rules are missing.",
+    misleads: "Findings about the rules themselves are the same.",
+    example: "SN114. Next: aws ec2 describe-security-groups > security-groups.json",
+};
+
+pub(super) const HISTORY_UNUSED: Manual = Manual {
+    says: "AWS Config holds several states of a resource, and the newest one counts.",
+    matters: "Traffic of earlier times is judged by rules that may not have been in force.",
+    misleads: "Where nothing changed within the window, nothing is lost.",
+    example: "SN115 sg-0123456789abcdef0 has 4 states. Next: give snapshots of several times, each in a folder named by its time.",
+};
+
+pub(super) const DELETED_IN_CONFIG: Manual = Manual {
+    says: "The newest AWS Config item of a resource says that it was deleted, so it is left out.",
+    matters: "Records about it stay unresolved and weaken what is said of the groups of its subnet.",
+    misleads: "A resource that was made again under another id is there under that id.",
+    example: "SN116 eni-0123456789abcdef0. Next: add a snapshot from the time it lived.",
+};
+
+pub(super) const ENTRIES_WITHOUT_LIST: Manual = Manual {
+    says: "A file holds prefix list entries, and neither it nor its name says of which list.",
+    matters: "The entries are not used, so rules with that list cannot be shown to be used.",
+    misleads: "The call prints no id: only the file's name can carry it.",
+    example: "SN117 entries.json. Next: rename it to pl-0123456789abcdef0.json",
+};
+
+pub(super) const INTERFACES_FROM_INSTANCES: Manual = Manual {
+    says: "The snapshot has no NetworkInterfaces, so interfaces are those that instances list.",
+    matters: "Interfaces of load balancers, functions, endpoints and gateways are missing; so are their records and memberships.",
+    misleads: "Where only instances carry groups, nothing is missing.",
+    example: "SN118. Next: aws ec2 describe-network-interfaces > network-interfaces.json",
+};
+
+pub(super) const GROUP_WITHOUT_PERMISSIONS: Manual = Manual {
+    says: "A group is printed without IpPermissions and IpPermissionsEgress and counts as a group without rules.",
+    matters: "What it really allows is not known: accepted traffic may stay unexplained.",
+    misleads: "A `--query` that picks columns does this; a group may also have no rules.",
+    example: "SN119 sg-0123456789abcdef0. Next: save the whole output of the call.",
+};
+
+pub(super) const SEVERAL_DATES: Manual = Manual {
+    says: "One snapshot path holds folders of several times, and they are read as one state.",
+    matters: "Resources deleted in between live on, and rules of different times are mixed.",
+    misleads: "Copies of the same capture do no harm.",
+    example: "SN120. Next: pass --snapshot once for each folder.",
+};
+
+pub(super) const EMPTY_PART: Manual = Manual {
+    says: "A describe call printed an empty list.",
+    matters: "Nothing can be said about what it would list.",
+    misleads: "There may be none in that account and Region.",
+    example: "SN121 NetworkAcls. Next: run the call in the right account and Region.",
+};
+
+pub(super) const NO_FLOW_LOGS: Manual = Manual {
+    says: "The snapshot has no FlowLogs.",
+    matters: "A flow log that keeps only ACCEPT or only REJECT, or fails to deliver, cannot be told from a whole one.",
+    misleads: "Where the logs carry both ACCEPT and REJECT of every interface, little is lost.",
+    example: "SN122. Next: aws ec2 describe-flow-logs > flow-logs.json",
+};
+
+pub(super) const MORE_PAGES: Manual = Manual {
+    says: "An answer announces a further page (NextToken) that is not in the snapshot.",
+    matters: "What the missing pages list is not known: groups, rules or interfaces may be missing.",
+    misleads: "A token is sometimes printed though the next page is empty.",
+    example: "SN123 network-interfaces.json. Next: run the call without --no-paginate and --max-items.",
+};
+
+pub(super) const ITEM_WITHOUT_CONFIGURATION: Manual = Manual {
+    says: "An AWS Config item has no configuration and is left out.",
+    matters: "Records about its resource stay unresolved.",
+    misleads: "Items of deleted resources have none.",
+    example: "SN124 eni-0123456789abcdef0. Next: add the describe output of the resource.",
+};
+
+pub(super) const PEERING_WITHOUT_VPCS: Manual = Manual {
+    says: "A peering connection does not name both of its VPCs and is left out.",
+    matters: "Whether references cross it cannot be checked.",
+    misleads: "Deleted and failed peerings look like this.",
+    example: "SN125 pcx-0123456789abcdef0. Next: run the call in both accounts.",
+};
