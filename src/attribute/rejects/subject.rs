@@ -1,0 +1,349 @@
+//! One rejected half of a conversation: what groups and ACL of its time would
+//! do with it, and the cause that this makes.
+
+use std::net::IpAddr;
+
+use crate::attribute::acl;
+use crate::attribute::acl::AclDecision;
+use crate::attribute::cover::Candidate;
+use crate::attribute::cover::Reading;
+use crate::attribute::initiator::Initiator;
+use crate::attribute::judge::Case;
+use crate::attribute::matching;
+use crate::attribute::matching::Ask;
+use crate::attribute::matching::Fit;
+use crate::attribute::nearest;
+use crate::attribute::noise::Noise;
+use crate::attribute::rejects::RejectFinding;
+use crate::attribute::rejects::role::role;
+use crate::attribute::scene::PeerFacts;
+use crate::attribute::verdict::Miss;
+use crate::attribute::verdict::NearestRule;
+use crate::attribute::verdict::RejectCause;
+use crate::attribute::verdict::RejectVerdict;
+use crate::evidence::cell::Cell;
+use crate::model::AclId;
+use crate::model::Direction;
+use crate::model::Peer;
+use crate::model::SecurityGroup;
+use crate::model::SgRule;
+use crate::net::PortRange;
+use crate::net::cidr::host_net;
+
+/// What the rejected packets were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// They asked for a connection.
+    Request,
+    /// They answered one.
+    Reply,
+}
+
+/// What groups would do with the packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GroupSays {
+    /// Some rule lets all of it through, or it answers a tracked connection.
+    Allow,
+    /// Only a reference to a group lets it through: and that matches nothing
+    /// that comes through a middlebox between subnets.
+    AllowByReference,
+    /// No rule lets any of it through.
+    Deny,
+    /// It depends on what the record does not tell.
+    Open,
+}
+
+/// What the subnet's ACL would do with the packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum AclSays {
+    /// They cross no subnet boundary.
+    NotAsked,
+    /// An entry lets them through.
+    Allow,
+    /// This entry of this ACL stops them; `None` is the closing denial.
+    Deny(AclId, Option<u32>),
+    /// It depends on what the record does not tell.
+    Open,
+    /// The snapshot does not have it.
+    Unknown,
+}
+
+/// One rejected half of a conversation with all that its cause depends on.
+pub(super) struct Subject<'c, 'a> {
+    pub(super) case: &'c Case<'c, 'a>,
+    pub(super) candidate: Candidate<'a>,
+    pub(super) direction: Direction,
+    pub(super) rejected: Cell,
+    pub(super) role: Role,
+    /// Whether packets like these, no SYN among them, were let through before.
+    pub(super) followed: bool,
+    /// Way of the connection they belong to.
+    pub(super) opened: Direction,
+    pub(super) peer: PeerFacts<'a>,
+}
+
+impl<'c, 'a> Subject<'c, 'a> {
+    pub(super) fn new(
+        case: &'c Case<'c, 'a>,
+        candidate: Candidate<'a>,
+        direction: Direction,
+        rejected: Cell,
+        initiator: Initiator,
+    ) -> Subject<'c, 'a> {
+        let (role, followed, opened) = role(case, direction, &rejected, initiator);
+        let peer = candidate
+            .scene
+            .peer(case.conversation.key.peer, candidate.eni);
+        Subject {
+            case,
+            candidate,
+            direction,
+            rejected,
+            role,
+            followed,
+            opened,
+            peer,
+        }
+    }
+
+    /// The packets as noise, if that is what they are.
+    pub(super) fn noise(&self, index: usize) -> Option<Noise> {
+        if self.triage() != RejectVerdict::Noise {
+            return None;
+        }
+        let cause = self.cause(self.group_says(), &self.acl_says());
+        let judged_by_triage = match cause {
+            RejectCause::SecurityGroup | RejectCause::Both => true,
+            RejectCause::NetworkAcl => self.role == Role::Request,
+            RejectCause::BlockPublicAccess | RejectCause::Unexplained => false,
+        };
+        let key = &self.case.conversation.key;
+        judged_by_triage.then(|| Noise {
+            conversation: index,
+            direction: self.direction,
+            protocol: key.protocol,
+            port: self.port(),
+            peer: key.peer,
+            cause,
+            seen: self.rejected,
+        })
+    }
+
+    pub(super) fn finding(&self) -> RejectFinding {
+        let key = &self.case.conversation.key;
+        let (group, acl) = (self.group_says(), self.acl_says());
+        let cause = self.cause(group, &acl);
+        let mut group_ids = self.candidate.eni.groups.clone();
+        group_ids.sort();
+        let (verdict, text) = self.judged(cause, group, &acl);
+        RejectFinding {
+            interface_id: self.case.interface_id,
+            group_ids,
+            direction: self.direction,
+            protocol: key.protocol,
+            port: self.port(),
+            peer: host_net(key.peer),
+            peers: 1,
+            peer_groups: self.peer.groups(),
+            reply: self.role == Role::Reply,
+            cause,
+            seen: self.rejected,
+            nearest: self.nearest(cause),
+            verdict,
+            text,
+        }
+    }
+
+    /// The service port: the keyed one, or the only other one where the
+    /// connection goes against the key.
+    pub(super) fn port(&self) -> Option<u16> {
+        if !self.case.conversation.key.protocol.has_ports() {
+            return None;
+        }
+        match self.case.conversation.services(self.opened).as_slice() {
+            [range] if range.count() == 1 => Some(range.from()),
+            _ => Some(self.case.conversation.key.port),
+        }
+    }
+
+    /// The rejected packets as a question to group rules of their own
+    /// direction.
+    pub(super) fn reading(&self) -> Reading {
+        let key = &self.case.conversation.key;
+        let services = self.destination_ports();
+        Reading {
+            direction: self.direction,
+            protocol: key.protocol,
+            services,
+            peer: key.peer,
+        }
+    }
+
+    /// Destination ports of the rejected packets: the service's for requests,
+    /// the client's for replies.
+    pub(super) fn destination_ports(&self) -> Vec<PortRange> {
+        let conversation = self.case.conversation;
+        if !conversation.key.protocol.has_ports() {
+            return vec![PortRange::ALL];
+        }
+        let keyed = self.direction == conversation.key.server.direction();
+        let ports = if keyed {
+            vec![PortRange::single(conversation.key.port)]
+        } else {
+            self.rejected.other_ports.ranges().collect()
+        };
+        if ports.is_empty() {
+            vec![PortRange::ALL]
+        } else {
+            ports
+        }
+    }
+
+    fn group_says(&self) -> GroupSays {
+        // Replies to a tracked connection pass whatever the rules say.
+        let answered = self.case.conversation.half(self.opened).accepted.is_some();
+        // An interface without groups is not filtered by any.
+        if (self.role == Role::Reply && answered) || self.candidate.eni.groups.is_empty() {
+            return GroupSays::Allow;
+        }
+        let reading = self.reading();
+        let ask = Ask {
+            direction: reading.direction,
+            protocol: reading.protocol,
+            services: &reading.services,
+            peer: &self.peer,
+        };
+        let fits = matching::covering(self.candidate.eni, &ask, self.candidate.scene);
+        let (_, unknown_group) = matching::groups_of(self.candidate.eni, self.candidate.scene);
+        match fits.iter().map(|(_, _, fit)| *fit).max() {
+            Some(Fit::Whole) if by_reference_only(&fits) => GroupSays::AllowByReference,
+            Some(Fit::Whole) => GroupSays::Allow,
+            Some(Fit::Part | Fit::Possible) => GroupSays::Open,
+            Some(Fit::None) | None if unknown_group => GroupSays::Open,
+            Some(Fit::None) | None => GroupSays::Deny,
+        }
+    }
+
+    fn acl_says(&self) -> AclSays {
+        let Candidate { scene, eni } = self.candidate;
+        if scene.same_subnet(eni, &self.peer) {
+            return AclSays::NotAsked;
+        }
+        let Some(acl) = eni.subnet_id.as_ref().and_then(|subnet| scene.acl(subnet)) else {
+            return AclSays::Unknown;
+        };
+        let key = &self.case.conversation.key;
+        match acl::decide(
+            acl,
+            self.direction,
+            key.protocol,
+            &self.destination_ports(),
+            key.peer,
+        ) {
+            AclDecision::Allow(_) => AclSays::Allow,
+            AclDecision::Deny(entry) => {
+                AclSays::Deny(acl.id.clone(), entry.map(|entry| entry.number))
+            }
+            AclDecision::Open => AclSays::Open,
+        }
+    }
+
+    fn cause(&self, group: GroupSays, acl: &AclSays) -> RejectCause {
+        if self.rejected.block_public_access > 0 {
+            return RejectCause::BlockPublicAccess;
+        }
+        match (group, acl) {
+            (GroupSays::Deny, AclSays::Deny(..)) => RejectCause::Both,
+            (
+                GroupSays::Deny,
+                AclSays::NotAsked | AclSays::Allow | AclSays::Open | AclSays::Unknown,
+            ) => RejectCause::SecurityGroup,
+            // Something denied it, and the ACL certainly did not. A reference
+            // fails only across a boundary.
+            (GroupSays::Open, AclSays::NotAsked | AclSays::Allow)
+            | (GroupSays::AllowByReference, AclSays::Allow)
+                if self.role == Role::Request && !self.followed =>
+            {
+                RejectCause::SecurityGroup
+            }
+            (_, AclSays::Deny(..)) => RejectCause::NetworkAcl,
+            (GroupSays::Allow, AclSays::Open) if self.role == Role::Reply || !self.followed => {
+                RejectCause::NetworkAcl
+            }
+            (GroupSays::Allow | GroupSays::AllowByReference | GroupSays::Open, _) => {
+                RejectCause::Unexplained
+            }
+        }
+    }
+
+    fn nearest(&self, cause: RejectCause) -> Vec<NearestRule> {
+        match cause {
+            RejectCause::SecurityGroup | RejectCause::Both => {
+                let reading = self.reading();
+                let ask = Ask {
+                    direction: reading.direction,
+                    protocol: reading.protocol,
+                    services: &reading.services,
+                    peer: &self.peer,
+                };
+                let mut found = self.references(&ask);
+                found.extend(nearest::nearest(
+                    self.candidate.eni,
+                    &ask,
+                    self.candidate.scene,
+                ));
+                found
+            }
+            RejectCause::NetworkAcl | RejectCause::BlockPublicAccess | RejectCause::Unexplained => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// References that name the peer's group and did not match all the same.
+    fn references(&self, ask: &Ask<'_>) -> Vec<NearestRule> {
+        let fits = matching::covering(self.candidate.eni, ask, self.candidate.scene);
+        let whole = fits.iter().filter(|(_, _, fit)| *fit == Fit::Whole);
+        let misses = vec![Miss::Peer];
+        whole
+            .map(|(_, rule, _)| NearestRule {
+                rule_id: rule.id.clone(),
+                misses: misses.clone(),
+            })
+            .collect()
+    }
+
+    /// Triage of a denial by groups: known counterparts are looked at, strange
+    /// ones from outside are noise.
+    pub(super) fn triage(&self) -> RejectVerdict {
+        let inside =
+            !self.peer.owners.is_empty() || self.peer.lost_owner || is_private(self.peer.address);
+        let spoke = self.case.conversation.accepted() || self.case.before.is_some();
+        match (inside || spoke, self.role, self.direction) {
+            (true, ..) => RejectVerdict::Misconfiguration,
+            (false, Role::Request, Direction::Ingress) => RejectVerdict::Noise,
+            (false, _, _) => RejectVerdict::Unclear,
+        }
+    }
+
+    pub(super) fn acl_verdict(&self) -> RejectVerdict {
+        match self.role {
+            Role::Reply => RejectVerdict::Misconfiguration,
+            Role::Request => self.triage(),
+        }
+    }
+}
+
+/// Whether references to groups are all that lets it through.
+fn by_reference_only(fits: &[(&SecurityGroup, &SgRule, Fit)]) -> bool {
+    let mut whole = fits.iter().filter(|(_, _, fit)| *fit == Fit::Whole);
+    whole.all(|(_, rule, _)| matches!(rule.peer, Peer::SecurityGroup(_)))
+}
+
+/// Private addresses (RFC 1918, RFC 4193) and carrier-grade ones (RFC 6598).
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64),
+        IpAddr::V6(v6) => v6.is_unique_local(),
+    }
+}
