@@ -112,12 +112,6 @@ impl<'a> Scene<'a> {
         self.balancer_groups.contains(group)
     }
 
-    /// Address ranges of a VPC as far as the snapshot tells.
-    #[must_use]
-    pub fn vpc_range(&self, vpc: &VpcId) -> Option<&AddressSet> {
-        self.ranges.get(vpc)
-    }
-
     /// What is known of an address as seen from an interface.
     #[must_use]
     pub fn peer(&self, address: IpAddr, seen_from: &Eni) -> PeerFacts<'a> {

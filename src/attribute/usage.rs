@@ -96,12 +96,6 @@ impl RuleUse {
         (self.possible + self.unlikely > 0).then_some(RuleStatus::Unobservable)
     }
 
-    /// Whether any reading of any conversation could have used it.
-    #[must_use]
-    pub fn possibly_used(&self) -> bool {
-        self.status().is_some()
-    }
-
     /// Whether something about it stays in doubt.
     #[must_use]
     pub fn in_doubt(&self) -> bool {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::net::Timestamp;
-use crate::net::time::HOUR;
 
 /// Longest stretch one row may claim, in hours: aggregation intervals are ten
 /// minutes, so a row that claims more is not believed beyond its two ends.
@@ -96,12 +95,6 @@ impl HourSet {
                 .filter(move |bit| word >> bit & 1 == 1)
                 .map(move |bit| key * 64 + bit)
         })
-    }
-
-    /// First second after the hour of a time.
-    #[must_use]
-    pub fn end_of(hour: i64) -> Timestamp {
-        Timestamp((hour + 1) * HOUR)
     }
 }
 

@@ -76,15 +76,6 @@ pub struct Snapshot {
     pub flow_logs: BTreeMap<String, FlowLog>,
 }
 
-impl Snapshot {
-    /// The network ACL that guards a subnet; `None` where the snapshot does
-    /// not tell.
-    #[must_use]
-    pub fn acl_of(&self, subnet: &SubnetId) -> Option<&NetworkAcl> {
-        self.acls.values().find(|acl| acl.subnets.contains(subnet))
-    }
-}
-
 /// Snapshots of several times, oldest first.
 ///
 /// The state of a snapshot holds from its time until the next one's; before

@@ -102,18 +102,6 @@ impl AddressSet {
         self.family(Family::of_net(net)).covers(first, last)
     }
 
-    /// Whether every address of `other` is inside.
-    #[must_use]
-    pub fn covers_set(&self, other: &AddressSet) -> bool {
-        let inside = |own: &Ranges, theirs: &Ranges| {
-            theirs
-                .0
-                .iter()
-                .all(|&(first, last)| own.covers(first, last))
-        };
-        inside(&self.v4, &other.v4) && inside(&self.v6, &other.v6)
-    }
-
     /// Number of IPv4 addresses.
     #[must_use]
     pub fn count_v4(&self) -> u64 {
