@@ -2,11 +2,14 @@
 //! halves and both verdicts of one conversation side by side.
 
 use std::net::IpAddr;
+use std::ops::Deref;
 
 use crate::evidence::cell::Cell;
 use crate::evidence::cell::CellKey;
 use crate::evidence::cell::Side;
 use crate::evidence::interface::InterfaceEvidence;
+use crate::evidence::packed::PackedKey;
+use crate::evidence::ports::EXACT;
 use crate::evidence::ports::PortSample;
 use crate::model::Action;
 use crate::model::Direction;
@@ -70,7 +73,56 @@ pub struct Conversation {
     pub outward: Half,
 }
 
+/// Ranges that a service may lie in: as many as a sample of ports has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Services {
+    ranges: [PortRange; EXACT],
+    len: usize,
+}
+
+impl Services {
+    /// One range.
+    #[must_use]
+    pub fn one(range: PortRange) -> Services {
+        Services {
+            ranges: [range; EXACT],
+            len: 1,
+        }
+    }
+
+    /// The ranges of a sample.
+    #[must_use]
+    pub fn of(sample: &PortSample) -> Services {
+        let mut services = Services {
+            ranges: [PortRange::ALL; EXACT],
+            len: 0,
+        };
+        for (slot, range) in services.ranges.iter_mut().zip(sample.ranges()) {
+            *slot = range;
+            services.len += 1;
+        }
+        services
+    }
+}
+
+impl Deref for Services {
+    type Target = [PortRange];
+
+    fn deref(&self) -> &[PortRange] {
+        self.ranges.get(..self.len).unwrap_or_default()
+    }
+}
+
 impl Conversation {
+    /// One of which nothing has been seen yet.
+    fn empty(key: ConversationKey) -> Conversation {
+        Conversation {
+            key,
+            inward: Half::default(),
+            outward: Half::default(),
+        }
+    }
+
     /// What crossed in a direction.
     #[must_use]
     pub fn half(&self, direction: Direction) -> &Half {
@@ -113,14 +165,14 @@ impl Conversation {
     /// the keyed port, or, against the key, the other end's ports. ICMP and
     /// protocols without ports are open: the whole space.
     #[must_use]
-    pub fn services(&self, direction: Direction) -> Vec<PortRange> {
+    pub fn services(&self, direction: Direction) -> Services {
         if !self.key.protocol.has_ports() {
-            return vec![PortRange::ALL];
+            return Services::one(PortRange::ALL);
         }
         if direction == self.key.server.direction() {
-            return vec![PortRange::single(self.key.port)];
+            return Services::one(PortRange::single(self.key.port));
         }
-        self.client_ports().ranges().collect()
+        Services::of(&self.client_ports())
     }
 
     /// Whether the server's SYN-ACK was let through.
@@ -139,45 +191,119 @@ impl Conversation {
     }
 }
 
-/// What could not be turned to local and peer, counted in records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Undirected {
-    /// Neither address, or both, belong to the interface.
-    pub records: u64,
+/// The order in which the cells of an interface make conversations. Found
+/// once, it serves every pass over them.
+#[derive(Debug, Default)]
+pub struct Order {
+    /// Places of packed cells, sorted by conversation; the uppermost bit is set
+    /// where the packets left the interface.
+    packed: Vec<u32>,
+    /// The other cells, likewise.
+    open: Vec<Turned>,
+    /// Records that could not be turned to local and peer: neither address, or
+    /// both, belong to the interface.
+    pub undirected: u64,
 }
 
-/// The conversations of an interface, sorted by key.
-#[must_use]
-pub fn conversations(evidence: &InterfaceEvidence, eni: &Eni) -> (Vec<Conversation>, Undirected) {
-    let mut undirected = Undirected::default();
-    let mut turned: Vec<(ConversationKey, Direction, Action, Cell)> =
-        Vec::with_capacity(evidence.cells.len());
-    for (key, cell) in evidence.cells.iter() {
-        match direction_of(&key, eni) {
-            Some(direction) => turned.push((
-                conversation_key(&key, direction),
-                direction,
-                key.action,
-                cell,
-            )),
-            None => undirected.records += cell.records,
+/// A cell turned to local and peer.
+type Turned = (ConversationKey, Direction, Action, Cell);
+
+/// Set in a place of [`Order`] where the packets left the interface.
+const OUTWARD: u32 = 1 << 31;
+
+impl Order {
+    /// The order of an interface's cells.
+    #[must_use]
+    pub fn of(evidence: &InterfaceEvidence, eni: &Eni) -> Order {
+        let mut order = Order::default();
+        let packed = evidence.cells.packed();
+        // One number a cell, which sorts as its conversation does and ends in
+        // the cell's place.
+        let mut keyed: Vec<u128> = Vec::with_capacity(packed.len());
+        for (place, cell) in (0_u32..OUTWARD).zip(packed) {
+            match way(cell.key(), eni) {
+                Some(direction) => keyed.push(sorting_key(cell.key(), direction, place)),
+                None => order.undirected += cell.open().records,
+            }
+        }
+        keyed.sort_unstable();
+        order.packed = keyed.into_iter().map(place_of).collect();
+        // In hash order, which is lawful: they are sorted here.
+        for (key, cell) in evidence.cells.unpacked() {
+            match direction_of(key, eni) {
+                Some(direction) => {
+                    let turned = conversation_key(key, direction);
+                    order.open.push((turned, direction, key.action, *cell));
+                }
+                None => order.undirected += cell.records,
+            }
+        }
+        order
+            .open
+            .sort_unstable_by_key(|(key, direction, action, _)| (*key, *direction, *action));
+        order
+    }
+
+    /// Hands every conversation to `visit`, sorted by key.
+    pub fn each(&self, evidence: &InterfaceEvidence, mut visit: impl FnMut(&Conversation)) {
+        let cells = evidence.cells.packed();
+        let turned = |place: &u32| {
+            let cell = cells.get(usize::try_from(place & !OUTWARD).ok()?)?;
+            let direction = if place & OUTWARD == 0 {
+                Direction::Ingress
+            } else {
+                Direction::Egress
+            };
+            let key = conversation_key(&cell.key().open(), direction);
+            Some((key, direction, cell.key().action(), cell))
+        };
+        let mut packed = self.packed.iter().filter_map(turned).peekable();
+        let mut open = self.open.iter().peekable();
+        loop {
+            let keys = (packed.peek().map(|one| one.0), open.peek().map(|one| one.0));
+            let key = match keys {
+                (Some(one), Some(other)) => one.min(other),
+                (Some(key), None) | (None, Some(key)) => key,
+                (None, None) => return,
+            };
+            let mut conversation = Conversation::empty(key);
+            while let Some((_, direction, action, cell)) = packed.next_if(|one| one.0 == key) {
+                add(&mut conversation, direction, action, &cell.open());
+            }
+            while let Some((_, direction, action, cell)) = open.next_if(|one| one.0 == key) {
+                add(&mut conversation, *direction, *action, cell);
+            }
+            visit(&conversation);
         }
     }
-    turned.sort_unstable_by_key(|(key, direction, action, _)| (*key, *direction, *action));
-    let mut gathered: Vec<Conversation> = Vec::new();
-    for (key, direction, action, cell) in turned {
-        if gathered.last().is_none_or(|last| last.key != key) {
-            gathered.push(Conversation {
-                key,
-                inward: Half::default(),
-                outward: Half::default(),
-            });
-        }
-        if let Some(conversation) = gathered.last_mut() {
-            add(conversation, direction, action, &cell);
-        }
+}
+
+/// The fields of [`ConversationKey`] in its order, then the cell's place.
+fn sorting_key(key: PackedKey, direction: Direction, place: u32) -> u128 {
+    let (peer, local_side, outward) = match direction {
+        Direction::Ingress => (key.source(), Side::Destination, 0),
+        Direction::Egress => (key.destination(), Side::Source, OUTWARD),
+    };
+    let serves_peer = key.protocol().has_ports() && key.side() != local_side;
+    let high =
+        u64::from(peer.to_bits()) << 24 | u64::from(key.protocol().0) << 16 | u64::from(key.port());
+    let low =
+        u64::from(serves_peer) << 48 | u64::from(key.era()) << 32 | u64::from(outward | place);
+    u128::from(high) << 64 | u128::from(low)
+}
+
+/// The lowest 32 bits.
+fn place_of(key: u128) -> u32 {
+    u32::try_from(key & u128::from(u32::MAX)).unwrap_or(0)
+}
+
+/// [`direction_of`] of a packed key.
+fn way(key: PackedKey, eni: &Eni) -> Option<Direction> {
+    match key.direction() {
+        Some(FlowDirection::Ingress) => Some(Direction::Ingress),
+        Some(FlowDirection::Egress) => Some(Direction::Egress),
+        None => direction_of(&key.open(), eni),
     }
-    (gathered, undirected)
 }
 
 fn add(conversation: &mut Conversation, direction: Direction, action: Action, cell: &Cell) {

@@ -1,10 +1,11 @@
-//! Which rules covered a reading of a conversation, in the snapshots that may
+//! Which rules covered one reading of a conversation, in the snapshots that may
 //! have been in force.
 //!
 //! One snapshot is taken as the time's own; what only another possible one
 //! covers, or a rule that merely may match, is doubt and not use.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use crate::attribute::matching;
 use crate::attribute::matching::Ask;
@@ -28,20 +29,21 @@ pub struct Candidate<'a> {
     pub eni: &'a Eni,
 }
 
-/// One reading of a conversation.
-#[derive(Clone, Debug)]
-pub struct Reading {
+/// One question to the rules of some candidates: may a connection to one of
+/// these services have gone this way?
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'q> {
     /// Which way it was opened.
     pub direction: Direction,
     /// Protocol.
     pub protocol: IpProtocol,
     /// Where its service may lie; never empty.
-    pub services: Vec<PortRange>,
+    pub services: &'q [PortRange],
     /// The far side.
-    pub peer: std::net::IpAddr,
+    pub peer: IpAddr,
 }
 
-/// The rules that covered a reading.
+/// The rules that covered a question.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Covering {
     /// Rules of today that covered it.
@@ -59,6 +61,35 @@ pub struct Covering {
 }
 
 impl Covering {
+    /// Adds what one candidate says. The first with a covering rule is the
+    /// time's own; rules of the others are possible.
+    pub fn add(
+        &mut self,
+        own: &Rules<'_>,
+        may: &Rules<'_>,
+        unknown_group: bool,
+        services: &[PortRange],
+        table: &RuleTable<'_>,
+    ) {
+        let today = |(group, rule): &(&SecurityGroup, &SgRule)| table.find(&group.id, rule);
+        self.unknown_group |= unknown_group;
+        self.possible.extend(may.iter().filter_map(today));
+        if self.rules > 0 {
+            self.possible.extend(own.iter().filter_map(today));
+            return;
+        }
+        self.rules = own.len();
+        self.sure = own.iter().filter_map(today).collect();
+        let alone = alone_in_part(own, services);
+        self.alone_in_part = alone.iter().filter_map(today).collect();
+    }
+
+    /// What surely covers it is no longer merely possible.
+    pub fn close(&mut self) {
+        let possible: BTreeSet<RuleIndex> = std::mem::take(&mut self.possible);
+        self.possible = possible.difference(&self.sure).copied().collect();
+    }
+
     /// Whether any rule, known or not, may have covered it.
     #[must_use]
     pub fn explains(&self) -> bool {
@@ -85,47 +116,35 @@ impl Covering {
     }
 }
 
-/// The rules that covered a reading. The first candidate with a covering rule
-/// is the time's own; rules of the others are possible.
+/// The rules that covered a question, found plainly: what
+/// [`docket`](crate::attribute::docket) finds fast, and is held against.
 #[must_use]
 pub fn covering(
-    reading: &Reading,
+    question: &Question<'_>,
     candidates: &[Candidate<'_>],
     table: &RuleTable<'_>,
 ) -> Covering {
     let mut found = Covering::default();
     for candidate in candidates {
-        let (own, possible, unknown_group) = covering_at(reading, candidate);
-        found.unknown_group |= unknown_group;
-        let today = |(group, rule): &(&SecurityGroup, &SgRule)| table.find(&group.id, rule);
-        found.possible.extend(possible.iter().filter_map(today));
-        if found.rules > 0 {
-            found.possible.extend(own.iter().filter_map(today));
-            continue;
-        }
-        found.rules = own.len();
-        found.sure = own.iter().filter_map(today).collect();
-        let alone = own
-            .iter()
-            .filter(|rule| !replaceable(rule, &own, &reading.services));
-        found.alone_in_part = if own.len() > 1 {
-            alone.filter_map(today).collect()
-        } else {
-            BTreeSet::new()
-        };
+        let (own, may, unknown_group) = covering_at(question, candidate);
+        found.add(&own, &may, unknown_group, question.services, table);
     }
-    found.possible = found.possible.difference(&found.sure).copied().collect();
+    found.close();
     found
 }
 
-type Rules<'a> = Vec<(&'a SecurityGroup, &'a SgRule)>;
+/// Rules, each with its group.
+pub type Rules<'a> = Vec<(&'a SecurityGroup, &'a SgRule)>;
 
-fn covering_at<'a>(reading: &Reading, candidate: &Candidate<'a>) -> (Rules<'a>, Rules<'a>, bool) {
-    let peer = candidate.scene.peer(reading.peer, candidate.eni);
+fn covering_at<'a>(
+    question: &Question<'_>,
+    candidate: &Candidate<'a>,
+) -> (Rules<'a>, Rules<'a>, bool) {
+    let peer = candidate.scene.peer(question.peer, candidate.eni);
     let ask = Ask {
-        direction: reading.direction,
-        protocol: reading.protocol,
-        services: &reading.services,
+        direction: question.direction,
+        protocol: question.protocol,
+        services: question.services,
         peer: &peer,
     };
     let fits = matching::covering(candidate.eni, &ask, candidate.scene);
@@ -138,6 +157,17 @@ fn covering_at<'a>(reading: &Reading, candidate: &Candidate<'a>) -> (Rules<'a>, 
     let possible = possible.map(|(group, rule, _)| (*group, *rule)).collect();
     let (_, lacks) = matching::groups_of(candidate.eni, candidate.scene);
     (sure, possible, lacks)
+}
+
+/// Of several rules, those that no other single one could stand in for.
+fn alone_in_part<'a>(rules: &Rules<'a>, services: &[PortRange]) -> Rules<'a> {
+    if rules.len() < 2 {
+        return Rules::new();
+    }
+    let alone = rules
+        .iter()
+        .filter(|rule| !replaceable(rule, rules, services));
+    alone.copied().collect()
 }
 
 /// Whether one other rule covers all of the services that this one does.
@@ -160,11 +190,11 @@ fn replaceable(
         })
 }
 
-/// Whether some candidate's rules could let the reading through.
+/// Whether some candidate's rules could let it through, found plainly.
 #[must_use]
-pub fn feasible(reading: &Reading, candidates: &[Candidate<'_>]) -> bool {
+pub fn feasible(question: &Question<'_>, candidates: &[Candidate<'_>]) -> bool {
     candidates.iter().any(|candidate| {
-        let (sure, possible, unknown_group) = covering_at(reading, candidate);
+        let (sure, possible, unknown_group) = covering_at(question, candidate);
         !sure.is_empty() || !possible.is_empty() || unknown_group
     })
 }

@@ -4,15 +4,12 @@
 //! Nothing here doubts in favour of removal: what stays ambiguous is returned
 //! as such, and both readings are then kept and neither is claimed.
 
-use std::net::IpAddr;
-
 use crate::attribute::conversation::Conversation;
 use crate::attribute::conversation::Server;
-use crate::collections::HashMap;
-use crate::collections::HashSet;
+use crate::attribute::knowledge::Endpoint;
+use crate::attribute::knowledge::Knowledge;
+use crate::attribute::knowledge::Service;
 use crate::model::Direction;
-use crate::model::EniId;
-use crate::net::IpProtocol;
 use crate::net::PortRange;
 
 /// How sure an answer is. Orders from weak to strong.
@@ -39,90 +36,6 @@ pub enum Initiator {
     Ambiguous(Option<(Direction, Certainty)>),
     /// No rule of either direction would have let it through.
     Unexplained,
-}
-
-/// One end of a conversation: an interface where one is known, so that its
-/// several addresses are one; else an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Endpoint {
-    /// An interface of the snapshot.
-    Interface(EniId),
-    /// Any other address.
-    Address(IpAddr),
-}
-
-/// A service: endpoint, protocol and port.
-type Service = (Endpoint, IpProtocol, u16);
-
-/// What all interfaces' records tell of who serves what.
-#[derive(Debug, Default)]
-pub struct Knowledge {
-    /// Services that answered, or were asked, beyond doubt.
-    services: HashSet<Service>,
-    /// The same with the client, for the two views of one conversation.
-    pairs: HashSet<(Service, Endpoint)>,
-    /// Distinct (peer, port) pairs that spoke with an endpoint's port.
-    fan: HashMap<Service, u32>,
-    /// Conversations in which an endpoint's port stood against a lower one.
-    client_fan: HashMap<Service, u32>,
-}
-
-impl Knowledge {
-    /// Learns from one conversation of an interface.
-    pub fn learn(&mut self, local: Endpoint, peer: Endpoint, conversation: &Conversation) {
-        let key = &conversation.key;
-        if !key.protocol.has_ports() {
-            return;
-        }
-        let (server, client) = match key.server {
-            Server::Local => (local, peer),
-            Server::Peer => (peer, local),
-        };
-        let service = (server, key.protocol, key.port);
-        if conversation.flags_decide() {
-            self.pairs.insert((service, client));
-        }
-        // What only refused, or never answered, serves nothing.
-        if conversation.answered_with_syn() {
-            self.services.insert(service);
-        }
-        let clients = conversation.client_ports();
-        *self.fan.entry(service).or_default() += clients.at_least().max(1);
-        for port in clients.ranges().filter(|range| range.count() == 1) {
-            *self
-                .client_fan
-                .entry((client, key.protocol, port.from()))
-                .or_default() += 1;
-        }
-    }
-
-    /// Adds what another worker learned.
-    pub fn merge(&mut self, other: Knowledge) {
-        let Knowledge {
-            services,
-            pairs,
-            fan,
-            client_fan,
-        } = other;
-        self.services.extend(services);
-        self.pairs.extend(pairs);
-        for (service, count) in fan {
-            *self.fan.entry(service).or_default() += count;
-        }
-        for (service, count) in client_fan {
-            *self.client_fan.entry(service).or_default() += count;
-        }
-    }
-
-    fn serves(&self, service: Service) -> bool {
-        self.services.contains(&service)
-    }
-
-    /// Distinct partners of an endpoint's port, as server and as client.
-    fn partners(&self, service: Service) -> u32 {
-        let as_server = self.fan.get(&service).copied().unwrap_or(0);
-        as_server.max(self.client_fan.get(&service).copied().unwrap_or(0))
-    }
 }
 
 /// What the procedure is asked of.
@@ -202,15 +115,12 @@ fn known_pair(case: &Case<'_>, knowledge: &Knowledge) -> Option<Initiator> {
         Server::Local => (case.local, case.peer),
         Server::Peer => (case.peer, case.local),
     };
-    let along = knowledge.pairs.contains(&(keyed_service(case), client));
+    let along = knowledge.paired(keyed_service(case), client);
     let single = |range: &PortRange| range.count() == 1;
     let against: Vec<bool> = opposite_services(case)
         .iter()
         .map(|(end, range)| {
-            single(range)
-                && knowledge
-                    .pairs
-                    .contains(&((*end, protocol, range.from()), server))
+            single(range) && knowledge.paired((*end, protocol, range.from()), server)
         })
         .collect();
     let all_against = !against.is_empty() && against.iter().all(|known| *known);
@@ -314,12 +224,16 @@ fn guess_by_ports(port: u16, opposite: &[(Endpoint, PortRange)]) -> Option<Certa
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::attribute::conversation::ConversationKey;
     use crate::attribute::conversation::Half;
+    use crate::attribute::knowledge::Notes;
     use crate::evidence::cell::Cell;
     use crate::evidence::ports::PortSample;
     use crate::model::TcpFlags;
+    use crate::net::IpProtocol;
     use crate::net::Timestamp;
 
     fn cell(client_ports: &[u16]) -> Cell {
@@ -347,7 +261,7 @@ mod tests {
     }
 
     fn local() -> Endpoint {
-        Endpoint::Interface(EniId::parse("eni-web").unwrap())
+        Endpoint::Interface(7)
     }
 
     /// A conversation without flags, seen both ways, keyed by the lower port.
@@ -368,6 +282,16 @@ mod tests {
             inward: half,
             outward: half,
         }
+    }
+
+    /// What one interface learns from conversations with these ends.
+    fn told(met: impl IntoIterator<Item = (Endpoint, Conversation)>) -> Knowledge {
+        let mut notes = Notes::default();
+        for (peer, conversation) in met {
+            notes.learn(local(), peer, &conversation);
+        }
+        notes.close();
+        Knowledge::of(vec![notes])
     }
 
     fn ask(
@@ -420,8 +344,7 @@ mod tests {
         let conversation = silent(IpProtocol::TCP, 22, &[51_515]);
         let mut opened = conversation.clone();
         opened.inward.accepted.as_mut().unwrap().requests = 1;
-        let mut knowledge = Knowledge::default();
-        knowledge.learn(local(), Endpoint::Address(peer()), &opened);
+        let knowledge = told([(Endpoint::Address(peer()), opened)]);
         let answer = ask(&conversation, (false, true), &knowledge);
         assert_eq!(
             answer,
@@ -434,9 +357,8 @@ mod tests {
         let conversation = silent(IpProtocol::TCP, 8_443, &[40_000]);
         let mut other = silent(IpProtocol::TCP, 8_443, &[41_000]);
         other.outward.accepted.as_mut().unwrap().answers = 1;
-        let mut knowledge = Knowledge::default();
         let elsewhere = Endpoint::Address("203.0.113.99".parse().unwrap());
-        knowledge.learn(local(), elsewhere, &other);
+        let knowledge = told([(elsewhere, other)]);
         let answer = ask(&conversation, BOTH, &knowledge);
         assert_eq!(
             answer,
@@ -451,8 +373,7 @@ mod tests {
         conversation.key.server = Server::Peer;
         let mut opened = silent(IpProtocol::TCP, 50_051, &[40_000]);
         opened.inward.accepted.as_mut().unwrap().requests = 1;
-        let mut knowledge = Knowledge::default();
-        knowledge.learn(local(), Endpoint::Address(peer()), &opened);
+        let knowledge = told([(Endpoint::Address(peer()), opened)]);
         let answer = ask(&conversation, BOTH, &knowledge);
         assert_eq!(
             answer,
@@ -474,22 +395,19 @@ mod tests {
     #[test]
     fn many_partners_make_a_server_and_few_a_guess() {
         let conversation = silent(IpProtocol::TCP, 8_443, &[40_000]);
-        let mut knowledge = Knowledge::default();
-        let learn = |knowledge: &mut Knowledge, host: u8| {
+        let met = |host: u8| {
             let address = IpAddr::from([198, 51, 100, host]);
             let client_port = 40_000 + u16::from(host);
             let mut one = silent(IpProtocol::TCP, 8_443, &[client_port]);
             one.key.peer = address;
-            knowledge.learn(local(), Endpoint::Address(address), &one);
+            (Endpoint::Address(address), one)
         };
-        (0..6).for_each(|host| learn(&mut knowledge, host));
-        let few = ask(&conversation, BOTH, &knowledge);
+        let few = ask(&conversation, BOTH, &told((0..6).map(met)));
         assert_eq!(
             few,
             Initiator::Ambiguous(Some((Direction::Ingress, Certainty::Medium)))
         );
-        (6..24).for_each(|host| learn(&mut knowledge, host));
-        let many = ask(&conversation, BOTH, &knowledge);
+        let many = ask(&conversation, BOTH, &told((0..24).map(met)));
         assert_eq!(
             many,
             Initiator::Settled(Direction::Ingress, Certainty::High)

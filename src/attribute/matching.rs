@@ -105,11 +105,7 @@ fn reference_fit(group: &SgId, facts: &PeerFacts<'_>, scene: &Scene<'_>) -> Fit 
 }
 
 fn list_fit(list: &PrefixListId, facts: &PeerFacts<'_>, scene: &Scene<'_>) -> Fit {
-    let entries = scene
-        .snapshot
-        .prefix_lists
-        .get(list)
-        .and_then(|list| list.entries.as_ref());
+    let entries = scene.entries(list);
     entries.map_or(Fit::Possible, |entries| contained(entries, facts))
 }
 

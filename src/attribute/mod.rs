@@ -7,16 +7,22 @@
 //! [`needs::Passed`] for each conversation that was let through.
 
 pub mod acl;
+pub mod case;
 pub mod conversation;
 pub mod cover;
+pub mod covers;
+pub mod docket;
 pub mod ends;
+pub mod index;
 pub mod initiator;
 pub mod judge;
+pub mod knowledge;
 pub mod matching;
 pub mod nearest;
 pub mod needs;
 pub mod no_effect;
 pub mod noise;
+pub mod panel;
 pub mod protected;
 pub mod question;
 pub mod rejects;
@@ -38,14 +44,17 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
+use crate::attribute::conversation::Order;
 use crate::attribute::cover::Candidate;
 use crate::attribute::initiator::Certainty;
-use crate::attribute::initiator::Endpoint;
-use crate::attribute::initiator::Knowledge;
 use crate::attribute::judge::Bench;
 use crate::attribute::judge::Findings;
+use crate::attribute::judge::Hearing;
 use crate::attribute::judge::Unexplained;
 use crate::attribute::judge::Unresolved;
+use crate::attribute::knowledge::Endpoints;
+use crate::attribute::knowledge::Knowledge;
+use crate::attribute::knowledge::Notes;
 use crate::attribute::needs::Passed;
 use crate::attribute::rejects::RejectFinding;
 use crate::attribute::scene::Scene;
@@ -103,10 +112,12 @@ pub fn attribute<'a>(
         .map(|(id, seen)| (*id, seen))
         .collect();
     interfaces.sort_unstable_by_key(|(id, _)| *id);
-    let knowledge = learn(&interfaces, scenes);
+    let endpoints = endpoints(&interfaces, scenes);
+    let (orders, knowledge) = learn(&interfaces, scenes, &endpoints);
     let bench = Bench {
         scenes,
         table,
+        endpoints: &endpoints,
         knowledge: &knowledge,
         window: evidence.span,
         min_certainty,
@@ -114,7 +125,8 @@ pub fn attribute<'a>(
     };
     let judged: Vec<(EniId, Judged)> = interfaces
         .par_iter()
-        .map(|(id, seen)| (*id, judge_interface(*id, seen, eras, &bench)))
+        .zip(&orders)
+        .map(|((id, seen), order)| (*id, judge_interface(*id, seen, order, eras, &bench)))
         .collect();
     let mut attribution = Attribution::default();
     for (id, judged) in judged {
@@ -143,13 +155,26 @@ enum Judged {
     Unknown(u64),
 }
 
-fn judge_interface(id: EniId, seen: &InterfaceEvidence, eras: &Eras, bench: &Bench<'_>) -> Judged {
+fn judge_interface(
+    id: EniId,
+    seen: &InterfaceEvidence,
+    order: &Order,
+    eras: &Eras,
+    bench: &Bench<'_>,
+) -> Judged {
     let Some(eni) = known(id, bench.scenes) else {
         let records = seen.cells.iter().map(|(_, cell)| cell.records).sum::<u64>();
         return Judged::Unknown(records + seen.efa_records + seen.incomplete_records);
     };
     let by_era = |era: u16| candidates(id, era, eras, bench.scenes);
-    Judged::Known(Box::new(judge::judge(id, seen, eni, &by_era, bench)))
+    let hearing = Hearing {
+        interface_id: id,
+        evidence: seen,
+        order,
+        eni,
+        bench,
+    };
+    Judged::Known(Box::new(hearing.judge(&by_era)))
 }
 
 /// The interface in the newest snapshot that has it.
@@ -200,30 +225,56 @@ fn candidates<'a>(id: EniId, era: u16, eras: &Eras, scenes: &'a [Scene<'a>]) -> 
     later.or(earlier).into_iter().collect()
 }
 
-fn learn(interfaces: &[(EniId, &InterfaceEvidence)], scenes: &[Scene<'_>]) -> Knowledge {
-    let learned = interfaces
-        .par_iter()
-        .filter_map(|(id, seen)| learn_interface(*id, seen, scenes));
-    learned.reduce(Knowledge::default, |mut all, one| {
-        all.merge(one);
-        all
-    })
+/// Numbers every interface that logs or snapshots know.
+fn endpoints(interfaces: &[(EniId, &InterfaceEvidence)], scenes: &[Scene<'_>]) -> Endpoints {
+    let logged = interfaces.iter().map(|(id, _)| *id);
+    let described = scenes.iter().flat_map(|scene| scene.snapshot.enis.keys());
+    Endpoints::new(logged.chain(described.copied()))
 }
 
-fn learn_interface(id: EniId, seen: &InterfaceEvidence, scenes: &[Scene<'_>]) -> Option<Knowledge> {
-    let eni = known(id, scenes)?;
-    let scene = scenes
-        .iter()
-        .rev()
-        .find(|scene| scene.snapshot.enis.contains_key(&id))?;
-    let mut knowledge = Knowledge::default();
-    // What was rejected served nobody: a scanned port is no service.
-    let (conversations, _) = conversation::conversations(seen, eni);
-    for conversation in conversations.iter().filter(|one| one.accepted()) {
-        let peer = judge::endpoint(scene, eni, conversation.key.peer);
-        knowledge.learn(Endpoint::Interface(id), peer, conversation);
-    }
-    Some(knowledge)
+/// The first pass: the order of each interface's cells, and what all tell
+/// together.
+fn learn(
+    interfaces: &[(EniId, &InterfaceEvidence)],
+    scenes: &[Scene<'_>],
+    endpoints: &Endpoints,
+) -> (Vec<Order>, Knowledge) {
+    let learned = interfaces
+        .par_iter()
+        .map(|(id, seen)| learn_interface(*id, seen, scenes, endpoints));
+    let (orders, notes): (Vec<Order>, Vec<Notes>) = learned.unzip();
+    (orders, Knowledge::of(notes))
+}
+
+fn learn_interface(
+    id: EniId,
+    seen: &InterfaceEvidence,
+    scenes: &[Scene<'_>],
+    endpoints: &Endpoints,
+) -> (Order, Notes) {
+    let mut notes = Notes::default();
+    let has = |scene: &&Scene<'_>| scene.snapshot.enis.contains_key(&id);
+    let (Some(eni), Some(scene)) = (known(id, scenes), scenes.iter().rev().find(has)) else {
+        return (Order::default(), notes);
+    };
+    let order = Order::of(seen, eni);
+    let local = endpoints.of(id);
+    let mut last = None;
+    order.each(seen, |conversation| {
+        // What was rejected served nobody: a scanned port is no service.
+        if !conversation.accepted() {
+            return;
+        }
+        let address = conversation.key.peer;
+        let peer = match last {
+            Some((own, peer)) if own == address => peer,
+            _ => endpoints.of_peer(&scene.peer(address, eni)),
+        };
+        last = Some((address, peer));
+        notes.learn(local, peer, conversation);
+    });
+    notes.close();
+    (order, notes)
 }
 
 impl Attribution {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::model::Direction;
 use crate::model::EniId;
@@ -50,7 +51,7 @@ pub struct Passed {
     pub records: u64,
     /// Rules of the newest snapshot, on this interface and direction, that
     /// cover some of it, sorted. Empty: today's rules do not explain it.
-    pub covered_by: Vec<RuleRef>,
+    pub covered_by: Arc<[RuleRef]>,
 }
 
 /// What a group must go on allowing in one direction, over all interfaces that
@@ -122,7 +123,7 @@ type NeedKey = (IpProtocol, PortRange, IpAddr);
 
 fn by_group(passed: &Passed) -> BTreeMap<&SgId, Vec<&SgRuleId>> {
     let mut groups: BTreeMap<&SgId, Vec<&SgRuleId>> = BTreeMap::new();
-    for rule in &passed.covered_by {
+    for rule in passed.covered_by.iter() {
         groups
             .entry(&rule.group_id)
             .or_default()

@@ -39,8 +39,6 @@ const STEPS: [(u8, u8); 5] = [(32, 128), (24, 64), (16, 48), (8, 32), (0, 0)];
 /// One rejected half of a conversation that is noise.
 #[derive(Clone, Debug)]
 pub struct Noise {
-    /// Which of the interface's conversations.
-    pub conversation: usize,
     /// Way of the packets.
     pub direction: Direction,
     /// Protocol.
@@ -206,7 +204,6 @@ mod tests {
         };
         let all = (0..peers).flat_map(|peer| (0..ports).map(move |port| (peer, port)));
         let noise = all.map(|(peer, port)| Noise {
-            conversation: 0,
             direction: Direction::Ingress,
             protocol: IpProtocol::TCP,
             port: Some(port),

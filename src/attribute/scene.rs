@@ -7,13 +7,16 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use ipnet::IpNet;
 
+use crate::attribute::index::GroupIndex;
 use crate::collections::HashMap;
 use crate::model::Eni;
 use crate::model::InterfaceKind;
 use crate::model::NetworkAcl;
+use crate::model::PrefixListId;
 use crate::model::SecurityGroup;
 use crate::model::SgId;
 use crate::model::Snapshot;
@@ -27,8 +30,12 @@ pub struct Scene<'a> {
     /// The snapshot.
     pub snapshot: &'a Snapshot,
     owners: HashMap<IpAddr, Vec<&'a Eni>>,
-    /// Delegated prefixes with their interfaces.
-    delegated: Vec<(IpNet, &'a Eni)>,
+    /// Interfaces by delegated prefix.
+    delegated: HashMap<IpNet, Vec<&'a Eni>>,
+    /// Lengths of delegated prefixes, IPv4 and IPv6 apart.
+    delegated_lengths: [BTreeSet<u8>; 2],
+    /// Groups made ready for asking, each when it is first asked for.
+    indices: HashMap<&'a SgId, OnceLock<GroupIndex>>,
     /// Groups on a Network Load Balancer: a reference to one also matches
     /// clients whose address the balancer keeps.
     balancer_groups: BTreeSet<&'a SgId>,
@@ -69,12 +76,20 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn new(snapshot: &'a Snapshot) -> Scene<'a> {
         let mut owners: HashMap<IpAddr, Vec<&'a Eni>> = HashMap::default();
-        let mut delegated = Vec::new();
+        let mut delegated: HashMap<IpNet, Vec<&'a Eni>> = HashMap::default();
+        let mut delegated_lengths = [BTreeSet::new(), BTreeSet::new()];
         for eni in snapshot.enis.values() {
             for address in &eni.addresses {
                 owners.entry(*address).or_default().push(eni);
             }
-            delegated.extend(eni.prefixes.iter().map(|prefix| (*prefix, eni)));
+            for prefix in &eni.prefixes {
+                delegated.entry(prefix.trunc()).or_default().push(eni);
+                let [v4, v6] = &mut delegated_lengths;
+                match prefix {
+                    IpNet::V4(net) => v4.insert(net.prefix_len()),
+                    IpNet::V6(net) => v6.insert(net.prefix_len()),
+                };
+            }
         }
         let balancers = snapshot
             .enis
@@ -88,6 +103,12 @@ impl<'a> Scene<'a> {
             snapshot,
             owners,
             delegated,
+            delegated_lengths,
+            indices: snapshot
+                .groups
+                .keys()
+                .map(|id| (id, OnceLock::new()))
+                .collect(),
             balancer_groups: balancers.flat_map(|eni| &eni.groups).collect(),
             acls: acls.collect(),
             ranges: vpc_ranges(snapshot),
@@ -98,6 +119,21 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn group(&self, id: &SgId) -> Option<&'a SecurityGroup> {
         self.snapshot.groups.get(id)
+    }
+
+    /// The interface's group made ready for asking, where the snapshot has it.
+    #[must_use]
+    pub fn index(&self, id: &SgId) -> Option<&GroupIndex> {
+        let group = self.group(id)?;
+        let slot = self.indices.get(id)?;
+        Some(slot.get_or_init(|| GroupIndex::new(group, self)))
+    }
+
+    /// The entries of a prefix list, where the snapshot has them.
+    #[must_use]
+    pub fn entries(&self, list: &PrefixListId) -> Option<&'a [IpNet]> {
+        let list = self.snapshot.prefix_lists.get(list)?;
+        list.entries.as_deref()
     }
 
     /// The network ACL of a subnet.
@@ -133,9 +169,15 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn owners_of(&self, address: IpAddr) -> Vec<&'a Eni> {
         let mut owners = self.owners.get(&address).cloned().unwrap_or_default();
-        for (prefix, eni) in &self.delegated {
-            if prefix.contains(&address) && !owners.iter().any(|owner| owner.id == eni.id) {
-                owners.push(eni);
+        let [v4, v6] = &self.delegated_lengths;
+        let lengths = if address.is_ipv4() { v4 } else { v6 };
+        for length in lengths {
+            let prefix = IpNet::new(address, *length).map(|net| net.trunc());
+            let delegated = prefix.ok().and_then(|prefix| self.delegated.get(&prefix));
+            for eni in delegated.into_iter().flatten() {
+                if !owners.iter().any(|owner| owner.id == eni.id) {
+                    owners.push(eni);
+                }
             }
         }
         owners

@@ -101,10 +101,44 @@ impl RuleUse {
     pub fn in_doubt(&self) -> bool {
         self.needed_in_doubt + self.shared_in_doubt + self.possible + self.efa_records > 0
     }
+}
 
-    fn see(&mut self, cell: &Cell) {
-        self.first_seen = earlier(self.first_seen, Some(cell.first));
-        self.last_seen = self.last_seen.max(Some(cell.last));
+/// What the conversations of one covering earned together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    credited: u64,
+    records: u64,
+    packets: u64,
+    bytes: u64,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    doubted: u64,
+    unlikely: u64,
+}
+
+impl Tally {
+    /// Credits a conversation beyond doubt. `counted` is its
+    /// initiator-to-responder half; `seen` is any half, for the times.
+    pub fn credit(&mut self, counted: Option<&Cell>, seen: &Cell) {
+        let seen = counted.unwrap_or(seen);
+        self.credited += 1;
+        self.first = earlier(self.first, Some(seen.first));
+        self.last = self.last.max(Some(seen.last));
+        if let Some(cell) = counted {
+            self.records += cell.records;
+            self.packets = self.packets.saturating_add(cell.packets);
+            self.bytes = self.bytes.saturating_add(cell.bytes);
+        }
+    }
+
+    /// Notes one reading of a conversation whose direction stays in doubt.
+    pub fn doubt(&mut self) {
+        self.doubted += 1;
+    }
+
+    /// Notes the reading of a conversation that is unlikely, not excluded.
+    pub fn unlikely(&mut self) {
+        self.unlikely += 1;
     }
 }
 
@@ -135,54 +169,57 @@ impl Uses {
         }
     }
 
-    /// Credits a conversation beyond doubt. `counted` is its
-    /// initiator-to-responder half; `seen` is any half, for the times.
-    pub fn credit(&mut self, covering: &Covering, counted: Option<&Cell>, seen: &Cell) {
-        let covering = &covering.by_elimination();
+    /// Credits the rules of a covering with what its conversations earned.
+    pub fn settle(&mut self, covering: &Covering, tally: &Tally) {
+        if tally.credited > 0 {
+            self.credit(&covering.by_elimination(), tally);
+        }
+        if tally.doubted > 0 {
+            self.doubt(covering, tally.doubted);
+        }
+        if tally.unlikely > 0 {
+            for rule in covering.sure.iter().chain(&covering.possible) {
+                self.rules.entry(*rule).or_default().unlikely += tally.unlikely;
+            }
+        }
+    }
+
+    fn credit(&mut self, covering: &Covering, tally: &Tally) {
         let sole = covering.sole();
         let uncertain = !covering.possible.is_empty() || covering.unknown_group;
         for rule in &covering.sure {
             let others = covering.sure.iter().filter(|other| *other != rule);
             let earned = self.rules.entry(*rule).or_default();
             earned.also_allowed_by.extend(others);
-            earned.see(counted.unwrap_or(seen));
-            if let Some(cell) = counted {
-                earned.records += cell.records;
-                earned.packets = earned.packets.saturating_add(cell.packets);
-                earned.bytes = earned.bytes.saturating_add(cell.bytes);
-            }
+            earned.first_seen = earlier(earned.first_seen, tally.first);
+            earned.last_seen = earned.last_seen.max(tally.last);
+            earned.records += tally.records;
+            earned.packets = earned.packets.saturating_add(tally.packets);
+            earned.bytes = earned.bytes.saturating_add(tally.bytes);
             if sole == Some(*rule) {
-                earned.sole_records += counted.map_or(0, |cell| cell.records);
-                earned.needed += 1;
+                earned.sole_records += tally.records;
+                earned.needed += tally.credited;
             } else if covering.alone_in_part.contains(rule) || (covering.rules == 1 && uncertain) {
-                earned.needed_in_doubt += 1;
+                earned.needed_in_doubt += tally.credited;
             } else {
-                earned.shared += 1;
+                earned.shared += tally.credited;
             }
         }
-        self.possible(covering);
+        self.possible(covering, tally.credited);
     }
 
-    /// Notes one reading of a conversation whose direction stays in doubt.
-    pub fn doubt(&mut self, covering: &Covering) {
+    fn doubt(&mut self, covering: &Covering, conversations: u64) {
         for rule in &covering.sure {
             let others = covering.sure.iter().filter(|other| *other != rule);
             let earned = self.rules.entry(*rule).or_default();
             earned.also_allowed_by.extend(others);
             if covering.rules == 1 || covering.alone_in_part.contains(rule) {
-                earned.needed_in_doubt += 1;
+                earned.needed_in_doubt += conversations;
             } else {
-                earned.shared_in_doubt += 1;
+                earned.shared_in_doubt += conversations;
             }
         }
-        self.possible(covering);
-    }
-
-    /// Notes the reading of a conversation that is unlikely, not excluded.
-    pub fn unlikely(&mut self, covering: &Covering) {
-        for rule in covering.sure.iter().chain(&covering.possible) {
-            self.rules.entry(*rule).or_default().unlikely += 1;
-        }
+        self.possible(covering, conversations);
     }
 
     /// Notes records that only these rules may admit and that no one can read.
@@ -192,9 +229,9 @@ impl Uses {
         }
     }
 
-    fn possible(&mut self, covering: &Covering) {
+    fn possible(&mut self, covering: &Covering, conversations: u64) {
         for rule in &covering.possible {
-            self.rules.entry(*rule).or_default().possible += 1;
+            self.rules.entry(*rule).or_default().possible += conversations;
         }
     }
 }
@@ -234,10 +271,14 @@ mod tests {
     fn after(credited: &[Covering], doubted: &[Covering], rule: usize) -> RuleUse {
         let mut uses = Uses::default();
         for covering in credited {
-            uses.credit(covering, Some(&cell(3)), &cell(3));
+            let mut tally = Tally::default();
+            tally.credit(Some(&cell(3)), &cell(3));
+            uses.settle(covering, &tally);
         }
         for covering in doubted {
-            uses.doubt(covering);
+            let mut tally = Tally::default();
+            tally.doubt();
+            uses.settle(covering, &tally);
         }
         uses.of(RuleIndex(rule))
     }

@@ -38,6 +38,17 @@ impl Cells {
         self.len() == 0
     }
 
+    /// The cells that are kept packed, in no order.
+    #[must_use]
+    pub fn packed(&self) -> &[Packed] {
+        &self.packed
+    }
+
+    /// The cells that are not, in no order.
+    pub fn unpacked(&self) -> impl Iterator<Item = (&CellKey, &Cell)> {
+        self.open.iter()
+    }
+
     /// Every cell, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (CellKey, Cell)> {
         let packed = self

@@ -13,7 +13,7 @@ pub mod coverage;
 pub mod era;
 pub mod gather;
 pub mod interface;
-mod packed;
+pub mod packed;
 pub mod ports;
 mod table;
 

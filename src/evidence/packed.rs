@@ -26,7 +26,7 @@ use crate::net::Timestamp;
 /// A cell of two IPv4 addresses with its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(align(64))]
-pub(super) struct Packed {
+pub struct Packed {
     pub(super) key: PackedKey,
     packets: u64,
     bytes: u64,
@@ -43,7 +43,7 @@ pub(super) struct Packed {
 
 /// [`CellKey`] in 16 bytes, with the interface's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct PackedKey {
+pub struct PackedKey {
     /// Source above destination.
     addresses: u64,
     /// From the top: interface 20 bits, era 16, port 16, protocol 8,
@@ -86,32 +86,87 @@ impl PackedKey {
     }
 
     /// The key without the interface.
-    pub(super) fn open(self) -> CellKey {
-        let address = |bits: u64| {
-            let bits = u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(0);
-            IpAddr::V4(Ipv4Addr::from_bits(bits))
-        };
+    #[inline]
+    #[must_use]
+    pub fn open(self) -> CellKey {
         CellKey {
-            source: address(self.addresses >> 32),
-            destination: address(self.addresses),
-            era: self.short(ERA),
-            port: self.short(PORT),
-            side: if self.field(1, 1) == 0 {
-                Side::Source
-            } else {
-                Side::Destination
-            },
-            protocol: IpProtocol(u8::try_from(self.field(PROTOCOL, 8)).unwrap_or(0)),
-            direction: match self.field(DIRECTION, 2) {
-                1 => Some(FlowDirection::Ingress),
-                2 => Some(FlowDirection::Egress),
-                _ => None,
-            },
-            action: if self.field(0, 1) == 0 {
-                Action::Accept
-            } else {
-                Action::Reject
-            },
+            source: IpAddr::V4(self.source()),
+            destination: IpAddr::V4(self.destination()),
+            era: self.era(),
+            port: self.port(),
+            side: self.side(),
+            protocol: self.protocol(),
+            direction: self.direction(),
+            action: self.action(),
+        }
+    }
+
+    /// As [`CellKey::source`].
+    #[inline]
+    #[must_use]
+    pub fn source(self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(u32::try_from(self.addresses >> 32).unwrap_or(0))
+    }
+
+    /// As [`CellKey::destination`].
+    #[inline]
+    #[must_use]
+    pub fn destination(self) -> Ipv4Addr {
+        let low = self.addresses & u64::from(u32::MAX);
+        Ipv4Addr::from_bits(u32::try_from(low).unwrap_or(0))
+    }
+
+    /// As [`CellKey::era`].
+    #[inline]
+    #[must_use]
+    pub fn era(self) -> u16 {
+        self.short(ERA)
+    }
+
+    /// As [`CellKey::port`].
+    #[inline]
+    #[must_use]
+    pub fn port(self) -> u16 {
+        self.short(PORT)
+    }
+
+    /// As [`CellKey::side`].
+    #[inline]
+    #[must_use]
+    pub fn side(self) -> Side {
+        if self.field(1, 1) == 0 {
+            Side::Source
+        } else {
+            Side::Destination
+        }
+    }
+
+    /// As [`CellKey::protocol`].
+    #[inline]
+    #[must_use]
+    pub fn protocol(self) -> IpProtocol {
+        IpProtocol(u8::try_from(self.field(PROTOCOL, 8)).unwrap_or(0))
+    }
+
+    /// As [`CellKey::direction`].
+    #[inline]
+    #[must_use]
+    pub fn direction(self) -> Option<FlowDirection> {
+        match self.field(DIRECTION, 2) {
+            1 => Some(FlowDirection::Ingress),
+            2 => Some(FlowDirection::Egress),
+            _ => None,
+        }
+    }
+
+    /// As [`CellKey::action`].
+    #[inline]
+    #[must_use]
+    pub fn action(self) -> Action {
+        if self.field(0, 1) == 0 {
+            Action::Accept
+        } else {
+            Action::Reject
         }
     }
 
@@ -218,8 +273,17 @@ impl Packed {
         }
     }
 
+    /// The key.
+    #[inline]
+    #[must_use]
+    pub fn key(&self) -> PackedKey {
+        self.key
+    }
+
     /// The cell as everybody knows it.
-    pub(super) fn open(&self) -> Cell {
+    #[inline]
+    #[must_use]
+    pub fn open(&self) -> Cell {
         let Packed {
             key: _,
             packets,

@@ -14,8 +14,8 @@ mod words;
 
 use ipnet::IpNet;
 
+use crate::attribute::case::Case;
 use crate::attribute::initiator::Initiator;
-use crate::attribute::judge::Case;
 use crate::attribute::noise::Noise;
 use crate::attribute::rejects::subject::Subject;
 use crate::attribute::verdict::NearestRule;
@@ -61,17 +61,17 @@ pub struct RejectFinding {
     pub text: String,
 }
 
-/// Explains what of a conversation was rejected. Noise is only noted: whether
-/// it is told one by one depends on how much there is.
+/// Explains what of a conversation was rejected. Where noise is folded, it is
+/// only noted: whether it is told one by one depends on how much there is.
 pub fn explain(
     case: &Case<'_, '_>,
     initiator: Initiator,
-    index: usize,
     findings: &mut Vec<RejectFinding>,
     noise: &mut Vec<Noise>,
 ) {
+    let fold_noise = case.docket.bench.fold_noise;
     for subject in subjects(case, initiator) {
-        match subject.noise(index) {
+        match subject.noise().filter(|_| fold_noise) {
             Some(one) => noise.push(one),
             None => findings.push(subject.finding()),
         }
@@ -94,7 +94,7 @@ fn subjects<'c, 'a>(
     case: &'c Case<'c, 'a>,
     initiator: Initiator,
 ) -> impl Iterator<Item = Subject<'c, 'a>> {
-    let candidate = case.candidates.first();
+    let candidate = case.panel.candidates().first();
     candidate.into_iter().flat_map(move |candidate| {
         Direction::BOTH.into_iter().filter_map(move |direction| {
             let rejected = case.conversation.half(direction).rejected?;

@@ -1,8 +1,8 @@
 //! Whether rejected packets asked or answered.
 
+use crate::attribute::case::Case;
 use crate::attribute::conversation::Conversation;
 use crate::attribute::initiator::Initiator;
-use crate::attribute::judge::Case;
 use crate::attribute::rejects::subject::Role;
 use crate::evidence::cell::Cell;
 use crate::model::Direction;

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 
 use crate::attribute::acl;
 use crate::attribute::acl::AclDecision;
+use crate::attribute::case::Case;
+use crate::attribute::conversation::Services;
 use crate::attribute::cover::Candidate;
-use crate::attribute::cover::Reading;
+use crate::attribute::cover::Question;
 use crate::attribute::initiator::Initiator;
-use crate::attribute::judge::Case;
 use crate::attribute::matching;
 use crate::attribute::matching::Ask;
 use crate::attribute::matching::Fit;
@@ -24,9 +25,6 @@ use crate::attribute::verdict::RejectVerdict;
 use crate::evidence::cell::Cell;
 use crate::model::AclId;
 use crate::model::Direction;
-use crate::model::Peer;
-use crate::model::SecurityGroup;
-use crate::model::SgRule;
 use crate::net::PortRange;
 use crate::net::cidr::host_net;
 
@@ -91,9 +89,9 @@ impl<'c, 'a> Subject<'c, 'a> {
         initiator: Initiator,
     ) -> Subject<'c, 'a> {
         let (role, followed, opened) = role(case, direction, &rejected, initiator);
-        let peer = candidate
-            .scene
-            .peer(case.conversation.key.peer, candidate.eni);
+        let address = case.conversation.key.peer;
+        let known = || candidate.scene.peer(address, candidate.eni);
+        let peer = case.panel.facts(address).unwrap_or_else(known);
         Subject {
             case,
             candidate,
@@ -107,7 +105,7 @@ impl<'c, 'a> Subject<'c, 'a> {
     }
 
     /// The packets as noise, if that is what they are.
-    pub(super) fn noise(&self, index: usize) -> Option<Noise> {
+    pub(super) fn noise(&self) -> Option<Noise> {
         if self.triage() != RejectVerdict::Noise {
             return None;
         }
@@ -119,7 +117,6 @@ impl<'c, 'a> Subject<'c, 'a> {
         };
         let key = &self.case.conversation.key;
         judged_by_triage.then(|| Noise {
-            conversation: index,
             direction: self.direction,
             protocol: key.protocol,
             port: self.port(),
@@ -137,7 +134,7 @@ impl<'c, 'a> Subject<'c, 'a> {
         group_ids.sort();
         let (verdict, text) = self.judged(cause, group, &acl);
         RejectFinding {
-            interface_id: self.case.interface_id,
+            interface_id: self.case.docket.interface_id,
             group_ids,
             direction: self.direction,
             protocol: key.protocol,
@@ -160,42 +157,37 @@ impl<'c, 'a> Subject<'c, 'a> {
         if !self.case.conversation.key.protocol.has_ports() {
             return None;
         }
-        match self.case.conversation.services(self.opened).as_slice() {
+        match *self.case.conversation.services(self.opened) {
             [range] if range.count() == 1 => Some(range.from()),
             _ => Some(self.case.conversation.key.port),
         }
     }
 
-    /// The rejected packets as a question to group rules of their own
-    /// direction.
-    pub(super) fn reading(&self) -> Reading {
-        let key = &self.case.conversation.key;
-        let services = self.destination_ports();
-        Reading {
-            direction: self.direction,
-            protocol: key.protocol,
-            services,
-            peer: key.peer,
-        }
-    }
-
     /// Destination ports of the rejected packets: the service's for requests,
     /// the client's for replies.
-    pub(super) fn destination_ports(&self) -> Vec<PortRange> {
+    pub(super) fn destination_ports(&self) -> Services {
         let conversation = self.case.conversation;
         if !conversation.key.protocol.has_ports() {
-            return vec![PortRange::ALL];
+            return Services::one(PortRange::ALL);
         }
-        let keyed = self.direction == conversation.key.server.direction();
-        let ports = if keyed {
-            vec![PortRange::single(conversation.key.port)]
-        } else {
-            self.rejected.other_ports.ranges().collect()
-        };
+        if self.direction == conversation.key.server.direction() {
+            return Services::one(PortRange::single(conversation.key.port));
+        }
+        let ports = Services::of(&self.rejected.other_ports);
         if ports.is_empty() {
-            vec![PortRange::ALL]
-        } else {
-            ports
+            return Services::one(PortRange::ALL);
+        }
+        ports
+    }
+
+    /// The rejected packets as a question to group rules of their own
+    /// direction.
+    fn ask<'s>(&'s self, services: &'s [PortRange]) -> Ask<'s> {
+        Ask {
+            direction: self.direction,
+            protocol: self.case.conversation.key.protocol,
+            services,
+            peer: &self.peer,
         }
     }
 
@@ -206,21 +198,19 @@ impl<'c, 'a> Subject<'c, 'a> {
         if (self.role == Role::Reply && answered) || self.candidate.eni.groups.is_empty() {
             return GroupSays::Allow;
         }
-        let reading = self.reading();
-        let ask = Ask {
-            direction: reading.direction,
-            protocol: reading.protocol,
-            services: &reading.services,
-            peer: &self.peer,
-        };
-        let fits = matching::covering(self.candidate.eni, &ask, self.candidate.scene);
-        let (_, unknown_group) = matching::groups_of(self.candidate.eni, self.candidate.scene);
-        match fits.iter().map(|(_, _, fit)| *fit).max() {
-            Some(Fit::Whole) if by_reference_only(&fits) => GroupSays::AllowByReference,
-            Some(Fit::Whole) => GroupSays::Allow,
-            Some(Fit::Part | Fit::Possible) => GroupSays::Open,
-            Some(Fit::None) | None if unknown_group => GroupSays::Open,
-            Some(Fit::None) | None => GroupSays::Deny,
+        let key = &self.case.conversation.key;
+        let (fit, by_reference_only) = self.case.panel.strongest(&Question {
+            direction: self.direction,
+            protocol: key.protocol,
+            services: &self.destination_ports(),
+            peer: key.peer,
+        });
+        match fit {
+            Fit::Whole if by_reference_only => GroupSays::AllowByReference,
+            Fit::Whole => GroupSays::Allow,
+            Fit::Part | Fit::Possible => GroupSays::Open,
+            Fit::None if self.case.panel.unknown_group() => GroupSays::Open,
+            Fit::None => GroupSays::Deny,
         }
     }
 
@@ -279,13 +269,8 @@ impl<'c, 'a> Subject<'c, 'a> {
     fn nearest(&self, cause: RejectCause) -> Vec<NearestRule> {
         match cause {
             RejectCause::SecurityGroup | RejectCause::Both => {
-                let reading = self.reading();
-                let ask = Ask {
-                    direction: reading.direction,
-                    protocol: reading.protocol,
-                    services: &reading.services,
-                    peer: &self.peer,
-                };
+                let services = self.destination_ports();
+                let ask = self.ask(&services);
                 let mut found = self.references(&ask);
                 found.extend(nearest::nearest(
                     self.candidate.eni,
@@ -332,12 +317,6 @@ impl<'c, 'a> Subject<'c, 'a> {
             Role::Request => self.triage(),
         }
     }
-}
-
-/// Whether references to groups are all that lets it through.
-fn by_reference_only(fits: &[(&SecurityGroup, &SgRule, Fit)]) -> bool {
-    let mut whole = fits.iter().filter(|(_, _, fit)| *fit == Fit::Whole);
-    whole.all(|(_, rule, _)| matches!(rule.peer, Peer::SecurityGroup(_)))
 }
 
 /// Private addresses (RFC 1918, RFC 4193) and carrier-grade ones (RFC 6598).

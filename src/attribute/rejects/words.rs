@@ -96,11 +96,15 @@ impl Subject<'_, '_> {
             let captured = candidate.and_then(|candidate| candidate.scene.snapshot.captured_at);
             captured.map_or_else(|| "an unknown time".to_owned(), |time| time.to_string())
         };
-        let (from, to) = (time(before.candidates.first()), time(Some(&self.candidate)));
+        let (from, to) = (
+            time(before.panel.candidates().first()),
+            time(Some(&self.candidate)),
+        );
         let change =
             format!("; it was let through before, and the rules changed between {from} and {to}");
         if before
-            .candidates
+            .panel
+            .candidates()
             .iter()
             .any(|candidate| self.was_untracked(candidate))
         {

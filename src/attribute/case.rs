@@ -1,0 +1,306 @@
+//! One conversation before its judge: who opened it, by which rules, and what
+//! follows for uses and needs.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::attribute::conversation::Conversation;
+use crate::attribute::cover::Question;
+use crate::attribute::covers::Cover;
+use crate::attribute::docket::Docket;
+use crate::attribute::initiator;
+use crate::attribute::initiator::Certainty;
+use crate::attribute::initiator::Initiator;
+use crate::attribute::judge::Findings;
+use crate::attribute::judge::Unexplained;
+use crate::attribute::judge::Unresolved;
+use crate::attribute::knowledge::Endpoint;
+use crate::attribute::needs::Passed;
+use crate::attribute::panel::Panel;
+use crate::model::Direction;
+use crate::model::TcpFlags;
+use crate::net::PortRange;
+
+/// Seconds by which a record's times may lag its packets.
+const LAG: i64 = 60;
+/// Longest time that an idle TCP connection stays tracked, in seconds.
+const LONGEST_IDLE: i64 = 432_000;
+/// Longest aggregation interval in seconds.
+const LONGEST_INTERVAL: i64 = 600;
+
+/// A conversation in an earlier era, with the snapshots of that time.
+#[derive(Debug)]
+pub struct Before<'c, 'a> {
+    /// What passed then.
+    pub conversation: &'c Conversation,
+    /// What may have been in force.
+    pub panel: Rc<Panel<'a>>,
+}
+
+/// One conversation with all that is needed to judge it.
+#[derive(Debug)]
+pub struct Case<'c, 'a> {
+    /// The conversation.
+    pub conversation: &'c Conversation,
+    /// The same conversation earlier, if it passed then.
+    pub before: Option<Before<'c, 'a>>,
+    /// Snapshots that may have been in force, the time's own first.
+    pub panel: Rc<Panel<'a>>,
+    /// What is at hand at this interface.
+    pub docket: &'c Docket<'c, 'a>,
+}
+
+impl Case<'_, '_> {
+    /// Asks a panel for the rules that covered a reading; `None` where the
+    /// service of that reading is not known at all.
+    fn cover_at(&self, panel: &Panel<'_>, direction: Direction) -> Option<Rc<Cover>> {
+        let services = self.conversation.services(direction);
+        (!services.is_empty()).then(|| {
+            let question = self.question(direction, &services);
+            self.docket.cover(panel, &question)
+        })
+    }
+
+    fn question<'s>(&self, direction: Direction, services: &'s [PortRange]) -> Question<'s> {
+        let key = &self.conversation.key;
+        Question {
+            direction,
+            protocol: key.protocol,
+            services,
+            peer: key.peer,
+        }
+    }
+
+    /// The rules that covered the reading in a direction, if its service is
+    /// known.
+    fn cover(&self, direction: Direction) -> Option<Rc<Cover>> {
+        self.cover_at(&self.panel, direction)
+    }
+
+    /// Whether the rules of the time could let the reading through: at this
+    /// interface, and, where packets went both ways, at the peer's too.
+    fn feasible(&self, direction: Direction) -> bool {
+        let own = self.cover(direction).is_some_and(|cover| cover.feasible);
+        let both_ways = self.conversation.inward.accepted.is_some()
+            && self.conversation.outward.accepted.is_some();
+        own && (!both_ways || self.feasible_at_peer(direction))
+    }
+
+    fn feasible_at_peer(&self, direction: Direction) -> bool {
+        let services = self.conversation.services(direction);
+        self.panel
+            .feasible_at_peer(&self.question(direction, &services))
+    }
+
+    /// Who opened it; of what never passed, only flags can tell.
+    #[must_use]
+    pub fn initiator(&self) -> Initiator {
+        if !self.conversation.accepted() {
+            return Initiator::Ambiguous(None);
+        }
+        let case = initiator::Case {
+            conversation: self.conversation,
+            local: self.docket.local,
+            peer: self.peer(),
+            ingress_feasible: self.feasible(Direction::Ingress)
+                || self.outlived_its_rule(Direction::Ingress),
+            egress_feasible: self.feasible(Direction::Egress)
+                || self.outlived_its_rule(Direction::Egress),
+            full_coverage: self.full_coverage(),
+        };
+        initiator::initiator(&case, self.docket.bench.knowledge)
+    }
+
+    /// Whether no record of the conversation is known to be lost, nor may lie
+    /// before the logs begin.
+    fn full_coverage(&self) -> bool {
+        let first = self.conversation.cells().map(|cell| cell.first).min();
+        let last = self.conversation.cells().map(|cell| cell.last).max();
+        let (Some(first), Some(last), Some(window)) = (first, last, self.docket.bench.window)
+        else {
+            return false;
+        };
+        // Logs no longer than one aggregation interval have no edge that
+        // could be told from their middle.
+        let at_edge =
+            window.seconds() > LONGEST_INTERVAL && first.0 < window.start.0.saturating_add(LAG);
+        let lost = self.docket.lost;
+        let mut hours = first.hour() - 1..=last.hour() + 1;
+        !at_edge && (lost.is_empty() || !hours.any(|hour| lost.contains(hour)))
+    }
+
+    /// Gives what was let through its place among uses, needs and the
+    /// unexplained.
+    pub(super) fn judge_accepted(&self, initiator: Initiator, findings: &mut Findings) {
+        let halves = [
+            &self.conversation.inward.accepted,
+            &self.conversation.outward.accepted,
+        ];
+        let records: u64 = halves.into_iter().flatten().map(|cell| cell.records).sum();
+        if records == 0 {
+            return;
+        }
+        if self.panel.without_groups() {
+            return findings.note(Unresolved::InterfaceWithoutGroups, records);
+        }
+        findings.accepted_records += records;
+        match initiator {
+            Initiator::Settled(direction, certainty)
+                if certainty >= self.docket.bench.min_certainty =>
+            {
+                self.settle(direction, findings, records);
+                if certainty == Certainty::High
+                    && let Some(opposite) = self.cover(direction.reverse())
+                {
+                    opposite.tally.borrow_mut().unlikely();
+                }
+            }
+            Initiator::Settled(..) | Initiator::Ambiguous(_) => self.both_ways(findings, records),
+            Initiator::Unexplained => self.unexplained(findings, records),
+        }
+    }
+
+    /// The direction is beyond doubt.
+    fn settle(&self, direction: Direction, findings: &mut Findings, records: u64) {
+        let request = self.conversation.half(direction).accepted;
+        if let Some(request) = request {
+            let cover = self
+                .cover(direction)
+                .filter(|cover| cover.covering.explains());
+            let Some(cover) = cover else {
+                if self.outlived_its_rule(direction) {
+                    return findings.note(Unresolved::OutlivedItsRule, records);
+                }
+                return self.unexplained(findings, records);
+            };
+            cover.tally.borrow_mut().credit(Some(&request), &request);
+            return self.need(direction, &cover, request.records, false, findings);
+        }
+        self.settle_reply_only(direction, findings, records);
+    }
+
+    /// Whether rules of an earlier time let the same conversation through: a
+    /// tracked connection lives on when its rule is gone, up to five days
+    /// (EC2 user guide, "Connection tracking"). It is no need of today's rules.
+    fn outlived_its_rule(&self, direction: Direction) -> bool {
+        let Some(before) = &self.before else {
+            return false;
+        };
+        let last = before.conversation.cells().map(|cell| cell.last).max();
+        let first = self.conversation.cells().map(|cell| cell.first).min();
+        let in_time = last
+            .zip(first)
+            .is_some_and(|(last, first)| first.0 - last.0 <= LONGEST_IDLE);
+        in_time
+            && self
+                .cover_at(&before.panel, direction)
+                .is_some_and(|cover| cover.covering.explains())
+    }
+
+    /// Test 3b: replies without a request on this interface. Either the
+    /// request came by another interface, so that this one keeps no state and
+    /// its own rule let the reply through, or its record was lost.
+    fn settle_reply_only(&self, direction: Direction, findings: &mut Findings, records: u64) {
+        let Some(reply) = self.conversation.half(direction.reverse()).accepted else {
+            return;
+        };
+        let explains = |cover: &Rc<Cover>| cover.covering.explains();
+        let (own, reverse) = (self.cover(direction), self.cover(direction.reverse()));
+        let own_explains = own.as_ref().is_some_and(explains);
+        let reverse_explains = reverse.as_ref().is_some_and(explains);
+        if !own_explains && !reverse_explains {
+            return self.unexplained(findings, records);
+        }
+        if self.full_coverage() && reverse_explains {
+            if let Some(reverse) = &reverse {
+                reverse.tally.borrow_mut().credit(Some(&reply), &reply);
+                self.need(direction.reverse(), reverse, reply.records, false, findings);
+            }
+            return self.in_doubt(direction, own, 0, findings);
+        }
+        if let Some(own) = own.filter(explains) {
+            own.tally.borrow_mut().credit(None, &reply);
+            self.need(direction, &own, 0, false, findings);
+        }
+        self.in_doubt(direction.reverse(), reverse, reply.records, findings);
+    }
+
+    /// One reading is kept and not claimed.
+    fn in_doubt(
+        &self,
+        direction: Direction,
+        cover: Option<Rc<Cover>>,
+        records: u64,
+        findings: &mut Findings,
+    ) {
+        if let Some(cover) = cover {
+            cover.tally.borrow_mut().doubt();
+            self.need(direction, &cover, records, true, findings);
+        }
+    }
+
+    /// The direction stays in doubt: both readings are kept, none is claimed.
+    fn both_ways(&self, findings: &mut Findings, records: u64) {
+        findings.note(Unresolved::AmbiguousInitiator, records);
+        for direction in Direction::BOTH {
+            let half = self.conversation.half(direction).accepted;
+            let records = half.map_or(0, |cell| cell.records);
+            self.in_doubt(direction, self.cover(direction), records, findings);
+        }
+    }
+
+    fn unexplained(&self, findings: &mut Findings, records: u64) {
+        findings.note(Unresolved::UnexplainedAccept, records);
+        findings.unexplained.push(Unexplained {
+            conversation: self.conversation.clone(),
+            records,
+        });
+    }
+
+    /// Whether the responder of a connection in this direction answered with
+    /// more than a reset, or may have, where records were lost.
+    fn answered(&self, direction: Direction) -> bool {
+        let reply = self.conversation.half(direction.reverse()).accepted;
+        let lost = reply.is_none() && !self.full_coverage();
+        lost || reply.is_some_and(|cell| cell.answers > 0 || cell.flags != TcpFlags(TcpFlags::RST))
+    }
+
+    /// Notes what must keep passing, one entry for each range of the service.
+    fn need(
+        &self,
+        direction: Direction,
+        cover: &Cover,
+        records: u64,
+        in_doubt: bool,
+        findings: &mut Findings,
+    ) {
+        if cover.retained.is_empty() {
+            return;
+        }
+        let key = &self.conversation.key;
+        let answered = self.answered(direction);
+        let services = self.conversation.services(direction);
+        for (position, service) in services.iter().enumerate() {
+            findings.passed.push(Passed {
+                interface_id: self.docket.interface_id,
+                direction,
+                protocol: key.protocol,
+                service: *service,
+                peer: key.peer,
+                in_doubt,
+                answered,
+                records: if position == 0 { records } else { 0 },
+                covered_by: Arc::clone(&cover.retained),
+            });
+        }
+    }
+
+    /// The far side as an endpoint.
+    fn peer(&self) -> Endpoint {
+        let address = self.conversation.key.peer;
+        let facts = self.panel.facts(address);
+        facts.map_or(Endpoint::Address(address), |facts| {
+            self.docket.bench.endpoints.of_peer(&facts)
+        })
+    }
+}

@@ -1,0 +1,340 @@
+//! The snapshots that may have been in force in an era, with the groups of an
+//! interface made ready, and what is known of the peer asked about last:
+//! conversations come sorted by peer.
+
+use std::cell::Ref;
+use std::cell::RefCell;
+use std::net::IpAddr;
+
+use crate::attribute::cover::Candidate;
+use crate::attribute::cover::Question;
+use crate::attribute::index::GroupIndex;
+use crate::attribute::matching::Fit;
+use crate::attribute::matching::groups_of;
+use crate::attribute::scene::PeerFacts;
+use crate::model::Direction;
+use crate::model::SecurityGroup;
+
+/// The snapshots that may have been in force in an era, with the groups of the
+/// interface made ready.
+#[derive(Debug)]
+pub struct Panel<'a> {
+    /// Tells the panels of an interface apart.
+    pub number: u64,
+    candidates: Vec<Candidate<'a>>,
+    /// One a candidate.
+    pub seats: Vec<Seat<'a>>,
+    asked: RefCell<Asked<'a>>,
+}
+
+/// The groups of one candidate.
+#[derive(Debug)]
+pub struct Seat<'a> {
+    /// Those the snapshot has.
+    pub groups: Vec<(&'a SecurityGroup, &'a GroupIndex)>,
+    /// Whether the snapshot lacks one.
+    pub unknown_group: bool,
+}
+
+/// The rules of all seats, one behind the other, that fit a question: those
+/// of one direction, as rows of bits.
+#[derive(Debug, Default)]
+pub struct Fitting {
+    any: Vec<u64>,
+    whole: Vec<u64>,
+    /// Rules that match it, at least in part.
+    pub sure: Vec<u64>,
+    /// Rules that may match it.
+    pub possible: Vec<u64>,
+    /// Whether some of the sure ones match it only in part.
+    pub partly: bool,
+}
+
+/// What is known of the peer asked about last.
+#[derive(Debug, Default)]
+struct Asked<'a> {
+    peer: Option<IpAddr>,
+    /// One a candidate.
+    facts: Vec<PeerFacts<'a>>,
+    ingress: Rows,
+    egress: Rows,
+    across: Option<Vec<Across<'a>>>,
+    fitting: Fitting,
+}
+
+/// Rules of all seats, one behind the other, whose peer the far side is.
+#[derive(Debug, Default)]
+struct Rows {
+    ready: bool,
+    sure: Vec<u64>,
+    possible: Vec<u64>,
+}
+
+/// The peer's own interface, as one candidate has it, asked about one address
+/// of this one.
+#[derive(Debug)]
+struct Across<'a> {
+    groups: Vec<&'a GroupIndex>,
+    ingress: Rows,
+    egress: Rows,
+}
+
+impl<'a> Panel<'a> {
+    /// Prepares candidates; `number` tells the panels of an interface apart.
+    #[must_use]
+    pub fn new(number: u64, candidates: Vec<Candidate<'a>>) -> Panel<'a> {
+        let seats = candidates.iter().map(Seat::new).collect();
+        Panel {
+            number,
+            candidates,
+            seats,
+            asked: RefCell::default(),
+        }
+    }
+
+    /// The candidates, the time's own first.
+    #[must_use]
+    pub fn candidates(&self) -> &[Candidate<'a>] {
+        &self.candidates
+    }
+
+    /// What the time's own snapshot knows of an address.
+    #[must_use]
+    pub fn facts(&self, peer: IpAddr) -> Option<PeerFacts<'a>> {
+        self.ask(peer);
+        self.asked.borrow().facts.first().cloned()
+    }
+
+    /// Sees to it that what is kept is about this peer.
+    fn ask(&self, peer: IpAddr) {
+        let mut asked = self.asked.borrow_mut();
+        if asked.peer == Some(peer) {
+            return;
+        }
+        asked.peer = Some(peer);
+        asked.facts.clear();
+        let facts = self
+            .candidates
+            .iter()
+            .map(|own| own.scene.peer(peer, own.eni));
+        asked.facts.extend(facts);
+        asked.ingress.ready = false;
+        asked.egress.ready = false;
+        asked.across = None;
+    }
+
+    /// The rules that fit a question.
+    #[must_use]
+    pub fn fit(&self, question: &Question<'_>) -> Ref<'_, Fitting> {
+        self.ask(question.peer);
+        let mut asked = self.asked.borrow_mut();
+        asked.fit(&self.seats, question);
+        drop(asked);
+        Ref::map(self.asked.borrow(), |asked| &asked.fitting)
+    }
+
+    /// The strongest fit among the rules of the time's own snapshot, and
+    /// whether only references to groups fit so.
+    #[must_use]
+    pub fn strongest(&self, question: &Question<'_>) -> (Fit, bool) {
+        let fitting = self.fit(question);
+        let Some(seat) = self.seats.first() else {
+            return (Fit::None, false);
+        };
+        let (mut strongest, mut by_reference, mut from) = (Fit::None, true, 0);
+        for (_, index) in &seat.groups {
+            let side = index.side(question.direction);
+            for (at, referring) in side.referring().iter().enumerate() {
+                let (fit, whole) = fitting.at(from + at);
+                by_reference &= whole & !referring == 0;
+                strongest = strongest.max(fit);
+            }
+            from += side.words();
+        }
+        (strongest, by_reference && strongest == Fit::Whole)
+    }
+
+    /// Whether the interface carries no group at any time in question: what
+    /// passes it says nothing of rules.
+    #[must_use]
+    pub fn without_groups(&self) -> bool {
+        let mut candidates = self.candidates.iter();
+        candidates.all(|candidate| candidate.eni.groups.is_empty())
+    }
+
+    /// Whether the time's own snapshot lacks a group of the interface.
+    #[must_use]
+    pub fn unknown_group(&self) -> bool {
+        self.seats.first().is_some_and(|seat| seat.unknown_group)
+    }
+
+    /// The rule part of test 4: what went both ways was let through at both
+    /// ends. True where the peer's interface is not known for certain.
+    #[must_use]
+    pub fn feasible_at_peer(&self, question: &Question<'_>) -> bool {
+        self.ask(question.peer);
+        let mut asked = self.asked.borrow_mut();
+        if asked.across.is_none() {
+            let across = asked.facts.first().and_then(|facts| self.across(facts));
+            asked.across = Some(across.unwrap_or_default());
+        }
+        let reverse = Question {
+            direction: question.direction.reverse(),
+            ..*question
+        };
+        let Asked {
+            across, fitting, ..
+        } = &mut *asked;
+        let across = across.as_deref().unwrap_or_default();
+        across.is_empty() || across.iter().any(|one| one.feasible(&reverse, fitting))
+    }
+
+    /// The peer's interface, asked about each address of this one in each
+    /// candidate; `None` where it is not known for certain, or nothing that it
+    /// would say counts.
+    fn across(&self, facts: &PeerFacts<'a>) -> Option<Vec<Across<'a>>> {
+        let own = self.candidates.first()?;
+        let [owner] = facts.owners.as_slice() else {
+            return None;
+        };
+        let local = own.eni;
+        let tells = !owner.groups.is_empty()
+            && owner.vpc_id == local.vpc_id
+            && owner.id != local.id
+            && local.prefixes.is_empty();
+        if !tells {
+            return None;
+        }
+        let mut all = Vec::new();
+        for candidate in &self.candidates {
+            let eni = candidate.scene.snapshot.enis.get(&owner.id)?;
+            let seat = Seat::new(&Candidate {
+                scene: candidate.scene,
+                eni,
+            });
+            if seat.unknown_group {
+                return None;
+            }
+            // Which of its addresses the interface used, the peer's rules saw.
+            for address in &local.addresses {
+                let facts = candidate.scene.peer(*address, eni);
+                all.push(Across::new(&seat, &facts));
+            }
+        }
+        Some(all)
+    }
+}
+
+impl Asked<'_> {
+    fn fit(&mut self, seats: &[Seat<'_>], question: &Question<'_>) {
+        let way = question.direction;
+        let rows = match way {
+            Direction::Ingress => &mut self.ingress,
+            Direction::Egress => &mut self.egress,
+        };
+        if !rows.ready {
+            let of = seats.iter().zip(&self.facts).flat_map(|(seat, facts)| {
+                let groups = seat.groups.iter();
+                groups.map(move |(_, index)| (*index, facts))
+            });
+            rows.fill(of, way);
+        }
+        let groups = seats.iter().flat_map(|seat| &seat.groups);
+        self.fitting
+            .take(groups.map(|(_, index)| *index), rows, question);
+    }
+}
+
+impl Fitting {
+    fn take<'r>(
+        &mut self,
+        groups: impl Iterator<Item = &'r GroupIndex>,
+        rows: &Rows,
+        question: &Question<'_>,
+    ) {
+        self.any.clear();
+        self.whole.clear();
+        for index in groups {
+            let side = index.side(question.direction);
+            let services = question.services;
+            side.services(question.protocol, services, &mut self.any, &mut self.whole);
+        }
+        let both = |row: &'_ [u64], kept: &mut Vec<u64>| {
+            kept.clear();
+            kept.extend(row.iter().zip(&self.any).map(|(row, any)| row & any));
+        };
+        both(&rows.sure, &mut self.sure);
+        both(&rows.possible, &mut self.possible);
+        let mut all = self.sure.iter().zip(&self.whole);
+        self.partly = all.any(|(sure, whole)| sure & !whole != 0);
+    }
+
+    /// The strongest fit of a word's rules, and those that match the whole.
+    fn at(&self, word: usize) -> (Fit, u64) {
+        let of = |row: &[u64]| row.get(word).copied().unwrap_or(0);
+        let (sure, possible) = (of(&self.sure), of(&self.possible));
+        let whole = sure & of(&self.whole);
+        let fit = match (whole != 0, sure != 0, possible != 0) {
+            (true, _, _) => Fit::Whole,
+            (false, true, _) => Fit::Part,
+            (false, false, true) => Fit::Possible,
+            (false, false, false) => Fit::None,
+        };
+        (fit, whole)
+    }
+}
+
+impl<'a> Seat<'a> {
+    fn new(candidate: &Candidate<'a>) -> Seat<'a> {
+        let (known, unknown_group) = groups_of(candidate.eni, candidate.scene);
+        let ready = known
+            .into_iter()
+            .filter_map(|group| Some((group, candidate.scene.index(&group.id)?)));
+        Seat {
+            groups: ready.collect(),
+            unknown_group,
+        }
+    }
+}
+
+impl Rows {
+    fn fill<'r>(
+        &mut self,
+        of: impl Iterator<Item = (&'r GroupIndex, &'r PeerFacts<'r>)>,
+        way: Direction,
+    ) {
+        self.sure.clear();
+        self.possible.clear();
+        for (index, facts) in of {
+            let side = index.side(way);
+            side.peer(facts, &mut self.sure, &mut self.possible);
+        }
+        self.ready = true;
+    }
+}
+
+impl<'a> Across<'a> {
+    fn new(seat: &Seat<'a>, facts: &PeerFacts<'_>) -> Across<'a> {
+        let groups: Vec<&GroupIndex> = seat.groups.iter().map(|(_, index)| *index).collect();
+        let rows = |way| {
+            let mut rows = Rows::default();
+            rows.fill(groups.iter().map(|index| (*index, facts)), way);
+            rows
+        };
+        Across {
+            ingress: rows(Direction::Ingress),
+            egress: rows(Direction::Egress),
+            groups,
+        }
+    }
+
+    fn feasible(&self, question: &Question<'_>, scratch: &mut Fitting) -> bool {
+        let rows = match question.direction {
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
+        };
+        scratch.take(self.groups.iter().copied(), rows, question);
+        let mut fits = scratch.sure.iter().chain(&scratch.possible);
+        fits.any(|word| *word != 0)
+    }
+}
