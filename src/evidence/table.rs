@@ -23,14 +23,20 @@ const BLOCK: usize = 8_192;
 /// Fewest slots of the index, as a power of two.
 const SMALLEST: u32 = 10;
 
-/// Most cells of one table: places have 32 bits, 0 says that a slot is free.
-const MOST: usize = u32::MAX as usize - 1;
+/// Most cells of one table: places have 32 bits, and one says that a slot is
+/// free.
+const MOST: usize = u32::MAX as usize;
+
+/// A slot without a cell. Not zero: pages of zeros come from the system without
+/// memory behind them, and are then given it one by one at the first write
+/// after a read, which stops every thread.
+const FREE: u64 = u64::MAX;
 
 /// Packed cells by key.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     seed: [u64; 2],
-    /// Hash above, place + 1 below; 0 where free. A slot is looked for from the
+    /// Hash above, place below; [`FREE`] where free. A slot is looked for from the
     /// hash's upper bits on. Invariant: `1 << bits` long, at most half used.
     index: Vec<u64>,
     bits: u32,
@@ -54,7 +60,7 @@ impl Table {
         let secret = || RandomState::new().build_hasher().finish();
         Table {
             seed: [secret(), secret()],
-            index: vec![0; 1 << bits],
+            index: vec![FREE; 1 << bits],
             bits,
             blocks: Vec::new(),
             len: 0,
@@ -104,7 +110,7 @@ impl Table {
         let mut at = self.home(hash);
         loop {
             let slot = self.slot(at);
-            if slot == 0 {
+            if slot == FREE {
                 self.enter(at, hash, cell);
                 return;
             }
@@ -137,10 +143,10 @@ impl Table {
                 self.blocks.push(block);
             }
         }
-        self.len = self.len.wrapping_add(1);
         if let Some(slot) = self.index.get_mut(at) {
             *slot = u64::from(hash) << 32 | self.len as u64;
         }
+        self.len = self.len.wrapping_add(1);
         if self.len > self.index.len() / 2 {
             self.grow();
         }
@@ -151,15 +157,15 @@ impl Table {
     #[cold]
     fn grow(&mut self) {
         self.bits = self.bits.saturating_add(1);
-        let old = std::mem::replace(&mut self.index, vec![0; 1 << self.bits]);
+        let old = std::mem::replace(&mut self.index, vec![FREE; 1 << self.bits]);
         let mask = self.index.len().wrapping_sub(1);
         for slot in old {
-            if slot == 0 {
+            if slot == FREE {
                 continue;
             }
             let hash = u32::try_from(slot >> 32).unwrap_or(0);
             let mut at = self.home(hash);
-            while self.slot(at) != 0 {
+            while self.slot(at) != FREE {
                 at = at.wrapping_add(1) & mask;
             }
             if let Some(free) = self.index.get_mut(at) {
@@ -176,7 +182,7 @@ impl Table {
 
     #[inline(always)]
     fn slot(&self, at: usize) -> u64 {
-        self.index.get(at).copied().unwrap_or(0)
+        self.index.get(at).copied().unwrap_or(FREE)
     }
 
     #[inline(always)]
@@ -190,6 +196,5 @@ impl Table {
 #[inline(always)]
 fn place(slot: u64) -> Option<(usize, usize)> {
     let place = usize::try_from(slot & u64::from(u32::MAX)).ok()?;
-    let place = place.checked_sub(1)?;
     Some((place / BLOCK, place % BLOCK))
 }
