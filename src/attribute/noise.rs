@@ -8,9 +8,7 @@
 //! seen, so the order of logs does not show; counts stay exact.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -18,9 +16,12 @@ use ipnet::IpNet;
 use crate::attribute::rejects::RejectFinding;
 use crate::attribute::verdict::RejectCause;
 use crate::attribute::verdict::RejectVerdict;
+use crate::collections::HashMap;
+use crate::collections::HashSet;
 use crate::evidence::cell::Cell;
 use crate::model::Direction;
 use crate::model::Eni;
+use crate::model::SgId;
 use crate::net::IpProtocol;
 use crate::net::cidr::host_net;
 
@@ -55,78 +56,42 @@ pub struct Noise {
 
 type Key = (Direction, IpProtocol, Option<u16>, IpNet, RejectCause);
 
-/// What a row gathers.
+/// What a row gathers, from noise sorted by peer.
 #[derive(Debug)]
 struct Row {
+    key: Key,
     seen: Cell,
-    peers: BTreeSet<IpAddr>,
+    /// Distinct ones.
+    peers: u64,
+    last: IpAddr,
+    /// Filled where the key has lost its port.
     ports: BTreeSet<u16>,
 }
 
 /// The noise of one interface in about [`ROWS`] rows, sorted.
 #[must_use]
 pub fn fold(noise: &[Noise], eni: &Eni) -> Vec<RejectFinding> {
-    let fits = |step: &(u8, u8)| distinct(noise, *step) <= ROWS;
-    let step = STEPS.into_iter().find(fits).unwrap_or((0, 0));
-    let mut rows = gather(noise, step);
-    if rows.len() > ROWS {
-        rows = busiest_apart(rows);
+    let mut sorted: Vec<&Noise> = noise.iter().collect();
+    if !sorted.is_sorted_by_key(|one| one.peer) {
+        sorted.sort_by_key(|one| one.peer);
     }
+    let few = |step: &(u8, u8)| few(&sorted, *step);
+    let step = STEPS.into_iter().find(few).unwrap_or((0, 0));
+    let mut rows = Groups::of(&sorted, step).rows(&sorted);
+    rows.sort_unstable_by_key(|row| row.key);
     let mut group_ids = eni.groups.clone();
     group_ids.sort();
-    let finding = |(key, row): (Key, Row)| {
-        let (direction, protocol, port, peer, cause) = key;
-        RejectFinding {
-            interface_id: eni.id,
-            group_ids: group_ids.clone(),
-            direction,
-            protocol,
-            port,
-            peer,
-            peers: u64::try_from(row.peers.len()).unwrap_or(u64::MAX),
-            peer_groups: Vec::new(),
-            reply: false,
-            cause,
-            nearest: Vec::new(),
-            verdict: RejectVerdict::Noise,
-            text: text(&key, &row),
-            seen: row.seen,
-        }
-    };
-    rows.into_iter().map(finding).collect()
+    let findings = rows.into_iter().map(|row| row.finding(eni, &group_ids));
+    findings.collect()
 }
 
-/// The rows with most records as they are, the others without their port.
-fn busiest_apart(rows: BTreeMap<Key, Row>) -> BTreeMap<Key, Row> {
-    let mut sorted: Vec<(Key, Row)> = rows.into_iter().collect();
-    sorted.sort_by_key(|(key, row)| (Reverse(row.seen.records), *key));
-    let mut folded: BTreeMap<Key, Row> = BTreeMap::new();
-    for (rank, ((direction, protocol, port, peer, cause), row)) in sorted.into_iter().enumerate() {
-        let port = port.filter(|_| rank < BUSIEST);
-        match folded.entry((direction, protocol, port, peer, cause)) {
-            Entry::Vacant(slot) => {
-                slot.insert(row);
-            }
-            Entry::Occupied(mut slot) => slot.get_mut().merge(row),
-        }
-    }
-    folded
-}
-
-impl Row {
-    fn merge(&mut self, other: Row) {
-        self.seen.merge(&other.seen);
-        self.peers.extend(other.peers);
-        self.ports.extend(other.ports);
-    }
-}
-
-/// How many rows a step would make.
-fn distinct(noise: &[Noise], step: (u8, u8)) -> usize {
-    let mut keys: Vec<Key> = noise.iter().map(|one| one.key(step)).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys.len()
+/// Whether a step makes no more than [`ROWS`] rows.
+fn few(noise: &[&Noise], step: (u8, u8)) -> bool {
+    let mut keys: HashSet<Key> = HashSet::default();
+    noise.iter().all(|one| {
+        keys.insert(one.key(step));
+        keys.len() <= ROWS
+    })
 }
 
 impl Noise {
@@ -139,20 +104,114 @@ impl Noise {
     }
 }
 
-fn gather(noise: &[Noise], step: (u8, u8)) -> BTreeMap<Key, Row> {
-    let mut rows: BTreeMap<Key, Row> = BTreeMap::new();
-    for one in noise {
-        let key = one.key(step);
-        let row = rows.entry(key).and_modify(|row| row.seen.merge(&one.seen));
-        let row = row.or_insert_with(|| Row {
-            seen: one.seen,
-            peers: BTreeSet::new(),
-            ports: BTreeSet::new(),
-        });
-        row.peers.insert(one.peer);
-        row.ports.extend(one.port);
+/// Noise by key.
+struct Groups {
+    /// With the records of each.
+    keys: Vec<(Key, u64)>,
+    /// The place in `keys` for each one of the noise.
+    places: Vec<usize>,
+}
+
+impl Groups {
+    fn of(noise: &[&Noise], step: (u8, u8)) -> Groups {
+        let mut by_key: HashMap<Key, usize> = HashMap::default();
+        let mut groups = Groups {
+            keys: Vec::new(),
+            places: Vec::with_capacity(noise.len()),
+        };
+        for one in noise {
+            let key = one.key(step);
+            let place = *by_key.entry(key).or_insert(groups.keys.len());
+            match groups.keys.get_mut(place) {
+                Some((_, records)) => *records += one.seen.records,
+                None => groups.keys.push((key, one.seen.records)),
+            }
+            groups.places.push(place);
+        }
+        groups
     }
-    rows
+
+    /// The row that each key goes to. Where they are too many, those with most
+    /// records stay as they are, and the others lose their port.
+    fn destinations(&self) -> Vec<Key> {
+        let mut keys: Vec<Key> = self.keys.iter().map(|(key, _)| *key).collect();
+        if keys.len() <= ROWS {
+            return keys;
+        }
+        let mut ranks: Vec<usize> = (0..keys.len()).collect();
+        ranks.sort_by_key(|place| {
+            self.keys
+                .get(*place)
+                .map(|(key, all)| (Reverse(*all), *key))
+        });
+        for place in ranks.into_iter().skip(BUSIEST) {
+            if let Some((_, _, port, _, _)) = keys.get_mut(place) {
+                *port = None;
+            }
+        }
+        keys
+    }
+
+    fn rows(&self, noise: &[&Noise]) -> Vec<Row> {
+        let mut rows: Vec<Row> = Vec::new();
+        let mut by_key: HashMap<Key, usize> = HashMap::default();
+        let keys = self.destinations();
+        let mut row_of: Vec<Option<usize>> = vec![None; keys.len()];
+        for (one, place) in noise.iter().zip(&self.places) {
+            let (Some(key), Some(row)) = (keys.get(*place), row_of.get_mut(*place)) else {
+                continue;
+            };
+            let row = *row.get_or_insert_with(|| *by_key.entry(*key).or_insert(rows.len()));
+            match rows.get_mut(row) {
+                Some(row) => row.add(one),
+                None => rows.push(Row::new(*key, one)),
+            }
+        }
+        rows
+    }
+}
+
+impl Row {
+    fn new(key: Key, first: &Noise) -> Row {
+        let (_, _, port, _, _) = key;
+        Row {
+            key,
+            seen: first.seen,
+            peers: 1,
+            last: first.peer,
+            ports: first.port.filter(|_| port.is_none()).into_iter().collect(),
+        }
+    }
+
+    fn add(&mut self, one: &Noise) {
+        self.seen.merge(&one.seen);
+        if self.last != one.peer {
+            self.last = one.peer;
+            self.peers += 1;
+        }
+        let (_, _, port, _, _) = self.key;
+        self.ports.extend(one.port.filter(|_| port.is_none()));
+    }
+
+    fn finding(self, eni: &Eni, group_ids: &[SgId]) -> RejectFinding {
+        let (direction, protocol, port, peer, cause) = self.key;
+        RejectFinding {
+            interface_id: eni.id,
+            group_ids: group_ids.to_vec(),
+            direction,
+            protocol,
+            port,
+            peer,
+            peers: self.peers,
+            peer_groups: Vec::new(),
+            reply: false,
+            cause,
+            nearest: Vec::new(),
+            verdict: RejectVerdict::Noise,
+            text: text(&self.key, &self),
+            seen: self.seen,
+        }
+    }
 }
 
 fn text(key: &Key, row: &Row) -> String {
@@ -175,7 +234,7 @@ fn text(key: &Key, row: &Row) -> String {
     };
     format!(
         "requests {service} {side} {} addresses in {peer}, folded: {by}",
-        row.peers.len()
+        row.peers
     )
 }
 

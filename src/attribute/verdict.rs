@@ -52,7 +52,7 @@ pub enum Confidence {
 }
 
 /// What stopped a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Hash)]
 #[serde(rename_all = "snake_case")]
 pub enum RejectCause {
     /// No rule of the interface's groups.
