@@ -8,6 +8,7 @@ use crate::evidence::cell::Cell;
 use crate::evidence::cell::CellKey;
 use crate::evidence::cell::Side;
 use crate::evidence::interface::InterfaceEvidence;
+use crate::evidence::packed::Packed;
 use crate::evidence::packed::PackedKey;
 use crate::evidence::ports::EXACT;
 use crate::evidence::ports::PortSample;
@@ -247,34 +248,78 @@ impl Order {
     /// Hands every conversation to `visit`, sorted by key.
     pub fn each(&self, evidence: &InterfaceEvidence, mut visit: impl FnMut(&Conversation)) {
         let cells = evidence.cells.packed();
-        let turned = |place: &u32| {
-            let cell = cells.get(usize::try_from(place & !OUTWARD).ok()?)?;
-            let direction = if place & OUTWARD == 0 {
-                Direction::Ingress
-            } else {
-                Direction::Egress
-            };
-            let key = conversation_key(&cell.key().open(), direction);
-            Some((key, direction, cell.key().action(), cell))
-        };
-        let mut packed = self.packed.iter().filter_map(turned).peekable();
+        let mut packed = self
+            .packed
+            .chunks(TOGETHER)
+            .flat_map(|places| fetch(cells, places))
+            .peekable();
         let mut open = self.open.iter().peekable();
         loop {
-            let keys = (packed.peek().map(|one| one.0), open.peek().map(|one| one.0));
-            let key = match keys {
+            let next = packed.peek().map(Placed::key);
+            let key = match (next, open.peek().map(|one| one.0)) {
                 (Some(one), Some(other)) => one.min(other),
                 (Some(key), None) | (None, Some(key)) => key,
                 (None, None) => return,
             };
             let mut conversation = Conversation::empty(key);
-            while let Some((_, direction, action, cell)) = packed.next_if(|one| one.0 == key) {
-                add(&mut conversation, direction, action, &cell.open());
+            let first = packed.next_if(|_| next == Some(key));
+            if let Some(first) = first {
+                first.join(&mut conversation);
+                while let Some(one) = packed.next_if(|one| one.order == first.order) {
+                    one.join(&mut conversation);
+                }
             }
             while let Some((_, direction, action, cell)) = open.next_if(|one| one.0 == key) {
                 add(&mut conversation, *direction, *action, cell);
             }
             visit(&conversation);
         }
+    }
+}
+
+/// Cells fetched together: they lie anywhere, and the processor waits for many
+/// at once.
+const TOGETHER: usize = 32;
+
+/// A cell in its place among conversations.
+struct Placed<'c> {
+    cell: &'c Packed,
+    direction: Direction,
+    /// Equal for cells of one conversation.
+    order: u128,
+}
+
+fn fetch<'c>(cells: &'c [Packed], places: &'c [u32]) -> impl Iterator<Item = Placed<'c>> {
+    let cell = move |place: &u32| cells.get(usize::try_from(place & !OUTWARD).ok()?);
+    let ports = places.iter().filter_map(cell);
+    // Keeps the loads: nothing else depends on them yet.
+    std::hint::black_box(ports.fold(0, |all, cell| all ^ cell.key().port()));
+    places
+        .iter()
+        .filter_map(move |place| Some(Placed::new(cell(place)?, *place)))
+}
+
+impl<'c> Placed<'c> {
+    fn new(cell: &'c Packed, place: u32) -> Placed<'c> {
+        let direction = if place & OUTWARD == 0 {
+            Direction::Ingress
+        } else {
+            Direction::Egress
+        };
+        Placed {
+            cell,
+            direction,
+            order: sorting_key(cell.key(), direction, 0) & !u128::from(OUTWARD),
+        }
+    }
+
+    fn key(&self) -> ConversationKey {
+        conversation_key(&self.cell.key().open(), self.direction)
+    }
+
+    fn join(&self, conversation: &mut Conversation) {
+        let action = self.cell.key().action();
+        add(conversation, self.direction, action, &self.cell.open());
     }
 }
 

@@ -134,7 +134,6 @@ pub fn attribute<'a>(
     }
     attribution.note(Unresolved::NoInterface, evidence.unplaced.no_interface);
     attribution.note(Unresolved::NoTime, evidence.unplaced.no_time);
-    attribution.passed.sort_unstable();
     attribution.rejects = rejects::folded(attribution.rejects);
     attribution
 }
@@ -174,7 +173,10 @@ fn judge_interface(
         eni,
         bench,
     };
-    Judged::Known(Box::new(hearing.judge(&by_era)))
+    let mut findings = hearing.judge(&by_era);
+    // All are sorted in the end: interfaces come in order.
+    findings.passed.sort_unstable();
+    Judged::Known(Box::new(findings))
 }
 
 /// The interface in the newest snapshot that has it.

@@ -4,11 +4,13 @@
 //! have let it in; [`GroupNeeds`] gathers what one group must go on allowing.
 //! Tightening reads the second, its proof replays the first.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
+use crate::collections::HashMap;
 use crate::model::Direction;
 use crate::model::EniId;
 use crate::model::SgId;
@@ -99,77 +101,91 @@ pub fn group_needs(passed: &[Passed], keepers: Keepers) -> Vec<GroupNeeds> {
         Keepers::All => BTreeSet::new(),
         Keepers::One => only_coverers(passed),
     };
-    let mut needs: BTreeMap<(&SgId, Direction), BTreeMap<NeedKey, Need>> = BTreeMap::new();
+    let mut shares: HashMap<(&SgId, Direction), Vec<Share<'_>>> = HashMap::default();
     for one in passed {
-        for (group, rules) in by_group(one) {
-            if keepers == Keepers::One && keeper(one, &indispensable) != Some(group) {
-                continue;
+        let keeper = match keepers {
+            Keepers::All => None,
+            Keepers::One => keeper(one, &indispensable),
+        };
+        for (group, rules) in one.by_group() {
+            if keeper.is_none_or(|keeper| keeper == group) {
+                let of_group = shares.entry((group, one.direction)).or_default();
+                of_group.push((one, rules));
             }
-            let of_group = needs.entry((group, one.direction)).or_default();
-            add(of_group, one, rules);
         }
     }
-    let gathered = needs
-        .into_iter()
-        .map(|((group, direction), needs)| GroupNeeds {
-            group_id: group.clone(),
-            direction,
-            needs: needs.into_values().collect(),
-        });
-    gathered.collect()
+    let mut shares: Vec<_> = shares.into_iter().collect();
+    shares.sort_unstable_by_key(|(of, _)| *of);
+    let needs = |((group, direction), shares): ((&SgId, Direction), Vec<Share<'_>>)| GroupNeeds {
+        group_id: group.clone(),
+        direction,
+        needs: needs_of(shares),
+    };
+    shares.into_par_iter().map(needs).collect()
 }
 
-type NeedKey = (IpProtocol, PortRange, IpAddr);
+/// A conversation with the rules of one group that cover it.
+type Share<'a> = (&'a Passed, &'a [RuleRef]);
 
-fn by_group(passed: &Passed) -> BTreeMap<&SgId, Vec<&SgRuleId>> {
-    let mut groups: BTreeMap<&SgId, Vec<&SgRuleId>> = BTreeMap::new();
-    for rule in passed.covered_by.iter() {
-        groups
-            .entry(&rule.group_id)
-            .or_default()
-            .push(&rule.rule_id);
+/// One need for each protocol, service and peer, sorted.
+fn needs_of(mut shares: Vec<Share<'_>>) -> Vec<Need> {
+    shares.sort_by_key(|(one, _)| one.service_and_peer());
+    shares
+        .chunk_by(|(one, _), (other, _)| one.service_and_peer() == other.service_and_peer())
+        .filter_map(need_of)
+        .collect()
+}
+
+/// Interfaces may differ in which references cover it; the union is kept.
+fn need_of(shares: &[Share<'_>]) -> Option<Need> {
+    let (first, rules) = shares.first()?;
+    let mut all: Vec<&SgRuleId> = rules.iter().map(|rule| &rule.rule_id).collect();
+    for (_, other) in shares.iter().filter(|(_, other)| other != rules) {
+        all.extend(other.iter().map(|rule| &rule.rule_id));
     }
-    groups
+    all.sort_unstable();
+    all.dedup();
+    Some(Need {
+        protocol: first.protocol,
+        service: first.service,
+        peer: first.peer,
+        covered_by: all.into_iter().cloned().collect(),
+        records: shares.iter().map(|(one, _)| one.records).sum(),
+        in_doubt: shares.iter().all(|(one, _)| one.in_doubt),
+    })
 }
 
-fn add(needs: &mut BTreeMap<NeedKey, Need>, passed: &Passed, rules: Vec<&SgRuleId>) {
-    let need = needs
-        .entry((passed.protocol, passed.service, passed.peer))
-        .or_insert_with(|| Need {
-            protocol: passed.protocol,
-            service: passed.service,
-            peer: passed.peer,
-            covered_by: Vec::new(),
-            records: 0,
-            in_doubt: true,
-        });
-    need.records += passed.records;
-    need.in_doubt &= passed.in_doubt;
-    // Interfaces may differ in which references cover it; the union is kept.
-    let all: BTreeSet<SgRuleId> = rules
-        .into_iter()
-        .cloned()
-        .chain(need.covered_by.drain(..))
-        .collect();
-    need.covered_by = all.into_iter().collect();
+impl Passed {
+    /// The groups that cover it, each with its rules.
+    pub fn by_group(&self) -> impl Iterator<Item = (&SgId, &[RuleRef])> {
+        let runs = self
+            .covered_by
+            .chunk_by(|one, other| one.group_id == other.group_id);
+        runs.filter_map(|rules| Some((&rules.first()?.group_id, rules)))
+    }
+
+    fn service_and_peer(&self) -> (IpProtocol, PortRange, IpAddr) {
+        (self.protocol, self.service, self.peer)
+    }
 }
 
 /// Groups that alone cover some conversation: they keep permissions anyway.
 fn only_coverers(passed: &[Passed]) -> BTreeSet<&SgId> {
-    let groups = passed
+    let alone = |one: &'_ Passed| one.by_group().nth(1).is_none();
+    passed
         .iter()
-        .map(by_group)
-        .filter(|groups| groups.len() == 1);
-    groups.flat_map(BTreeMap::into_keys).collect()
+        .filter(|one| alone(one))
+        .flat_map(|one| one.by_group().map(|(group, _)| group))
+        .collect()
 }
 
 /// The group that keeps a conversation: one that is indispensable where there
 /// is one, the first by id else.
 fn keeper<'a>(passed: &'a Passed, indispensable: &BTreeSet<&SgId>) -> Option<&'a SgId> {
-    let groups = by_group(passed);
-    let first = groups.keys().next().copied();
-    groups
-        .into_keys()
+    let first = passed.by_group().map(|(group, _)| group).next();
+    passed
+        .by_group()
+        .map(|(group, _)| group)
         .find(|group| indispensable.contains(group))
         .or(first)
 }

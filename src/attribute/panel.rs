@@ -13,6 +13,7 @@ use crate::attribute::matching::Fit;
 use crate::attribute::matching::groups_of;
 use crate::attribute::scene::PeerFacts;
 use crate::model::Direction;
+use crate::model::NetworkAcl;
 use crate::model::SecurityGroup;
 
 /// The snapshots that may have been in force in an era, with the groups of the
@@ -34,6 +35,8 @@ pub struct Seat<'a> {
     pub groups: Vec<(&'a SecurityGroup, &'a GroupIndex)>,
     /// Whether the snapshot lacks one.
     pub unknown_group: bool,
+    /// The ACL of the interface's subnet.
+    acl: Option<&'a NetworkAcl>,
 }
 
 /// The rules of all seats, one behind the other, that fit a question: those
@@ -168,6 +171,12 @@ impl<'a> Panel<'a> {
         self.seats.first().is_some_and(|seat| seat.unknown_group)
     }
 
+    /// The ACL of the interface's subnet in the time's own snapshot.
+    #[must_use]
+    pub fn acl(&self) -> Option<&'a NetworkAcl> {
+        self.seats.first().and_then(|seat| seat.acl)
+    }
+
     /// The rule part of test 4: what went both ways was let through at both
     /// ends. True where the peer's interface is not known for certain.
     #[must_use]
@@ -290,9 +299,11 @@ impl<'a> Seat<'a> {
         let ready = known
             .into_iter()
             .filter_map(|group| Some((group, candidate.scene.index(&group.id)?)));
+        let subnet = candidate.eni.subnet_id.as_ref();
         Seat {
             groups: ready.collect(),
             unknown_group,
+            acl: subnet.and_then(|subnet| candidate.scene.acl(subnet)),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Every group and direction put to the tightener, and its answers proven.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -128,14 +129,14 @@ impl Maker<'_> {
     }
 
     /// What must keep passing, and how many conversations were let go.
-    fn obligations(&self) -> (Vec<Passed>, u64) {
+    fn obligations(&self) -> (Cow<'_, [Passed]>, u64) {
         let all = &self.attribution.passed;
         match self.request.obligations {
-            Obligations::All => (all.clone(), 0),
+            Obligations::All => (Cow::Borrowed(all), 0),
             Obligations::Answered => {
                 let kept: Vec<Passed> = all.iter().filter(|one| one.answered).cloned().collect();
                 let let_go = u64::try_from(all.len() - kept.len()).unwrap_or(u64::MAX);
-                (kept, let_go)
+                (Cow::Owned(kept), let_go)
             }
         }
     }
@@ -166,15 +167,21 @@ impl Maker<'_> {
 
     /// Peers whose address changes hands: load balancers'.
     fn moving(&self, passed: &[Passed]) -> BTreeSet<IpAddr> {
+        let balancer = |owner: &&Eni| owner.kind == InterfaceKind::LoadBalancer;
+        if !self.snapshot.enis.values().any(|eni| balancer(&eni)) {
+            return BTreeSet::new();
+        }
         let moves = |one: &&Passed| {
+            let owners = self.scene.owners_of(one.peer);
             let eni = self.snapshot.enis.get(&one.interface_id);
-            eni.is_some_and(|eni| {
+            let seen = eni.filter(|_| owners.iter().any(balancer));
+            seen.is_some_and(|eni| {
                 let facts = self.scene.peer(one.peer, eni);
-                let balancer = |owner: &&Eni| owner.kind == InterfaceKind::LoadBalancer;
                 facts.owners.iter().any(balancer)
             })
         };
-        passed.iter().filter(moves).map(|one| one.peer).collect()
+        let moving = passed.par_iter().filter(moves).map(|one| one.peer);
+        moving.collect()
     }
 
     /// Private addresses of the interfaces that carry each group.
@@ -290,9 +297,7 @@ impl<'a> Cautions<'a> {
     fn of_all(passed: &'a [Passed], maker: &Maker<'a>) -> Cautions<'a> {
         let mut all: BTreeMap<(&SgId, Direction), Caution> = BTreeMap::new();
         for one in passed {
-            let groups: BTreeSet<&SgId> =
-                one.covered_by.iter().map(|rule| &rule.group_id).collect();
-            for group in groups {
+            for (group, _) in one.by_group() {
                 let caution = all.entry((group, one.direction)).or_default();
                 caution.conversations += 1;
                 caution.unanswered += u64::from(!one.answered);

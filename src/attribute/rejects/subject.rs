@@ -219,7 +219,7 @@ impl<'c, 'a> Subject<'c, 'a> {
         if scene.same_subnet(eni, &self.peer) {
             return AclSays::NotAsked;
         }
-        let Some(acl) = eni.subnet_id.as_ref().and_then(|subnet| scene.acl(subnet)) else {
+        let Some(acl) = self.case.panel.acl() else {
             return AclSays::Unknown;
         };
         let key = &self.case.conversation.key;

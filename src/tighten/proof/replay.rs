@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use crate::attribute::needs::Passed;
 use crate::model::Direction;
 use crate::model::EniId;
@@ -21,6 +23,9 @@ use crate::tighten::proof::Broken;
 use crate::tighten::proof::Flow;
 use crate::tighten::proof::Outcome;
 use crate::tighten::proof::standing_after;
+
+/// Conversations replayed together.
+const PART: usize = 4_096;
 
 /// What a replay found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -128,10 +133,16 @@ pub fn replay(
     proposals: &[Proposal],
 ) -> Replay {
     let after = After::new(groups, proposals);
-    let mut found = Replay::default();
-    for conversation in passed {
-        after.replay(conversation, &mut found);
-    }
-    found.broken.sort_unstable();
-    found
+    let parts = passed.par_chunks(PART).map(|part| {
+        let mut found = Replay::default();
+        for conversation in part {
+            after.replay(conversation, &mut found);
+        }
+        found
+    });
+    let join = |mut one: Replay, other| {
+        one.absorb(other);
+        one
+    };
+    parts.reduce(Replay::default, join)
 }
