@@ -8,7 +8,6 @@
 //! seen, so the order of logs does not show; counts stay exact.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -65,7 +64,7 @@ struct Row {
     peers: u64,
     last: IpAddr,
     /// Filled where the key has lost its port.
-    ports: BTreeSet<u16>,
+    ports: HashSet<u16>,
 }
 
 /// The noise of one interface in about [`ROWS`] rows, sorted.

@@ -71,7 +71,8 @@ pub fn explain(
 ) {
     let fold_noise = case.docket.bench.fold_noise;
     for subject in subjects(case, initiator) {
-        match subject.noise().filter(|_| fold_noise) {
+        let noted = fold_noise.then(|| subject.noise()).flatten();
+        match noted {
             Some(one) => noise.push(one),
             None => findings.push(subject.finding()),
         }
