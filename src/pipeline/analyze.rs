@@ -23,6 +23,7 @@ use crate::pipeline::snapshots;
 use crate::report::document::Analysis;
 use crate::source;
 use crate::source::Object;
+use crate::tighten::proof::book::Book;
 
 /// Runs the analysis. Everything that bad data costs is in the document; only
 /// what leaves no answer at all is an error.
@@ -63,8 +64,11 @@ fn run(request: &Request, progress: &dyn Progress) -> Result<Analysis, PipelineE
     let verdicts = court.decide();
     progress.phase("tightening");
     let window = Window::of(&ingested.evidence);
+    let book = Book::new(&series);
     let maker = Maker {
         snapshot: series.latest(),
+        scenes: &scenes,
+        book: &book,
         scene: &scene,
         table: &table,
         attribution: &attribution,

@@ -9,6 +9,7 @@ pub mod assemble;
 pub mod error;
 pub mod ingest;
 pub mod proposals;
+pub mod references;
 pub mod request;
 pub mod snapshots;
 

@@ -32,6 +32,7 @@ use crate::model::Snapshot;
 use crate::net::AddressSet;
 use crate::net::cidr::host_net;
 use crate::net::time::DAY;
+use crate::pipeline::references::Referable;
 use crate::pipeline::request::Assign;
 use crate::pipeline::request::Obligations;
 use crate::pipeline::request::Request;
@@ -41,6 +42,8 @@ use crate::tighten::Limits;
 use crate::tighten::Standing;
 use crate::tighten::Watch;
 use crate::tighten::plan::Applicability;
+use crate::tighten::proof::book::Book;
+use crate::tighten::proof::replay::After;
 use crate::tighten::proof::replay::Replay;
 use crate::tighten::propose::Proven;
 
@@ -60,7 +63,11 @@ pub struct Proposed {
 pub struct Maker<'a> {
     /// The newest snapshot.
     pub snapshot: &'a Snapshot,
-    /// The same, prepared.
+    /// All snapshots, prepared, the newest last.
+    pub scenes: &'a [Scene<'a>],
+    /// The snapshots as the proof reads them.
+    pub book: &'a Book<'a>,
+    /// The newest, prepared.
     pub scene: &'a Scene<'a>,
     /// Its rules.
     pub table: &'a RuleTable<'a>,
@@ -90,6 +97,8 @@ impl Maker<'_> {
         let members = self.members();
         let cautions = Cautions::of_all(&passed, self);
         let moving = self.moving(&passed);
+        let rejects = &self.attribution.rejects;
+        let referable = Referable::new(self.scenes, &passed, rejects, &moving);
         let cases: Vec<(&SecurityGroup, Direction)> = self
             .snapshot
             .groups
@@ -110,6 +119,8 @@ impl Maker<'_> {
                 prefix_lists: &self.snapshot.prefix_lists,
                 members: &|label| members.get(label).cloned().unwrap_or_default(),
                 moving: &moving,
+                references: referable.of(&group.id, *direction),
+                book: Some(self.book),
                 answered_only: self.request.obligations == Obligations::Answered,
                 limits: &Limits {
                     rule_quota: self.request.rule_quota,
@@ -120,7 +131,8 @@ impl Maker<'_> {
         };
         let proven: Vec<Proven> = cases.par_iter().map(propose).collect();
         let proposals: Vec<_> = proven.iter().map(|one| one.proposal.clone()).collect();
-        let replay = tighten::proof::replay::replay(&passed, &self.snapshot.groups, &proposals);
+        let after = After::new(&self.snapshot.groups, &proposals).with_book(self.book);
+        let replay = tighten::proof::replay::replay_after(&passed, &after);
         Proposed {
             proven,
             replay,

@@ -17,6 +17,8 @@ use crate::model::SgId;
 use crate::model::SgRuleId;
 use crate::net::AddressSet;
 use crate::tighten::plan::Applicability;
+use crate::tighten::proof::book::Book;
+use crate::tighten::references::References;
 
 /// One direction of one group, with what it must go on allowing.
 pub struct Case<'a> {
@@ -38,6 +40,11 @@ pub struct Case<'a> {
     pub answered_only: bool,
     /// Addresses of needs that will change hands: no rule names them.
     pub moving: &'a BTreeSet<IpAddr>,
+    /// Groups that could be referred to in place of addresses.
+    pub references: &'a References,
+    /// The snapshots, for the proof of such references; without it, there are
+    /// none.
+    pub book: Option<&'a Book<'a>>,
     /// Quota and taste.
     pub limits: &'a Limits,
 }

@@ -21,6 +21,7 @@ use crate::tighten::labels::LabelTask;
 use crate::tighten::obligations::Obligations;
 use crate::tighten::plan::Quota;
 use crate::tighten::public::has_wide;
+use crate::tighten::references::Introduced;
 
 /// Rounds of squeezing after which the last result stands. Each round only
 /// takes away; two nearly always do.
@@ -59,6 +60,8 @@ pub(crate) struct Fitted {
     pub(crate) public: Vec<(Plot, usize)>,
     /// Prefixes kept for addresses that change hands.
     pub(crate) moving: Vec<Plot>,
+    /// Groups that took the place of addresses.
+    pub(crate) introduced: Introduced,
 }
 
 /// The narrowest boxes within `allowed` that hold what is owed; `None` where
@@ -134,6 +137,7 @@ fn fit_once(wish: &Wish<'_>, allowed: &Boxes) -> Option<Fitted> {
             labels: labels.rules(best.bridges),
         },
         squeezed,
+        introduced: Introduced::new(),
         moving: families
             .iter()
             .flat_map(|task| task.moving.clone())

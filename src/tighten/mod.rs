@@ -12,8 +12,8 @@
 //!
 //! References to groups and prefix lists stay references: addresses change
 //! hands, so a reference turned into today's addresses would both break and
-//! open something later. Introducing references where only prefixes stood is
-//! not done here.
+//! open something later. Where only prefixes stand, `references` may put a
+//! reference in their place.
 
 pub(crate) mod boxes;
 pub mod case;
@@ -32,6 +32,7 @@ pub mod propose;
 pub(crate) mod public;
 pub mod quota;
 pub(crate) mod reasons;
+pub mod references;
 
 pub use case::Case;
 pub use case::Limits;

@@ -8,7 +8,10 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use ipnet::IpNet;
+
 use crate::model::Peer;
+use crate::model::SgId;
 use crate::model::SgRule;
 use crate::model::SgRuleId;
 use crate::model::Transport;
@@ -23,6 +26,7 @@ use crate::tighten::boxes::transport_covers;
 use crate::tighten::boxes::transport_overlaps;
 use crate::tighten::plan::PlannedRule;
 use crate::tighten::plan::Quota;
+use crate::tighten::references::Reach;
 
 /// A rule by what it says.
 pub(crate) type Said = (Transport, Peer);
@@ -38,8 +42,13 @@ pub(crate) struct Paired {
     pub(crate) remove: BTreeSet<SgRuleId>,
 }
 
-/// Pairs what should stand with the free rules of today.
-pub(crate) fn pair(wanted: &[Said], free: &[&SgRule]) -> Paired {
+/// Pairs what should stand with the free rules of today. A reference that none
+/// of them names narrows those that allow it to all addresses of its reach.
+pub(crate) fn pair(
+    wanted: &[Said],
+    free: &[&SgRule],
+    reach: &BTreeMap<SgId, Reach>,
+) -> Paired {
     let mut by_text: BTreeMap<(Transport, &Peer), &SgRule> = BTreeMap::new();
     for rule in free {
         by_text.entry((rule.transport, &rule.peer)).or_insert(rule);
@@ -60,7 +69,7 @@ pub(crate) fn pair(wanted: &[Said], free: &[&SgRule]) -> Paired {
         .filter(|rule| !paired.keep.contains(&rule.id))
         .collect();
     for said in open {
-        let replaces = replaced(said, &changeable);
+        let replaces = replaced(said, &changeable, reach);
         // What no changeable rule shares a packet with, kept ones hold.
         if !replaces.is_empty() {
             paired.rules.push(PlannedRule {
@@ -84,7 +93,45 @@ pub(crate) fn pair(wanted: &[Said], free: &[&SgRule]) -> Paired {
     paired
 }
 
-fn replaced(said: &Said, changeable: &[&SgRule]) -> Vec<SgRuleId> {
+fn replaced(
+    said: &Said,
+    changeable: &[&SgRule],
+    reach: &BTreeMap<SgId, Reach>,
+) -> Vec<SgRuleId> {
+    let named = replaced_by_name(said, changeable);
+    let Peer::SecurityGroup(group) = &said.1 else {
+        return named;
+    };
+    match reach.get(group) {
+        Some(reach) if named.is_empty() => replaced_by_reach(said.0, reach, changeable),
+        Some(_) | None => named,
+    }
+}
+
+/// The narrowest rule that admits all of the reach, or all that admit some.
+fn replaced_by_reach(
+    transport: Transport,
+    reach: &[IpNet],
+    changeable: &[&SgRule],
+) -> Vec<SgRuleId> {
+    let over = |rule: &SgRule, net: &IpNet, test: fn(&Said, &Said) -> bool| {
+        test(&said_by(rule), &(transport, Peer::Cidr(*net)))
+    };
+    let all = |rule: &&&SgRule| reach.iter().all(|net| over(rule, net, holds));
+    if let Some(rule) = changeable.iter().filter(all).min_by_key(|rule| breadth(rule)) {
+        return vec![rule.id.clone()];
+    }
+    let some = |rule: &&&SgRule| reach.iter().any(|net| over(rule, net, share));
+    let mut sharing: Vec<SgRuleId> = changeable
+        .iter()
+        .filter(some)
+        .map(|rule| rule.id.clone())
+        .collect();
+    sharing.sort();
+    sharing
+}
+
+fn replaced_by_name(said: &Said, changeable: &[&SgRule]) -> Vec<SgRuleId> {
     let holding = changeable.iter().filter(|rule| holds(&said_by(rule), said));
     if let Some(rule) = holding.min_by_key(|rule| breadth(rule)) {
         return vec![rule.id.clone()];

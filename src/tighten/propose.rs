@@ -36,9 +36,11 @@ use crate::tighten::plan::PlannedRule;
 use crate::tighten::plan::Proposal;
 use crate::tighten::plan::Quota;
 use crate::tighten::proof::Proof;
-use crate::tighten::proof::check;
+use crate::tighten::proof::check_with;
 use crate::tighten::quota;
 use crate::tighten::reasons;
+use crate::tighten::references::Chooser;
+use crate::tighten::references::Introduced;
 
 /// A proposal with its proof.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +58,7 @@ pub struct Proven {
 #[must_use]
 pub fn proven(case: &Case<'_>) -> Proven {
     let proposal = propose(case);
-    let proof = check(case.group, &proposal, case.needs);
+    let proof = check_with(case.group, &proposal, case.needs, case.book);
     if proof.holds() {
         return Proven {
             proposal,
@@ -125,7 +127,10 @@ impl<'a> Work<'a> {
     fn tightened(&self, applicability: Applicability, mut reasons: Vec<String>) -> Proposal {
         let found = self.fitted();
         let paired = match &found {
-            Some(fitted) => pair(&self.standing_after(fitted), &self.free),
+            Some(fitted) => {
+                let reach = &self.case.references.reach;
+                pair(&self.standing_after(fitted), &self.free, reach)
+            }
             None => self.only_unneeded_removed(),
         };
         let changed = !paired.rules.is_empty() || !paired.remove.is_empty();
@@ -155,10 +160,54 @@ impl<'a> Work<'a> {
             self.rules.iter().map(|rule| (&rule.id, *rule)).collect();
         let is_free = |id: &SgRuleId| case.standing.get(id) == Some(&Standing::Free);
         let owed = Obligations::of(case.needs, &by_id, &is_free);
+        let mut referring = Obligations::of(case.needs, &by_id, &is_free);
+        let introduced = self.introduce(&mut referring);
+        if introduced.is_empty() {
+            return self.fitted_to(&owed);
+        }
+        let with = self.fitted_to(&referring);
+        let with = with.map(|fitted| Fitted { introduced, ..fitted });
+        if with.as_ref().is_some_and(|fitted| !fitted.squeezed) {
+            return with;
+        }
+        // A reference counts in both families: where the quota presses, it
+        // may cost more than it is worth.
+        let opened = |fitted: &Fitted| (fitted.squeezed, self.volume(&fitted.boxes));
+        let both = [with, self.fitted_to(&owed)];
+        both.into_iter().flatten().min_by_key(opened)
+    }
+
+    /// Lets references take the place of addresses.
+    fn introduce(&self, owed: &mut Obligations) -> Introduced {
+        let size = |peer: &Peer| self.size(peer);
+        let chooser = Chooser {
+            references: self.case.references,
+            plots: &self.allowed().plots,
+            size: &size,
+            worth: self.case.limits.rule_worth,
+        };
+        chooser.introduce(owed)
+    }
+
+    fn size(&self, peer: &Peer) -> u128 {
+        Addresses::new(self.case.members, self.case.prefix_lists).count(peer)
+    }
+
+    /// What the boxes open.
+    fn volume(&self, boxes: &Boxes) -> u128 {
+        let mut addresses = Addresses::new(self.case.members, self.case.prefix_lists);
+        let plots = boxes.plots.iter();
+        let mut said: Vec<Said> = plots.map(|plot| (plot.transport, Peer::Cidr(plot.net))).collect();
+        said.extend(boxes.labels.iter().map(|(peer, transport)| (*transport, peer.clone())));
+        exposure(said.iter().map(|(t, p)| (*t, p)), &mut addresses)
+    }
+
+    fn fitted_to(&self, owed: &Obligations) -> Option<Fitted> {
+        let case = self.case;
         let weight = |peer: &Peer| quota::of_peer(peer, case.prefix_lists);
-        let size = |peer: &Peer| Addresses::new(case.members, case.prefix_lists).count(peer);
+        let size = |peer: &Peer| self.size(peer);
         let wish = Wish {
-            owed: &owed,
+            owed,
             limits: case.limits,
             moving: case.moving,
             held: self.held.iter().map(|rule| weight(&rule.peer)).sum(),
@@ -288,7 +337,14 @@ impl<'a> Work<'a> {
         for rule in rules {
             let own: Said = (rule.transport, rule.peer.clone());
             let met = |need: &&&Need| meets(&own, need.protocol, need.service);
+            let known = |need: &&&Need| match &own.1 {
+                Peer::SecurityGroup(id) => self.case.references.knows(id, need.peer),
+                Peer::Cidr(_) | Peer::PrefixList(_) => false,
+            };
             let referred = |need: &&&Need| {
+                if known(need) {
+                    return true;
+                }
                 let mut covering = need.covered_by.iter();
                 covering.any(|id| peers.get(id) == Some(&&own.1))
             };

@@ -49,6 +49,7 @@ impl Told<'_> {
         told.extend(self.public());
         told.extend(self.moving());
         told.extend(self.held());
+        told.extend(self.introduced());
         told.extend(self.references());
         told.extend(self.doubts());
         told.extend(self.whole_icmp());
@@ -180,10 +181,36 @@ impl Told<'_> {
             .collect()
     }
 
+    fn introduced(&self) -> Vec<String> {
+        let introduced = self.fitted.into_iter().flat_map(|fitted| &fitted.introduced);
+        let mut told: Vec<String> = introduced
+            .map(|(group, peers)| {
+                let reach = self.case.references.reach.get(group);
+                let nets = reach.into_iter().flatten().map(ToString::to_string);
+                format!(
+                    "`{group}` takes the place of {} that carried it in every snapshot: today's \
+                     rules allow the same to every address that it can have ({})",
+                    counted(peers.len(), "address", "addresses"),
+                    nets.collect::<Vec<_>>().join(", ")
+                )
+            })
+            .collect();
+        if !told.is_empty() {
+            told.push(
+                "assumed for this: the VPC's address ranges and the groups' VPC associations stay \
+                 as they are, and no middlebox stands between the subnets, of which there was no \
+                 sign; a reference matches nothing that comes through one"
+                    .to_owned(),
+            );
+        }
+        told
+    }
+
     fn references(&self) -> Option<String> {
+        let named: BTreeSet<&Peer> = self.rules.iter().map(|rule| &rule.peer).collect();
         let stays = |peer: &Peer| match peer {
             Peer::Cidr(_) => false,
-            Peer::SecurityGroup(_) | Peer::PrefixList(_) => true,
+            Peer::SecurityGroup(_) | Peer::PrefixList(_) => named.contains(peer),
         };
         let planned = self.paired.rules.iter().any(|rule| stays(&rule.peer));
         planned.then(|| {
@@ -277,6 +304,10 @@ fn has_tracking(rule: &SgRule) -> bool {
 
 fn has_all_ports(rule: &SgRule) -> bool {
     has_tracking(rule) && rule.transport.service() == PortRange::ALL
+}
+
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 
 /// A number with its thousands set apart, `3,000`.

@@ -35,16 +35,7 @@ use crate::golden::matcher::Faults;
 
 /// Scenarios that the program gets wrong today, each with the reason. A
 /// scenario that begins to pass must leave the list.
-const OPEN: &[(&str, &str)] = &[
-    (
-        "01-group-instead-of-range",
-        "references are not introduced where only ranges stood",
-    ),
-    (
-        "24-ports-are-split-by-group",
-        "references are not introduced where only ranges stood",
-    ),
-];
+const OPEN: &[(&str, &str)] = &[];
 
 #[test]
 fn every_scenario_gives_its_verdict() {

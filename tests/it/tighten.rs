@@ -35,6 +35,7 @@ use flowcinch::tighten::plan::Proposal;
 use flowcinch::tighten::proof;
 use flowcinch::tighten::propose;
 use flowcinch::tighten::proven;
+use flowcinch::tighten::references::References;
 use proptest::prelude::*;
 
 /// Something seen: protocol, service, peer.
@@ -194,6 +195,8 @@ impl World {
             members: &members,
             moving: &BTreeSet::new(),
             answered_only: false,
+            references: &References::none(),
+            book: None,
             limits: &self.limits,
         })
     }

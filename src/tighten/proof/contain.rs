@@ -4,7 +4,9 @@
 //! today is cut out of it; what is left after the last is what the rule would
 //! newly allow, and its first corner is the witness. References are compared
 //! as names, over protocol and service alone: whoever a group's members are
-//! tomorrow, the answer stays true.
+//! tomorrow, the answer stays true. What no rule with the same reference
+//! allows may still be allowed to every address that the group can ever have;
+//! [`beyond_reach`] asks for that.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -58,16 +60,43 @@ impl fmt::Display for Packet {
 /// there is none.
 #[must_use]
 pub fn beyond(transport: Transport, peer: &Peer, today: &[(Transport, &Peer)]) -> Option<Packet> {
-    let mut left = vec![Piece::of(transport, peer)];
-    let comparable = today.iter().filter(|(_, other)| same_space(peer, other));
-    for (transport, peer) in comparable {
-        let gone = Piece::of(*transport, peer);
-        left = left.iter().flat_map(|piece| piece.without(&gone)).collect();
-        if left.is_empty() {
-            return None;
+    let left = uncovered(vec![Piece::of(transport, peer)], peer, today);
+    left.first().map(|piece| piece.corner(peer))
+}
+
+/// As [`beyond`], for a reference to a group whose members can have the
+/// addresses of `reach` and no others: where no rule of `today` names the
+/// group, its rules for addresses must allow it to all of them.
+#[must_use]
+pub fn beyond_reach(
+    transport: Transport,
+    peer: &Peer,
+    today: &[(Transport, &Peer)],
+    reach: &[IpNet],
+) -> Option<Packet> {
+    for piece in uncovered(vec![Piece::of(transport, peer)], peer, today) {
+        for net in reach {
+            let range = Peer::Cidr(*net);
+            let asked = piece.with(2, Side::of_peer(&range));
+            if let Some(open) = uncovered(vec![asked], &range, today).first() {
+                return Some(open.corner(&range));
+            }
         }
     }
-    left.first().map(|piece| piece.corner(peer))
+    None
+}
+
+/// What is left of the pieces, all of one peer, when today's rules are cut out.
+fn uncovered(mut left: Vec<Piece>, peer: &Peer, today: &[(Transport, &Peer)]) -> Vec<Piece> {
+    let comparable = today.iter().filter(|(_, other)| same_space(peer, other));
+    for (transport, peer) in comparable {
+        if left.is_empty() {
+            break;
+        }
+        let gone = Piece::of(*transport, peer);
+        left = left.iter().flat_map(|piece| piece.without(&gone)).collect();
+    }
+    left
 }
 
 /// Whether two peers lie on one axis: prefixes of one family, or one and the

@@ -11,6 +11,7 @@
 //! not trust that ids are where they should be, and it is not asked how a
 //! proposal came about.
 
+pub mod book;
 pub mod contain;
 pub mod replay;
 mod service;
@@ -25,9 +26,11 @@ use crate::model::SecurityGroup;
 use crate::model::SgRule;
 use crate::model::SgRuleId;
 use crate::model::Transport;
+use crate::model::VpcId;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
 use crate::tighten::plan::Proposal;
+use crate::tighten::proof::book::Book;
 use crate::tighten::proof::contain::Packet;
 use crate::tighten::proof::service::Service;
 
@@ -71,9 +74,22 @@ pub struct Broken {
     pub rule_id: SgRuleId,
 }
 
-/// Checks a proposal for one direction of `group` against what was needed.
+/// Checks a proposal for one direction of `group` against what was needed,
+/// references judged by their names alone.
 #[must_use]
 pub fn check(group: &SecurityGroup, proposal: &Proposal, needs: &[Need]) -> Proof {
+    check_with(group, proposal, needs, None)
+}
+
+/// As [`check`]; a reference that takes the place of addresses is judged by
+/// the book: all addresses that the group can ever have, and who carried it.
+#[must_use]
+pub fn check_with(
+    group: &SecurityGroup,
+    proposal: &Proposal,
+    needs: &[Need],
+    book: Option<&Book<'_>>,
+) -> Proof {
     let today: Vec<&SgRule> = group.rules_of(proposal.direction).collect();
     let after = standing_after(&today, proposal);
     let by_id: BTreeMap<&SgRuleId, &SgRule> = today.iter().map(|rule| (&rule.id, *rule)).collect();
@@ -81,7 +97,7 @@ pub fn check(group: &SecurityGroup, proposal: &Proposal, needs: &[Need]) -> Proo
     let mut proof = Proof {
         widened: after
             .iter()
-            .filter_map(|&(transport, peer)| contain::beyond(transport, peer, &old))
+            .filter_map(|&(transport, peer)| newly_open(transport, peer, &old, book))
             .collect(),
         misfiled: misfiled(&today, proposal),
         ..Proof::default()
@@ -93,6 +109,7 @@ pub fn check(group: &SecurityGroup, proposal: &Proposal, needs: &[Need]) -> Proo
             service: need.service,
             peer: need.peer,
             today: old.copied().collect(),
+            book: book.map(|book| (book, group.vpc_id.as_ref())),
         };
         match flow.outcome(after.iter().copied()) {
             Outcome::Unexplained => proof.unexplained += 1,
@@ -103,6 +120,23 @@ pub fn check(group: &SecurityGroup, proposal: &Proposal, needs: &[Need]) -> Proo
     let broken = u64::try_from(proof.broken.len()).unwrap_or(u64::MAX);
     proof.connections = proof.witnesses.saturating_add(broken);
     proof
+}
+
+/// A packet that the rule lets through and no rule of today does.
+fn newly_open(
+    transport: Transport,
+    peer: &Peer,
+    old: &[Said<'_>],
+    book: Option<&Book<'_>>,
+) -> Option<Packet> {
+    let packet = contain::beyond(transport, peer, old)?;
+    let Peer::SecurityGroup(id) = peer else {
+        return Some(packet);
+    };
+    match book.and_then(|book| book.reach(id)) {
+        Some(reach) => contain::beyond_reach(transport, peer, old, &reach),
+        None => Some(packet),
+    }
 }
 
 /// The rules that a proposal leaves in force.
@@ -140,6 +174,8 @@ struct Flow<'a> {
     service: PortRange,
     peer: IpAddr,
     today: Vec<&'a SgRule>,
+    /// Who carried which group, and the VPC of the interface.
+    book: Option<(&'a Book<'a>, Option<&'a VpcId>)>,
 }
 
 /// What becomes of a flow.
@@ -195,15 +231,18 @@ impl Flow<'_> {
     }
 
     /// Whether a rule's peer is known to stand for the far side. A reference
-    /// does if today's rules with the same reference were found to.
+    /// does if today's rules with the same reference were found to, or if the
+    /// far side carried the group in every snapshot.
     fn admits(&self, peer: &Peer) -> bool {
         match (peer, self.peer) {
             (Peer::Cidr(ipnet::IpNet::V4(net)), IpAddr::V4(address)) => net.contains(&address),
             (Peer::Cidr(ipnet::IpNet::V6(net)), IpAddr::V6(address)) => net.contains(&address),
             (Peer::Cidr(_), IpAddr::V4(_) | IpAddr::V6(_)) => false,
-            (Peer::SecurityGroup(_) | Peer::PrefixList(_), _) => {
-                self.today.iter().any(|rule| rule.peer == *peer)
+            (Peer::SecurityGroup(id), _) => {
+                let carried = |(book, vpc): (&Book<'_>, _)| book.carried(id, vpc, self.peer);
+                self.today.iter().any(|rule| rule.peer == *peer) || self.book.is_some_and(carried)
             }
+            (Peer::PrefixList(_), _) => self.today.iter().any(|rule| rule.peer == *peer),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::attribute::needs::Passed;
+use crate::attribute::needs::RuleRef;
 use crate::model::Direction;
 use crate::model::EniId;
 use crate::model::Peer;
@@ -18,10 +19,12 @@ use crate::model::SgId;
 use crate::model::SgRule;
 use crate::model::SgRuleId;
 use crate::model::Transport;
+use crate::model::VpcId;
 use crate::tighten::plan::Proposal;
 use crate::tighten::proof::Broken;
 use crate::tighten::proof::Flow;
 use crate::tighten::proof::Outcome;
+use crate::tighten::proof::book::Book;
 use crate::tighten::proof::standing_after;
 
 /// Conversations replayed together.
@@ -43,6 +46,8 @@ pub struct Replay {
 /// The rules in force after the proposals, by group and direction.
 #[derive(Debug)]
 pub struct After<'a> {
+    groups: &'a BTreeMap<SgId, SecurityGroup>,
+    book: Option<&'a Book<'a>>,
     today: BTreeMap<(&'a SgId, &'a SgRuleId), &'a SgRule>,
     standing: BTreeMap<(&'a SgId, Direction), Vec<(Transport, &'a Peer)>>,
 }
@@ -52,6 +57,8 @@ impl<'a> After<'a> {
     #[must_use]
     pub fn new(groups: &'a BTreeMap<SgId, SecurityGroup>, proposals: &'a [Proposal]) -> After<'a> {
         let mut after = After {
+            groups,
+            book: None,
             today: BTreeMap::new(),
             standing: BTreeMap::new(),
         };
@@ -74,6 +81,26 @@ impl<'a> After<'a> {
         after
     }
 
+    /// Lets references that took the place of addresses be judged by who
+    /// carried the group.
+    #[must_use]
+    pub fn with_book(self, book: &'a Book<'a>) -> After<'a> {
+        After {
+            book: Some(book),
+            ..self
+        }
+    }
+
+    /// The VPC in which references of the covering groups are asked; none
+    /// where they differ.
+    fn vpc(&self, covering: &[RuleRef]) -> Option<&'a VpcId> {
+        let mut vpcs = covering
+            .iter()
+            .map(|rule| self.groups.get(&rule.group_id)?.vpc_id.as_ref());
+        let first = vpcs.next()?;
+        vpcs.all(|vpc| vpc == first).then_some(first)?
+    }
+
     /// Replays one conversation. Results of several add up in any order
     /// ([`Replay::absorb`]).
     pub fn replay(&self, passed: &Passed, replay: &mut Replay) {
@@ -86,6 +113,7 @@ impl<'a> After<'a> {
             service: passed.service,
             peer: passed.peer,
             today: today.collect(),
+            book: self.book.map(|book| (book, self.vpc(covering))),
         };
         let mut asked: Vec<&SgId> = covering.iter().map(|rule| &rule.group_id).collect();
         asked.sort_unstable();
@@ -132,7 +160,12 @@ pub fn replay(
     groups: &BTreeMap<SgId, SecurityGroup>,
     proposals: &[Proposal],
 ) -> Replay {
-    let after = After::new(groups, proposals);
+    replay_after(passed, &After::new(groups, proposals))
+}
+
+/// Replays all conversations against rules that were put in force before.
+#[must_use]
+pub fn replay_after(passed: &[Passed], after: &After<'_>) -> Replay {
     let parts = passed.par_chunks(PART).map(|part| {
         let mut found = Replay::default();
         for conversation in part {
