@@ -183,27 +183,18 @@ impl Told<'_> {
 
     fn introduced(&self) -> Vec<String> {
         let introduced = self.fitted.into_iter().flat_map(|fitted| &fitted.introduced);
-        let mut told: Vec<String> = introduced
+        introduced
             .map(|(group, peers)| {
                 let reach = self.case.references.reach.get(group);
                 let nets = reach.into_iter().flatten().map(ToString::to_string);
                 format!(
-                    "`{group}` takes the place of {} that carried it in every snapshot: today's \
-                     rules allow the same to every address that it can have ({})",
+                    "`{group}` takes the place of {} that carried it in every snapshot; assumed: \
+                     the VPC ranges it can have ({}) stay, and no middlebox parts the subnets",
                     counted(peers.len(), "address", "addresses"),
                     nets.collect::<Vec<_>>().join(", ")
                 )
             })
-            .collect();
-        if !told.is_empty() {
-            told.push(
-                "assumed for this: the VPC's address ranges and the groups' VPC associations stay \
-                 as they are, and no middlebox stands between the subnets, of which there was no \
-                 sign; a reference matches nothing that comes through one"
-                    .to_owned(),
-            );
-        }
-        told
+            .collect()
     }
 
     fn references(&self) -> Option<String> {

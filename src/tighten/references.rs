@@ -118,7 +118,8 @@ impl Chooser<'_> {
             for own in groups.values_mut() {
                 own.retain(|at| left.contains(at));
             }
-            let paying = groups.iter().filter(|(group, own)| self.pays(group, ports, own));
+            let pays = |group, own| self.is_seen(group, own) && self.pays(group, ports, own);
+            let paying = groups.iter().filter(|(group, own)| pays(group, own));
             let best = paying.max_by_key(|(group, own)| {
                 (own.len(), Reverse(self.unseen(group, own)), Reverse(*group))
             });
@@ -152,6 +153,15 @@ impl Chooser<'_> {
     fn unseen(&self, group: &SgId, own: &BTreeSet<At>) -> u128 {
         let members = (self.size)(&Peer::SecurityGroup(group.clone()));
         members.saturating_sub(own.len() as u128)
+    }
+
+    /// Whether peers of each family were seen that members can have addresses
+    /// of: what was seen of one family opens nothing of the other.
+    fn is_seen(&self, group: &SgId, own: &BTreeSet<At>) -> bool {
+        let reach = self.references.reach.get(group).into_iter().flatten();
+        let families: BTreeSet<Family> = reach.map(|net| Family::of_net(*net)).collect();
+        let seen: BTreeSet<Family> = own.iter().map(|(family, _)| *family).collect();
+        families.is_subset(&seen)
     }
 
     /// Whether members that were not seen cost no more than the rules saved.

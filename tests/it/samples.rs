@@ -111,7 +111,7 @@ fn the_wide_rule_is_narrowed_to_what_was_seen() {
         };
         assert_eq!(rule.replaces[0].as_str(), WIDE);
         assert_eq!((rule.from_port, rule.to_port), (Some(9_100), Some(9_100)));
-        assert_eq!(rule.peer.to_string(), "10.20.3.11/32");
+        assert_eq!(rule.peer.to_string(), "sg-0c0ffee0000000006");
         let mut removed: Vec<_> = proposals.iter().flat_map(|each| &each.remove).collect();
         removed.sort();
         let removed: Vec<_> = removed.iter().map(|id| id.as_str()).collect();
