@@ -14,6 +14,7 @@ mod end_to_end;
 mod fold;
 mod inflate;
 mod line;
+mod tighten;
 
 fn main() {
     divan::main();

@@ -25,6 +25,7 @@ use crate::pipeline::proposals::Proposed;
 use crate::report::document::Analysis;
 use crate::report::document::Caveat;
 use crate::report::document::Coverage;
+use crate::report::document::CurveReport;
 use crate::report::document::GroupReport;
 use crate::report::document::GroupVerification;
 use crate::report::document::Ingest;
@@ -34,6 +35,7 @@ use crate::report::document::RejectReport;
 use crate::report::document::RuleReport;
 use crate::report::document::SCHEMA;
 use crate::report::document::Verification;
+use crate::tighten::plan::CurvePoint;
 use crate::tighten::plan::PlannedRule;
 use crate::tighten::propose::Proven;
 
@@ -354,6 +356,14 @@ fn proposal(proven: &Proven) -> ProposalReport {
         quota_before: proposal.quota_before.most(),
         quota_after: proposal.quota_after.most(),
         optimality_gap: proposal.optimality_gap,
+        curve: proposal.curve.iter().map(curve_point).collect(),
+    }
+}
+
+fn curve_point(point: &CurvePoint) -> CurveReport {
+    CurveReport {
+        rules: point.rules,
+        exposure: point.exposure.to_string(),
     }
 }
 

@@ -86,13 +86,20 @@ impl<'a> Referable<'a> {
     ) {
         let groups: BTreeSet<&SgId> = one.covered_by.iter().map(|rule| &rule.group_id).collect();
         for group in groups {
-            let home = today.groups.get(group).and_then(|group| group.vpc_id.as_ref());
+            let home = today
+                .groups
+                .get(group)
+                .and_then(|group| group.vpc_id.as_ref());
             let at_home = home.is_some() && home == carried.vpc;
             let own = self.by_group.entry((group, one.direction)).or_default();
             if carried.delegated || moving.contains(&one.peer) {
                 own.fleeting.insert(one.peer);
             }
-            let labels = if at_home { carried.groups.clone() } else { BTreeSet::new() };
+            let labels = if at_home {
+                carried.groups.clone()
+            } else {
+                BTreeSet::new()
+            };
             // A reference must know the peer on every way it came.
             own.carried
                 .entry(one.peer)
@@ -106,7 +113,9 @@ impl<'a> Referable<'a> {
         for references in self.by_group.values_mut() {
             let labels: BTreeSet<&SgId> = references.carried.values().flatten().collect();
             for label in labels {
-                let reach = known.entry(label.clone()).or_insert_with(|| reach(today, label));
+                let reach = known
+                    .entry(label.clone())
+                    .or_insert_with(|| reach(today, label));
                 if let Some(reach) = reach {
                     references.reach.insert(label.clone(), reach.clone());
                 }
@@ -229,7 +238,11 @@ impl<'a> Ways<'a> {
     fn way(&self, interface: EniId, peer: IpAddr, direction: Direction) -> Option<Way<'a>> {
         let eni = self.newest.snapshot.enis.get(&interface)?;
         let owner = self.newest.peer(peer, eni).owner()?;
-        Some((eni.subnet_id.as_ref()?, owner.subnet_id.as_ref()?, direction))
+        Some((
+            eni.subnet_id.as_ref()?,
+            owner.subnet_id.as_ref()?,
+            direction,
+        ))
     }
 
     /// What the peer carried; `None` where no interface owns its address today.
@@ -248,7 +261,10 @@ impl<'a> Ways<'a> {
                 None => own,
             });
         }
-        let works = today.owners.iter().all(|owner| self.works(eni, owner, one.direction));
+        let works = today
+            .owners
+            .iter()
+            .all(|owner| self.works(eni, owner, one.direction));
         let within = |eni: &&Eni| eni.prefixes.iter().any(|net| net.contains(&one.peer));
         Some(Carried {
             groups: groups.filter(|_| works).unwrap_or_default(),
@@ -266,7 +282,10 @@ impl<'a> Ways<'a> {
         if self.refused.contains(&way) {
             return false;
         }
-        let crossed = eni.vpc_id.as_ref().is_some_and(|vpc| self.crossed.contains(vpc));
+        let crossed = eni
+            .vpc_id
+            .as_ref()
+            .is_some_and(|vpc| self.crossed.contains(vpc));
         own == far || self.proven.contains(&way) || !crossed
     }
 }

@@ -14,6 +14,7 @@ use crate::tighten::boxes::Plot;
 use crate::tighten::boxes::Ranges;
 use crate::tighten::boxes::normal;
 use crate::tighten::case::Limits;
+use crate::tighten::exact::exact;
 use crate::tighten::fit::Boxes;
 use crate::tighten::fit::Wish;
 use crate::tighten::moving::take_moving;
@@ -29,13 +30,14 @@ use crate::tighten::prefixes::front;
 use crate::tighten::prefixes::readable;
 use crate::tighten::prefixes::side_by_side;
 use crate::tighten::public::take_public;
+use crate::tighten::slabs::slabs;
 
 /// All that one family owes to prefixes.
 pub(crate) struct FamilyTask {
     family: Family,
-    grounds: BTreeMap<IpProtocol, Ground>,
+    pub(crate) grounds: BTreeMap<IpProtocol, Ground>,
     /// What is not a public service.
-    units: Vec<Unit>,
+    pub(crate) units: Vec<Unit>,
     /// Prefixes of public services, with their public addresses.
     pub(crate) public: Vec<(Plot, usize)>,
     /// Prefixes kept for addresses that change hands.
@@ -46,6 +48,8 @@ pub(crate) struct FamilyTask {
     readable: Vec<Plot>,
     /// Ways to hold everything in fewer rules.
     squeezed: Vec<Grouping>,
+    /// Boxes that open less than all of them, with their volume.
+    searched: Option<(u128, Vec<Plot>)>,
     /// As [`Limits::slack`].
     slack: u32,
 }
@@ -61,6 +65,7 @@ struct Grouping {
 pub(crate) enum Way {
     Readable,
     Squeezed { grouping: usize, rules: usize },
+    Searched,
 }
 
 impl FamilyTask {
@@ -87,6 +92,7 @@ impl FamilyTask {
             moving,
             readable: Vec::new(),
             squeezed: Vec::new(),
+            searched: None,
             slack: wish.limits.slack.max(1),
         };
         task.readable = task.make_readable(wish.limits);
@@ -133,9 +139,57 @@ impl FamilyTask {
         normal(plots)
     }
 
+    /// A volume that no set of at most `most` prefixes can go below: on each
+    /// service such a set has at most so many prefixes, and the services are
+    /// apart. Services that overlap others are left out, which only lowers it.
+    pub(crate) fn bound(&self, most: usize) -> u128 {
+        let most = self.enough(most).max(1);
+        let mut bound = 0u128;
+        let mut counted: Option<&Unit> = None;
+        for unit in &self.units {
+            let apart = |before: &Unit| {
+                before.protocol() != unit.protocol()
+                    || before.transport.service().to() < unit.transport.service().from()
+            };
+            if !counted.is_none_or(apart) {
+                continue;
+            }
+            let least = self.fronts(std::slice::from_ref(unit), most);
+            let least = least.iter().flat_map(Front::costs).min().copied();
+            bound = bound.saturating_add(least.filter(|v| *v != IMPOSSIBLE).unwrap_or(0));
+            counted = Some(unit);
+        }
+        bound
+    }
+
+    /// The volume of the prefixes among these that were made for units.
+    pub(crate) fn volume_of(&self, plots: &[Plot]) -> u128 {
+        let kept: Vec<Plot> = self.kept().collect();
+        let own = |plot: &&Plot| Family::of_net(plot.net) == self.family && !kept.contains(plot);
+        let volumes = plots.iter().filter(own).map(|plot| self.volume(plot));
+        volumes.fold(0, u128::saturating_add)
+    }
+
+    /// How many of these rules are left for units.
+    pub(crate) fn made_for_units(&self, plots: &[Plot]) -> usize {
+        let kept: Vec<Plot> = self.kept().collect();
+        let own = |plot: &&Plot| Family::of_net(plot.net) == self.family && !kept.contains(plot);
+        plots.iter().filter(own).count()
+    }
+
+    /// Addresses of all units: more prefixes than that gain nothing.
+    pub(crate) fn addresses(&self) -> usize {
+        self.units.iter().map(|unit| unit.peers.len()).sum()
+    }
+
+    /// No more rules than can gain anything, nor than a front can count.
+    fn enough(&self, rules: usize) -> usize {
+        rules.min(self.addresses()).min(usize::from(u16::MAX))
+    }
+
     /// Finds the ways to hold everything in at most `room` rules.
     pub(crate) fn squeeze(&mut self, room: usize) {
-        let most = room.saturating_sub(self.public_rules);
+        let most = self.enough(room.saturating_sub(self.public_rules));
         if self.units.is_empty() || most == 0 {
             return;
         }
@@ -148,14 +202,29 @@ impl FamilyTask {
             }
             groups = if groups > most { most } else { groups / 2 };
         }
+        tried.extend(slabs(self, most).filter(|slabs| !tried.contains(slabs)));
         let grouping = |units: Vec<Unit>| {
             let front = side_by_side(self.fronts(&units, most), most)?;
             Some(Grouping { units, front })
         };
         self.squeezed = tried.into_iter().filter_map(grouping).collect();
+        self.searched = self.search(most);
     }
 
-    fn fronts(&self, units: &[Unit], most: usize) -> Vec<Front> {
+    /// Searches for boxes that open less than what was found.
+    fn search(&self, most: usize) -> Option<(u128, Vec<Plot>)> {
+        let protocol = self.units.first()?.protocol();
+        let alike = |unit: &Unit| unit.protocol() == protocol && protocol.has_ports();
+        if self.family != Family::V4 || self.units.len() < 2 || !self.units.iter().all(alike) {
+            return None;
+        }
+        let fronts = self.squeezed.iter().map(|grouping| &grouping.front);
+        let least = fronts.flat_map(Front::costs).min().copied();
+        let ground = self.grounds.get(&protocol)?;
+        exact(&self.units, ground, most, least.unwrap_or(IMPOSSIBLE))
+    }
+
+    pub(crate) fn fronts(&self, units: &[Unit], most: usize) -> Vec<Front> {
         let of = |(set, unit): (usize, &Unit)| {
             let ground = self.grounds.get(&unit.protocol())?;
             let slice = ground.slice(unit.transport.service());
@@ -177,6 +246,9 @@ impl FamilyTask {
             possible.map(move |(place, &volume)| (place + 1, volume, at))
         });
         let ways: Vec<(usize, u128, usize)> = ways.collect();
+        if let Some((volume, _)) = self.searched.as_ref().filter(|(_, own)| own.len() <= room) {
+            return Some((*volume, Way::Searched));
+        }
         let least = ways.iter().map(|(_, volume, _)| *volume).min()?;
         let enough = least.saturating_add(least / u128::from(self.slack));
         let (rules, volume, grouping) = ways
@@ -186,18 +258,23 @@ impl FamilyTask {
         Some((volume, Way::Squeezed { grouping, rules }))
     }
 
-    fn readable_volume(&self) -> u128 {
-        let volume = |plot: &Plot| {
-            let (first, last) = net_bounds(plot.net);
-            let unit = Unit {
-                transport: plot.transport,
-                peers: Vec::new(),
-            };
-            let size = Block::spanning(first, last).size(self.family);
-            size.saturating_mul(u128::from(unit.width()))
+    fn volume(&self, plot: &Plot) -> u128 {
+        let (first, last) = net_bounds(plot.net);
+        let unit = Unit {
+            transport: plot.transport,
+            peers: Vec::new(),
         };
+        let size = Block::spanning(first, last).size(self.family);
+        size.saturating_mul(u128::from(unit.width()))
+    }
+
+    fn readable_volume(&self) -> u128 {
         let public = |plot: &&Plot| !self.public.iter().any(|(own, _)| own == *plot);
-        let volumes = self.readable.iter().filter(public).map(volume);
+        let volumes = self
+            .readable
+            .iter()
+            .filter(public)
+            .map(|plot| self.volume(plot));
         volumes.fold(0, u128::saturating_add)
     }
 
@@ -206,6 +283,10 @@ impl FamilyTask {
         let (grouping, rules) = match way {
             Way::Readable => return self.readable.clone(),
             Way::Squeezed { grouping, rules } => (grouping, rules),
+            Way::Searched => {
+                let own = self.searched.iter().flat_map(|(_, plots)| plots);
+                return normal(self.kept().chain(own.copied()).collect());
+            }
         };
         let mut plots: Vec<Plot> = self.kept().collect();
         if let Some(grouping) = self.squeezed.get(grouping) {

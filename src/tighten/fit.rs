@@ -23,6 +23,9 @@ use crate::tighten::plan::Quota;
 use crate::tighten::public::has_wide;
 use crate::tighten::references::Introduced;
 
+/// Addresses beyond which no bound is sought.
+const MOST_BOUNDED: usize = 100_000;
+
 /// Rounds of squeezing after which the last result stands. Each round only
 /// takes away; two nearly always do.
 const ROUNDS: usize = 8;
@@ -62,6 +65,24 @@ pub(crate) struct Fitted {
     pub(crate) moving: Vec<Plot>,
     /// Groups that took the place of addresses.
     pub(crate) introduced: Introduced,
+}
+
+/// What part of the boxes' volume as many rules might still save, as parts of
+/// ten thousand; see [`crate::tighten::plan::Proposal::optimality_gap`].
+pub(crate) fn gap(wish: &Wish<'_>, allowed: &Boxes, plots: &[Plot]) -> Option<u32> {
+    let (mut volume, mut bound) = (0u128, 0u128);
+    for family in [Family::V4, Family::V6] {
+        let task = FamilyTask::new(wish, allowed, family);
+        if task.addresses() > MOST_BOUNDED {
+            return None;
+        }
+        volume = volume.saturating_add(task.volume_of(plots));
+        bound = bound.saturating_add(task.bound(task.made_for_units(plots)));
+    }
+    let beyond = volume.saturating_sub(bound);
+    // Ratios of numbers this large need no more than their upper bits.
+    let (beyond, volume) = (beyond.saturating_mul(10_000), volume.max(1));
+    u32::try_from(beyond.div_ceil(volume)).ok()
 }
 
 /// The narrowest boxes within `allowed` that hold what is owed; `None` where

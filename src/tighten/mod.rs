@@ -17,6 +17,8 @@
 
 pub(crate) mod boxes;
 pub mod case;
+pub(crate) mod curve;
+pub(crate) mod exact;
 pub mod exposure;
 pub(crate) mod family;
 pub(crate) mod fit;
@@ -33,6 +35,7 @@ pub(crate) mod public;
 pub mod quota;
 pub(crate) mod reasons;
 pub mod references;
+pub(crate) mod slabs;
 
 pub use case::Case;
 pub use case::Limits;

@@ -44,11 +44,7 @@ pub(crate) struct Paired {
 
 /// Pairs what should stand with the free rules of today. A reference that none
 /// of them names narrows those that allow it to all addresses of its reach.
-pub(crate) fn pair(
-    wanted: &[Said],
-    free: &[&SgRule],
-    reach: &BTreeMap<SgId, Reach>,
-) -> Paired {
+pub(crate) fn pair(wanted: &[Said], free: &[&SgRule], reach: &BTreeMap<SgId, Reach>) -> Paired {
     let mut by_text: BTreeMap<(Transport, &Peer), &SgRule> = BTreeMap::new();
     for rule in free {
         by_text.entry((rule.transport, &rule.peer)).or_insert(rule);
@@ -93,11 +89,7 @@ pub(crate) fn pair(
     paired
 }
 
-fn replaced(
-    said: &Said,
-    changeable: &[&SgRule],
-    reach: &BTreeMap<SgId, Reach>,
-) -> Vec<SgRuleId> {
+fn replaced(said: &Said, changeable: &[&SgRule], reach: &BTreeMap<SgId, Reach>) -> Vec<SgRuleId> {
     let named = replaced_by_name(said, changeable);
     let Peer::SecurityGroup(group) = &said.1 else {
         return named;
@@ -118,7 +110,11 @@ fn replaced_by_reach(
         test(&said_by(rule), &(transport, Peer::Cidr(*net)))
     };
     let all = |rule: &&&SgRule| reach.iter().all(|net| over(rule, net, holds));
-    if let Some(rule) = changeable.iter().filter(all).min_by_key(|rule| breadth(rule)) {
+    if let Some(rule) = changeable
+        .iter()
+        .filter(all)
+        .min_by_key(|rule| breadth(rule))
+    {
         return vec![rule.id.clone()];
     }
     let some = |rule: &&&SgRule| reach.iter().any(|net| over(rule, net, share));

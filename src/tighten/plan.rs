@@ -134,6 +134,22 @@ pub struct Proposal {
     pub quota_before: Quota,
     /// The same after the change.
     pub quota_after: Quota,
-    /// How far from the best possible, 0 to 1; `None` where not known.
+    /// What part of the volume of its prefixes a set of prefixes with as many
+    /// rules might still save, at most: `(volume - bound) / volume`, 0 for a
+    /// proven optimum, below 1. Counted without public services, addresses that
+    /// change hands and references, which are matters of taste. `None` where
+    /// nothing is tightened, or where there is too much to bound.
     pub optimality_gap: Option<f64>,
+    /// What the least exposure found is for a number of rules; more rules,
+    /// less exposure. Empty where nothing is tightened.
+    pub curve: Vec<CurvePoint>,
+}
+
+/// One point of exposure against number of rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CurvePoint {
+    /// Rules in the family that has more, held ones included.
+    pub rules: u64,
+    /// As [`Proposal::exposure_after`].
+    pub exposure: u128,
 }

@@ -152,6 +152,21 @@ fn gap((a, b): (&Unit, &Unit)) -> Option<u16> {
     bridgeable.then(|| b.from().saturating_sub(a.to()))
 }
 
+/// Both units as one, where the ground allows it.
+pub(crate) fn joined(
+    group: &Unit,
+    unit: &Unit,
+    grounds: &BTreeMap<IpProtocol, Ground>,
+) -> Option<Unit> {
+    gap((group, unit))?;
+    let ports = bridge(group, unit, grounds)?;
+    let peers = group.peers.iter().chain(&unit.peers).copied();
+    Some(Unit {
+        transport: Transport::of(group.protocol(), ports),
+        peers: distinct(peers.collect()),
+    })
+}
+
 /// The ports of both, where the ground allows them to the addresses of both.
 fn bridge(group: &Unit, unit: &Unit, grounds: &BTreeMap<IpProtocol, Ground>) -> Option<PortRange> {
     let ground = grounds.get(&group.protocol())?;

@@ -40,6 +40,15 @@ impl Block {
         1u128.checked_shl(free).map_or(u128::MAX, |bit| bit - 1)
     }
 
+    pub(crate) fn first(self) -> u128 {
+        self.first
+    }
+
+    /// Whether the other lies inside.
+    pub(crate) fn holds(self, other: Block) -> bool {
+        self.first <= other.first && other.last() <= self.last()
+    }
+
     pub(crate) fn last(self) -> u128 {
         self.first | Block::mask(self.free)
     }

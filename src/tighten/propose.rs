@@ -16,14 +16,18 @@ use crate::model::SgRule;
 use crate::model::SgRuleId;
 use crate::tighten::boxes::Plot;
 use crate::tighten::case::Case;
+use crate::tighten::case::Limits;
 use crate::tighten::case::Standing;
 use crate::tighten::case::Watch;
+use crate::tighten::curve::steps;
+use crate::tighten::curve::worthwhile;
 use crate::tighten::exposure::Addresses;
 use crate::tighten::exposure::exposure;
 use crate::tighten::fit::Boxes;
 use crate::tighten::fit::Fitted;
 use crate::tighten::fit::Wish;
 use crate::tighten::fit::fit;
+use crate::tighten::fit::gap;
 use crate::tighten::obligations::Obligations;
 use crate::tighten::pairing::Paired;
 use crate::tighten::pairing::Said;
@@ -31,6 +35,7 @@ use crate::tighten::pairing::meets;
 use crate::tighten::pairing::pair;
 use crate::tighten::pairing::restored;
 use crate::tighten::plan::Applicability;
+use crate::tighten::plan::CurvePoint;
 use crate::tighten::plan::Decision;
 use crate::tighten::plan::PlannedRule;
 use crate::tighten::plan::Proposal;
@@ -41,6 +46,9 @@ use crate::tighten::quota;
 use crate::tighten::reasons;
 use crate::tighten::references::Chooser;
 use crate::tighten::references::Introduced;
+
+/// Needs beyond which no other number of rules is tried.
+const MOST_FOR_CURVE: usize = 20_000;
 
 /// A proposal with its proof.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,29 +159,85 @@ impl<'a> Work<'a> {
         } else {
             applicability
         };
-        self.proposal(decision, applicability, reasons, paired)
+        let proposal = self.proposal(decision, applicability, reasons, paired);
+        match &found {
+            Some(fitted) if changed => self.weighed(proposal, fitted),
+            Some(_) | None => proposal,
+        }
+    }
+
+    /// The proposal with how far it is from the best, and what other numbers
+    /// of rules would buy.
+    fn weighed(&self, proposal: Proposal, fitted: &Fitted) -> Proposal {
+        let owed = self.owed(!fitted.introduced.is_empty()).0;
+        let allowed = self.allowed();
+        let gap = self.with_wish(&owed, self.case.limits, |wish| {
+            gap(wish, &allowed, &fitted.boxes.plots)
+        });
+        let own = CurvePoint {
+            rules: proposal.quota_after.most(),
+            exposure: proposal.exposure_after,
+        };
+        let mut points = vec![own];
+        if self.case.needs.len() <= MOST_FOR_CURVE {
+            let quotas = steps(self.case.limits.rule_quota);
+            let quotas = quotas.filter(|quota| u64::from(*quota) < own.rules);
+            points.extend(quotas.filter_map(|quota| self.point(&owed, quota)));
+        }
+        Proposal {
+            optimality_gap: gap.map(|parts| f64::from(parts) / 10_000.0),
+            curve: worthwhile(points),
+            ..proposal
+        }
+    }
+
+    /// What the rules would open within another quota.
+    fn point(&self, owed: &Obligations, rule_quota: u32) -> Option<CurvePoint> {
+        let limits = Limits {
+            rule_quota,
+            ..self.case.limits.clone()
+        };
+        let fitted = self.with_wish(owed, &limits, |wish| fit(wish, &self.allowed()))?;
+        let mut said: Vec<Said> = self.held.iter().map(|rule| said(rule)).collect();
+        said.extend(said_by_boxes(&fitted.boxes));
+        let mut addresses = Addresses::new(self.case.members, self.case.prefix_lists);
+        Some(CurvePoint {
+            rules: self.count(&said).most(),
+            exposure: exposure(said.iter().map(|(t, p)| (*t, p)), &mut addresses),
+        })
+    }
+
+    /// What is owed, with references in the place of addresses if asked for.
+    fn owed(&self, refer: bool) -> (Obligations, Introduced) {
+        let by_id: BTreeMap<&SgRuleId, &SgRule> =
+            self.rules.iter().map(|rule| (&rule.id, *rule)).collect();
+        let is_free = |id: &SgRuleId| self.case.standing.get(id) == Some(&Standing::Free);
+        let mut owed = Obligations::of(self.case.needs, &by_id, &is_free);
+        let introduced = if refer {
+            self.introduce(&mut owed)
+        } else {
+            Introduced::new()
+        };
+        (owed, introduced)
     }
 
     fn fitted(&self) -> Option<Fitted> {
-        let case = self.case;
-        let by_id: BTreeMap<&SgRuleId, &SgRule> =
-            self.rules.iter().map(|rule| (&rule.id, *rule)).collect();
-        let is_free = |id: &SgRuleId| case.standing.get(id) == Some(&Standing::Free);
-        let owed = Obligations::of(case.needs, &by_id, &is_free);
-        let mut referring = Obligations::of(case.needs, &by_id, &is_free);
-        let introduced = self.introduce(&mut referring);
+        let (referring, introduced) = self.owed(true);
         if introduced.is_empty() {
-            return self.fitted_to(&owed);
+            return self.fitted_to(&referring);
         }
         let with = self.fitted_to(&referring);
-        let with = with.map(|fitted| Fitted { introduced, ..fitted });
+        let with = with.map(|fitted| Fitted {
+            introduced,
+            ..fitted
+        });
         if with.as_ref().is_some_and(|fitted| !fitted.squeezed) {
             return with;
         }
         // A reference counts in both families: where the quota presses, it
         // may cost more than it is worth.
         let opened = |fitted: &Fitted| (fitted.squeezed, self.volume(&fitted.boxes));
-        let both = [with, self.fitted_to(&owed)];
+        let both = [with, self.fitted_to(&self.owed(false).0)];
         both.into_iter().flatten().min_by_key(opened)
     }
 
@@ -196,25 +260,25 @@ impl<'a> Work<'a> {
     /// What the boxes open.
     fn volume(&self, boxes: &Boxes) -> u128 {
         let mut addresses = Addresses::new(self.case.members, self.case.prefix_lists);
-        let plots = boxes.plots.iter();
-        let mut said: Vec<Said> = plots.map(|plot| (plot.transport, Peer::Cidr(plot.net))).collect();
-        said.extend(boxes.labels.iter().map(|(peer, transport)| (*transport, peer.clone())));
+        let said: Vec<Said> = said_by_boxes(boxes).collect();
         exposure(said.iter().map(|(t, p)| (*t, p)), &mut addresses)
     }
 
     fn fitted_to(&self, owed: &Obligations) -> Option<Fitted> {
-        let case = self.case;
-        let weight = |peer: &Peer| quota::of_peer(peer, case.prefix_lists);
+        self.with_wish(owed, self.case.limits, |wish| fit(wish, &self.allowed()))
+    }
+
+    fn with_wish<T>(&self, owed: &Obligations, limits: &Limits, ask: impl Fn(&Wish<'_>) -> T) -> T {
+        let weight = |peer: &Peer| quota::of_peer(peer, self.case.prefix_lists);
         let size = |peer: &Peer| self.size(peer);
-        let wish = Wish {
+        ask(&Wish {
             owed,
-            limits: case.limits,
-            moving: case.moving,
+            limits,
+            moving: self.case.moving,
             held: self.held.iter().map(|rule| weight(&rule.peer)).sum(),
             weight: &weight,
             size: &size,
-        };
-        fit(&wish, &self.allowed())
+        })
     }
 
     /// What the free rules allow.
@@ -238,13 +302,9 @@ impl<'a> Work<'a> {
 
     /// What should stand beside the held rules.
     fn standing_after(&self, fitted: &Fitted) -> Vec<Said> {
-        let plots = fitted.boxes.plots.iter();
-        let cidrs = plots.map(|plot| (plot.transport, Peer::Cidr(plot.net)));
-        let labels = fitted.boxes.labels.iter();
-        let labels = labels.map(|(peer, transport)| (*transport, peer.clone()));
         let weight = |peer: &Peer| quota::of_peer(peer, self.case.prefix_lists);
         restored(
-            cidrs.chain(labels).collect(),
+            said_by_boxes(&fitted.boxes).collect(),
             &self.free,
             self.held.iter().map(|rule| weight(&rule.peer)).sum(),
             u64::from(self.case.limits.rule_quota),
@@ -312,8 +372,8 @@ impl<'a> Work<'a> {
             exposure_after: exposure(after.iter().map(|(t, p)| (*t, p)), &mut addresses),
             quota_before: self.count(&before),
             quota_after: self.count(&after),
-            // Known only where a lower bound was found too.
             optimality_gap: None,
+            curve: Vec::new(),
             rules,
             keep: keep.into_iter().collect(),
             remove: remove.into_iter().collect(),
@@ -368,6 +428,14 @@ fn within<'a, 'n>(needs: &'a [&'n Need], net: IpNet) -> &'a [&'n Need] {
     let (_, rest) = needs.split_at(from);
     let length = rest.partition_point(|need| need.peer <= net.broadcast());
     rest.split_at(length).0
+}
+
+/// Prefixes first, then references.
+fn said_by_boxes(boxes: &Boxes) -> impl Iterator<Item = Said> {
+    let plots = boxes.plots.iter();
+    let cidrs = plots.map(|plot| (plot.transport, Peer::Cidr(plot.net)));
+    let labels = boxes.labels.iter();
+    cidrs.chain(labels.map(|(peer, transport)| (*transport, peer.clone())))
 }
 
 fn said(rule: &SgRule) -> Said {

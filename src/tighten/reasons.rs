@@ -182,7 +182,10 @@ impl Told<'_> {
     }
 
     fn introduced(&self) -> Vec<String> {
-        let introduced = self.fitted.into_iter().flat_map(|fitted| &fitted.introduced);
+        let introduced = self
+            .fitted
+            .into_iter()
+            .flat_map(|fitted| &fitted.introduced);
         introduced
             .map(|(group, peers)| {
                 let reach = self.case.references.reach.get(group);
@@ -298,7 +301,11 @@ fn has_all_ports(rule: &SgRule) -> bool {
 }
 
 fn counted(number: usize, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+    format!(
+        "{} {}",
+        grouped(number),
+        if number == 1 { one } else { many }
+    )
 }
 
 /// A number with its thousands set apart, `3,000`.

@@ -237,7 +237,11 @@ fn take(owed: &mut Obligations, group: &SgId, transport: Transport, own: &BTreeS
             continue;
         };
         let stays = |peer: &u128| !own.contains(&(family, *peer));
-        if let Some(peers) = wanted.points.get_mut(&service.from()).filter(|_| service.count() == 1) {
+        if let Some(peers) = wanted
+            .points
+            .get_mut(&service.from())
+            .filter(|_| service.count() == 1)
+        {
             peers.retain(stays);
         }
         if let Some(peers) = wanted.scopes.get_mut(&transport) {

@@ -283,6 +283,7 @@ fn proposal() -> ProposalReport {
         quota_before: 2,
         quota_after: 2,
         optimality_gap: Some(0.0),
+        curve: Vec::new(),
     }
 }
 

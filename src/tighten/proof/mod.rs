@@ -20,6 +20,8 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::attribute::needs::Need;
 use crate::model::Peer;
 use crate::model::SecurityGroup;
@@ -94,14 +96,18 @@ pub fn check_with(
     let after = standing_after(&today, proposal);
     let by_id: BTreeMap<&SgRuleId, &SgRule> = today.iter().map(|rule| (&rule.id, *rule)).collect();
     let old: Vec<Said<'_>> = today.iter().map(|r| (r.transport, &r.peer)).collect();
+    // What says what a rule of today says lets nothing new through.
+    let said: BTreeSet<&Said<'_>> = old.iter().collect();
     let mut proof = Proof {
         widened: after
             .iter()
+            .filter(|rule| !said.contains(rule))
             .filter_map(|&(transport, peer)| newly_open(transport, peer, &old, book))
             .collect(),
         misfiled: misfiled(&today, proposal),
         ..Proof::default()
     };
+    let index = Index::of(&after);
     for need in needs {
         let old = need.covered_by.iter().filter_map(|id| by_id.get(id));
         let flow = Flow {
@@ -111,7 +117,7 @@ pub fn check_with(
             today: old.copied().collect(),
             book: book.map(|book| (book, group.vpc_id.as_ref())),
         };
-        match flow.outcome(after.iter().copied()) {
+        match flow.outcome(index.near(need.peer)) {
             Outcome::Unexplained => proof.unexplained += 1,
             Outcome::Passes => proof.witnesses += 1,
             Outcome::Breaks(broken) => proof.broken.push(broken),
@@ -120,6 +126,54 @@ pub fn check_with(
     let broken = u64::try_from(proof.broken.len()).unwrap_or(u64::MAX);
     proof.connections = proof.witnesses.saturating_add(broken);
     proof
+}
+
+/// Rules by prefix, so that an address is put to those that may admit it.
+struct Index<'r> {
+    by_prefix: BTreeMap<IpNet, Vec<Said<'r>>>,
+    /// Lengths of IPv4 and IPv6 prefixes that there are.
+    lengths: [BTreeSet<u8>; 2],
+    references: Vec<Said<'r>>,
+}
+
+impl<'r> Index<'r> {
+    fn of(rules: &[Said<'r>]) -> Index<'r> {
+        let mut index = Index {
+            by_prefix: BTreeMap::new(),
+            lengths: [BTreeSet::new(), BTreeSet::new()],
+            references: Vec::new(),
+        };
+        let [v4, v6] = &mut index.lengths;
+        for &(transport, peer) in rules {
+            match peer {
+                Peer::Cidr(net) => {
+                    let lengths = if net.addr().is_ipv4() {
+                        &mut *v4
+                    } else {
+                        &mut *v6
+                    };
+                    lengths.insert(net.prefix_len());
+                    let same = index.by_prefix.entry(net.trunc()).or_default();
+                    same.push((transport, peer));
+                }
+                Peer::SecurityGroup(_) | Peer::PrefixList(_) => {
+                    index.references.push((transport, peer));
+                }
+            }
+        }
+        index
+    }
+
+    /// References, and rules whose prefix holds the address.
+    fn near(&self, address: IpAddr) -> impl Iterator<Item = Said<'r>> {
+        let [v4, v6] = &self.lengths;
+        let lengths = if address.is_ipv4() { v4 } else { v6 };
+        let nets = lengths.iter().filter_map(move |length| {
+            let net = IpNet::new(address, *length).ok()?.trunc();
+            self.by_prefix.get(&net)
+        });
+        nets.flatten().chain(&self.references).copied()
+    }
 }
 
 /// A packet that the rule lets through and no rule of today does.
@@ -235,8 +289,8 @@ impl Flow<'_> {
     /// far side carried the group in every snapshot.
     fn admits(&self, peer: &Peer) -> bool {
         match (peer, self.peer) {
-            (Peer::Cidr(ipnet::IpNet::V4(net)), IpAddr::V4(address)) => net.contains(&address),
-            (Peer::Cidr(ipnet::IpNet::V6(net)), IpAddr::V6(address)) => net.contains(&address),
+            (Peer::Cidr(IpNet::V4(net)), IpAddr::V4(address)) => net.contains(&address),
+            (Peer::Cidr(IpNet::V6(net)), IpAddr::V6(address)) => net.contains(&address),
             (Peer::Cidr(_), IpAddr::V4(_) | IpAddr::V6(_)) => false,
             (Peer::SecurityGroup(id), _) => {
                 let carried = |(book, vpc): (&Book<'_>, _)| book.carried(id, vpc, self.peer);
