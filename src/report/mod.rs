@@ -13,6 +13,7 @@ pub mod findings;
 pub mod human;
 pub mod json;
 mod page;
+pub mod summary;
 pub mod text;
 pub mod why;
 pub mod words;

@@ -1,19 +1,15 @@
 //! The first lines: what was read, how well it covers, and the answer.
 
-use crate::attribute::verdict::RejectVerdict;
-use crate::attribute::verdict::RuleStatus;
-use crate::attribute::verdict::Tier;
 use crate::report::document::Analysis;
 use crate::report::findings;
 use crate::report::findings::Findings;
-use crate::report::human;
 use crate::report::page::Page;
 use crate::report::page::Text;
-use crate::report::words;
+use crate::report::summary;
 
 /// What was read and how good it is, in one sentence, and what lacks.
 pub(super) fn headline(page: &mut Page, analysis: &Analysis) {
-    let read = Text::new().strong(&what_was_read(analysis));
+    let read = Text::new().strong(&summary::what_was_read(analysis));
     page.line(0, &read.plain("; ").then(how_well(analysis)));
     let gaps = findings::gaps(analysis);
     if !gaps.is_empty() {
@@ -22,49 +18,19 @@ pub(super) fn headline(page: &mut Page, analysis: &Analysis) {
     }
 }
 
-fn what_was_read(analysis: &Analysis) -> String {
-    let records = human::counted(analysis.ingest.records, "record");
-    match analysis.window {
-        Some(window) => format!(
-            "{records} over {} ({})",
-            human::length(window),
-            human::between(window.start, window.end)
-        ),
-        None => format!("{records}, no time covered"),
-    }
-}
-
 fn how_well(analysis: &Analysis) -> Text {
     let coverage = &analysis.coverage;
-    let (known, logged) = (coverage.interfaces_in_snapshot, coverage.interfaces_logged);
-    let watched = format!(
-        "{} of {} interfaces watched",
-        human::count(logged),
-        human::count(known)
-    );
-    let text = if logged < known {
+    let watched = summary::watched(analysis);
+    let text = if coverage.interfaces_logged < coverage.interfaces_in_snapshot {
         Text::new().warn(&watched)
     } else {
         Text::new().good(&watched)
     };
-    text.plain(", ").then(losses(analysis))
-}
-
-fn losses(analysis: &Analysis) -> Text {
-    let (lost, hours) = findings::lost_hours(&analysis.coverage);
-    let malformed = analysis.ingest.malformed;
-    let mut parts = Vec::new();
-    if lost > 0 {
-        let share = human::share(lost, hours);
-        parts.push(format!("{share} of interface-hours lost (SKIPDATA)"));
-    }
-    if malformed > 0 {
-        parts.push(human::counted(malformed, "malformed line"));
-    }
-    if parts.is_empty() {
-        return Text::new().good("no losses");
-    }
-    Text::new().warn(&parts.join(", "))
+    let losses = match summary::losses(analysis) {
+        None => Text::new().good("no losses"),
+        Some(losses) => Text::new().warn(&losses),
+    };
+    text.plain(", ").then(losses)
 }
 
 /// The counts that answer the question.
@@ -73,7 +39,7 @@ pub(super) fn answer(page: &mut Page, analysis: &Analysis, findings: &Findings) 
     if !findings.any() {
         page.line(2, &nothing_to_do(analysis, findings));
     }
-    let rows = rows(analysis, findings);
+    let rows = summary::rows(analysis, findings);
     let numbers = rows.iter().map(|row| row.number.len()).max().unwrap_or(0);
     let labels = rows.iter().map(|row| row.label.len()).max().unwrap_or(0);
     for row in rows {
@@ -86,130 +52,8 @@ pub(super) fn answer(page: &mut Page, analysis: &Analysis, findings: &Findings) 
 }
 
 fn nothing_to_do(analysis: &Analysis, findings: &Findings) -> Text {
-    let rules = human::counted(findings.rules, "rule");
-    if findings::gaps(analysis).is_empty() {
-        return Text::new().good(&format!("nothing to change in {rules}"));
+    match summary::nothing_to_do(analysis, findings) {
+        (true, text) => Text::new().good(&text),
+        (false, text) => Text::new().warn(&text),
     }
-    Text::new().warn(&format!(
-        "nothing found to change in {rules}, but the input is incomplete"
-    ))
-}
-
-struct Row {
-    number: String,
-    label: String,
-    note: String,
-}
-
-fn row(number: u64, one: &str, many: &str, note: String) -> Option<Row> {
-    (number > 0).then(|| Row {
-        number: human::count(number),
-        label: if number == 1 { one } else { many }.to_owned(),
-        note,
-    })
-}
-
-/// A status that the answer counts, its nouns, and what it means.
-type StatusRow = (RuleStatus, &'static str, &'static str, &'static str);
-const TO_CHANGE: [StatusRow; 3] = [
-    (
-        RuleStatus::Redundant,
-        "rule redundant",
-        "rules redundant",
-        "others let the same connections through",
-    ),
-    (
-        RuleStatus::Shadowed,
-        "rule shadowed",
-        "rules shadowed",
-        "stronger rules decide all of it",
-    ),
-    (
-        RuleStatus::NoEffect,
-        "rule without effect",
-        "rules without effect",
-        "groups never filter that traffic",
-    ),
-];
-const UNSEEN: StatusRow = (
-    RuleStatus::Unobservable,
-    "rule not observable",
-    "rules not observable",
-    "on no interface that was logged",
-);
-
-fn rows(analysis: &Analysis, findings: &Findings) -> Vec<Row> {
-    let mut rows = vec![
-        unused_row(findings),
-        row(
-            findings.wide_rules,
-            "rule open too wide",
-            "rules open too wide",
-            "narrower rules would do".to_owned(),
-        ),
-        reject_row(findings),
-    ];
-    rows.extend(TO_CHANGE.map(|change| status_row(change, findings)));
-    let proof = proof(analysis, findings);
-    rows.push(row(findings.proposals, "proposal", "proposals", proof));
-    rows.push(undecided_row(findings));
-    rows.push(status_row(UNSEEN, findings));
-    rows.into_iter().flatten().collect()
-}
-
-fn status_row((status, one, many, note): StatusRow, findings: &Findings) -> Option<Row> {
-    row(findings.with_status(status), one, many, note.to_owned())
-}
-
-/// Rules that may be called unused: `2 removal candidates, 1 probably unused`,
-/// strongest first.
-fn unused_row(findings: &Findings) -> Option<Row> {
-    let tiers = findings.unused_by_tier.range(Tier::U1..).rev();
-    let part =
-        |(tier, number): (&Tier, &u64)| format!("{} {}", human::count(*number), words::tier(*tier));
-    let parts: Vec<String> = tiers.clone().map(part).collect();
-    let number = tiers.map(|(_, number)| number).sum();
-    row(number, "rule unused", "rules unused", parts.join(", "))
-}
-
-/// Rules without a connection of which nothing may be claimed.
-fn undecided_row(findings: &Findings) -> Option<Row> {
-    let number = findings.unused_by_tier.get(&Tier::U0).copied();
-    let note = "no connection, but too little watched to call them unused";
-    row(
-        number.unwrap_or(0),
-        "rule undecided",
-        "rules undecided",
-        note.to_owned(),
-    )
-}
-
-fn proof(analysis: &Analysis, findings: &Findings) -> String {
-    if findings.proof_failures > 0 {
-        return "PROOF FAILED, do not apply".to_owned();
-    }
-    let replayed = human::counted(analysis.verification.connections, "conversation");
-    format!("proved on {replayed}: 0 broken, 0 widened")
-}
-
-fn reject_row(findings: &Findings) -> Option<Row> {
-    let wanted = findings.with_verdict(RejectVerdict::Misconfiguration);
-    let unclear = findings.with_verdict(RejectVerdict::Unclear);
-    let noise = findings.with_verdict(RejectVerdict::Noise);
-    let parts = [
-        (wanted, "misconfigured"),
-        (unclear, "unclear"),
-        (noise, "more are noise"),
-    ];
-    let parts: Vec<String> = parts
-        .iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, word)| format!("{} {word}", human::count(*number)))
-        .collect();
-    row(
-        wanted + unclear,
-        "REJECT to look at",
-        "REJECTs to look at",
-        parts.join(", "),
-    )
 }
