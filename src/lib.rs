@@ -54,6 +54,7 @@
 //! | 2 | [`describe`] | API JSON to snapshots |
 //! | 2 | [`source`] | where bytes come from, blind to what they say |
 //! | 2 | [`sample`] | a made-up cloud with its truth |
+//! | 1 | [`cloud`] | live AWS: sessions and patience; nothing else awaits, `source::s3` aside |
 //! | 1 | [`model`] | the nouns: rows, groups, rules, interfaces, ACLs, lists, snapshots |
 //! | 0 | [`net`] | prefixes, ports, protocols, time: values and set algebra |
 //! | 0 | [`collections`] | hash map and hash set with the one hasher |
@@ -86,6 +87,7 @@
 //! - A snapshot is one moment. What happened between two is judged by the earlier.
 
 pub mod attribute;
+pub mod cloud;
 pub mod collections;
 pub mod describe;
 pub mod evidence;

@@ -6,6 +6,8 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::cloud::CloudError;
+
 /// An input that names nothing readable.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -36,9 +38,21 @@ pub enum SourceError {
         /// What is wrong with it.
         reason: String,
     },
-    /// An `s3://…` address.
-    #[error("`{0}` is in S3, and this build reads only local files; copy the objects first")]
-    NotLocal(String),
+    /// An address in S3 without a bucket.
+    #[error("`{0}` names no bucket; write `s3://bucket/prefix`")]
+    BadAddress(String),
+    /// An address in S3 below which nothing lies.
+    #[error("`{0}` holds no object; prefixes are taken as they are, with or without the last `/`")]
+    EmptyPrefix(String),
+    /// An address in S3 that cannot be listed.
+    #[error("`{input}` cannot be listed")]
+    Cloud {
+        /// The input as typed.
+        input: String,
+        /// Why.
+        #[source]
+        cause: CloudError,
+    },
 }
 
 /// An object that could not be read, or not to its end. Its text is the whole
@@ -63,6 +77,9 @@ pub enum ReadErrorKind {
     /// Reading failed on the way.
     #[error("cannot be read on: {0}")]
     Read(io::Error),
+    /// It cannot be had from S3.
+    #[error("cannot be fetched: {0}")]
+    Fetch(String),
     /// The data ends inside a gzip member.
     #[error("gzip data is cut short at byte {byte}; fetch the object again")]
     GzipCutShort {

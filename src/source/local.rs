@@ -1,5 +1,6 @@
-//! Local inputs: files, folders, patterns and standard input, in one sorted
-//! list that names each file once, however often it was reached.
+//! What the user named: files, folders, patterns, standard input and addresses
+//! in S3, in one sorted list that names each object once, however often it was
+//! reached, and leaves out what its name rules out.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -13,9 +14,14 @@ use glob::MatchOptions;
 use walkdir::DirEntry;
 use walkdir::WalkDir;
 
+use crate::cloud::Access;
 use crate::source::error::ReadError;
 use crate::source::error::ReadErrorKind;
 use crate::source::error::SourceError;
+use crate::source::key;
+use crate::source::key::Wanted;
+use crate::source::s3;
+use crate::source::s3::Remote;
 use crate::source::stream::Stream;
 
 /// How standard input is typed.
@@ -23,12 +29,13 @@ const STDIN: &str = "-";
 
 /// Object that an export from CloudWatch Logs writes to try its permissions; it
 /// holds no record (CloudWatch Logs user guide, "Export log data to Amazon S3").
-const WRITE_TEST: &str = "aws-logs-write-test";
+pub(super) const WRITE_TEST: &str = "aws-logs-write-test";
 
 /// Something that can be read as a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
-    /// Name as shown to the user: the path as it was reached, or `-`.
+    /// Name as shown to the user: the path as it was reached, an address in
+    /// S3, or `-`.
     pub name: String,
     /// Size in bytes as stored; `None` where nobody knows before reading.
     pub size: Option<u64>,
@@ -39,6 +46,16 @@ pub struct Object {
 enum Place {
     Stdin,
     File(PathBuf),
+    Remote(Remote),
+}
+
+/// Where to look, and for what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// How to come to S3.
+    pub access: Access,
+    /// The span of time that is asked for, as far as it is known.
+    pub wanted: Wanted,
 }
 
 impl Object {
@@ -50,6 +67,7 @@ impl Object {
     pub fn open(&self) -> Result<Stream, ReadError> {
         match &self.place {
             Place::Stdin => Stream::from_reader(&self.name, io::stdin()),
+            Place::Remote(remote) => Stream::from_reader(&self.name, remote.parts()),
             Place::File(path) => match File::open(path) {
                 Ok(file) => Stream::from_reader(&self.name, file),
                 Err(cause) => Err(ReadError {
@@ -63,9 +81,23 @@ impl Object {
     /// Its file; `None` where it has none or does not open.
     pub(super) fn file(&self) -> Option<File> {
         match &self.place {
-            Place::Stdin => None,
+            Place::Stdin | Place::Remote(_) => None,
             Place::File(path) => File::open(path).ok(),
         }
+    }
+
+    /// The object in S3 that it is.
+    pub(super) fn remote(&self) -> Option<&Remote> {
+        match &self.place {
+            Place::Remote(remote) => Some(remote),
+            Place::Stdin | Place::File(_) => None,
+        }
+    }
+
+    /// The ETag of an object in S3: another one means other bytes.
+    #[must_use]
+    pub fn etag(&self) -> Option<&str> {
+        self.remote().and_then(Remote::etag)
     }
 
     /// Whether it is standard input, which can be read once only.
@@ -79,6 +111,14 @@ impl Object {
             name: STDIN.to_owned(),
             size: None,
             place: Place::Stdin,
+        }
+    }
+
+    fn of_remote(remote: Remote) -> Object {
+        Object {
+            name: remote.name(),
+            size: Some(remote.size()),
+            place: Place::Remote(remote),
         }
     }
 
@@ -99,23 +139,39 @@ impl Object {
             Place::File(path) => {
                 Place::File(fs::canonicalize(path).unwrap_or_else(|_| path.clone()))
             }
+            Place::Remote(remote) => Place::Remote(remote.clone()),
         }
     }
 }
 
-/// The objects that the inputs name, sorted by name. An input is a file, a
-/// folder (walked; hidden files are left out), a pattern with `*`, `?`, `[…]` or
-/// `**`, or `-` for standard input; what exists is never taken for a pattern.
+/// The objects that the inputs name, whatever their time; see [`find`].
+///
+/// # Errors
+/// For an input that names nothing.
+pub fn list(inputs: &[String]) -> Result<Vec<Object>, SourceError> {
+    find(inputs, &Search::default())
+}
+
+/// The objects that the inputs name and whose names allow that they hold what
+/// is wanted, sorted by name. An input is a file, a folder (walked; hidden files
+/// are left out), a pattern with `*`, `?`, `[…]` or `**`, `s3://bucket/prefix`,
+/// or `-` for standard input; what exists is never taken for a pattern.
 ///
 /// What lies in a folder and cannot be looked into is listed all the same, so
 /// that opening it says why.
 ///
 /// # Errors
-/// For an input that names nothing.
-pub fn list(inputs: &[String]) -> Result<Vec<Object>, SourceError> {
+/// For an input that names nothing, whatever its time, or in S3 cannot be listed.
+pub fn find(inputs: &[String], search: &Search) -> Result<Vec<Object>, SourceError> {
+    let mut finder = s3::Finder::default();
     let mut found = BTreeMap::new();
     for input in inputs {
-        for object in objects(input)? {
+        let objects = match input.starts_with(s3::SCHEME) {
+            true => remote(&mut finder, input, search)?,
+            false => objects(input)?,
+        };
+        let wanted = |object: &Object| search.wanted.may_hold(&object.name);
+        for object in objects.into_iter().filter(wanted) {
             keep_first_name(&mut found, object);
         }
     }
@@ -137,9 +193,6 @@ fn objects(input: &str) -> Result<Vec<Object>, SourceError> {
     if input == STDIN {
         return Ok(vec![Object::stdin()]);
     }
-    if input.starts_with("s3://") {
-        return Err(SourceError::NotLocal(input.to_owned()));
-    }
     match fs::metadata(input) {
         Ok(metadata) if metadata.is_dir() => in_folder(input),
         Ok(_) => Ok(vec![Object::of_file(PathBuf::from(input))]),
@@ -152,6 +205,15 @@ fn objects(input: &str) -> Result<Vec<Object>, SourceError> {
             cause,
         }),
     }
+}
+
+fn remote(
+    finder: &mut s3::Finder,
+    address: &str,
+    search: &Search,
+) -> Result<Vec<Object>, SourceError> {
+    let found = finder.find(address, &search.access, search.wanted)?;
+    Ok(found.into_iter().map(Object::of_remote).collect())
 }
 
 fn in_folder(input: &str) -> Result<Vec<Object>, SourceError> {
@@ -203,7 +265,8 @@ fn is_hidden(name: &OsStr) -> bool {
 }
 
 fn is_log(entry: &DirEntry) -> bool {
-    entry.file_type().is_file() && entry.file_name() != WRITE_TEST
+    let foreign = || key::is_of_other_service(&entry.path().to_string_lossy());
+    entry.file_type().is_file() && entry.file_name() != WRITE_TEST && !foreign()
 }
 
 #[cfg(test)]
@@ -313,13 +376,28 @@ mod tests {
     }
 
     #[test]
-    fn s3_is_not_read_by_this_build() {
-        let error = list(&["s3://bucket/prefix".to_owned()]).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("`s3://bucket/prefix` is in S3")
-        );
+    fn what_a_name_rules_out_is_left_out() {
+        let day = "AWSLogs/111122223333/vpcflowlogs/eu-west-1/2026/11/20";
+        let file = |hour: u32| {
+            format!("{day}/111122223333_vpcflowlogs_eu-west-1_fl-0a_20261120T{hour:02}00Z_9f.log")
+        };
+        let other = "AWSLogs/111122223333/CloudTrail/eu-west-1/a.json";
+        let root = folder(&[&file(7), &file(8), &file(9), "any.log", other]);
+        let at = |text: &str| crate::net::Timestamp::parse_rfc3339(text);
+        let wanted = Wanted {
+            since: at("2026-11-20T08:00:00Z"),
+            until: at("2026-11-20T08:30:00Z"),
+        };
+        let search = Search {
+            wanted,
+            ..Search::default()
+        };
+        let inputs = [root.path().display().to_string()];
+        let found = find(&inputs, &search).unwrap();
+        let names: Vec<&str> = found.iter().map(|object| object.name.as_str()).collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+        assert!(names[0].ends_with(&file(8)) && names[1].ends_with("any.log"));
+        assert_eq!(list(&inputs).unwrap().len(), 4);
     }
 
     #[test]

@@ -1,21 +1,32 @@
-//! Where bytes come from, blind to what they say: files, folders, patterns and
-//! standard input become [`Object`]s, and each opens as a [`Stream`] of plain
-//! text in blocks, whatever it was packed in.
+//! Where bytes come from, blind to what they say: files, folders, patterns,
+//! standard input and addresses in S3 become [`Object`]s, and each opens as a
+//! [`Stream`] of plain text in blocks, whatever it was packed in.
 //!
 //! Floor 2. What the text means is left to `flowlog`; which objects are worth
 //! reading, and in how many threads, to `pipeline`.
 
+mod ahead;
 pub mod error;
 mod gzip;
+pub mod key;
 mod layer;
 pub mod local;
+#[cfg(feature = "s3")]
+mod s3;
+#[cfg(not(feature = "s3"))]
+#[path = "no_s3.rs"]
+mod s3;
 pub mod stream;
 mod whole;
 
+pub use ahead::Ahead;
 pub use error::ReadError;
 pub use error::ReadErrorKind;
 pub use error::SourceError;
+pub use key::Wanted;
 pub use local::Object;
+pub use local::Search;
+pub use local::find;
 pub use local::list;
 pub use stream::Stream;
 pub use whole::Opened;

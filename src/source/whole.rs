@@ -6,7 +6,9 @@
 //! handed out here before all of it is known to be sound.
 
 use std::fmt;
+use std::io::Cursor;
 use std::io::Read;
+use std::mem;
 
 use libdeflater::DecompressionError;
 use libdeflater::Decompressor;
@@ -15,6 +17,8 @@ use memchr::memmem;
 use crate::source::error::ReadError;
 use crate::source::gzip;
 use crate::source::local::Object;
+use crate::source::s3::Body;
+use crate::source::s3::Remote;
 use crate::source::stream;
 use crate::source::stream::Stream;
 
@@ -39,6 +43,9 @@ const TRAILER: usize = 8;
 /// Opens objects one after the other, with buffers of its own.
 pub struct Opener {
     packed: Vec<u8>,
+    /// The body that `packed` was, if it came from afar: it holds the room that
+    /// the bytes take, and gives it back with the next object.
+    body: Option<Body>,
     text: Vec<u8>,
     inflate: Decompressor,
 }
@@ -56,6 +63,7 @@ impl Default for Opener {
     fn default() -> Opener {
         Opener {
             packed: Vec::new(),
+            body: None,
             text: Vec::new(),
             inflate: Decompressor::new(),
         }
@@ -85,8 +93,12 @@ impl Opener {
     /// # Errors
     /// Where the first bytes cannot be read, or are of a format that is not.
     pub fn open(&mut self, object: &Object) -> Result<Opened<'_>, ReadError> {
-        let Some(source) = self.whole(object) else {
-            let stream = object.open()?;
+        let source = match object.remote().filter(|remote| remote.size() <= LARGEST) {
+            Some(remote) => self.fetched(object, remote)?,
+            None => self.read(object).and_then(|()| self.unpacked()),
+        };
+        let Some(source) = source else {
+            let stream = self.streamed(object)?;
             return Ok(Opened {
                 pieces: Pieces::Stream(Box::new(stream)),
             });
@@ -104,7 +116,31 @@ impl Opener {
         })
     }
 
-    fn whole(&mut self, object: &Object) -> Option<Source> {
+    /// Takes the bytes of an object in S3.
+    fn fetched(&mut self, object: &Object, remote: &Remote) -> Result<Option<Source>, ReadError> {
+        // The room that the last one took is given back before more is asked for.
+        self.packed = Vec::new();
+        self.body = None;
+        let mut body = remote.take().map_err(|kind| ReadError {
+            object: object.name.clone(),
+            kind,
+        })?;
+        self.packed = mem::take(&mut body.bytes);
+        self.body = Some(body);
+        Ok(self.unpacked())
+    }
+
+    /// Reads the object from its beginning, or from the bytes that were fetched.
+    fn streamed(&mut self, object: &Object) -> Result<Stream, ReadError> {
+        match self.body {
+            Some(_) => Stream::from_reader(&object.name, Cursor::new(mem::take(&mut self.packed))),
+            None => object.open(),
+        }
+    }
+
+    /// Reads a file that is not too large.
+    fn read(&mut self, object: &Object) -> Option<()> {
+        self.body = None;
         let size = object.size.filter(|size| *size <= LARGEST)?;
         let file = object.file()?;
         self.packed.clear();
@@ -113,9 +149,11 @@ impl Opener {
         file.take(LARGEST.saturating_add(1))
             .read_to_end(&mut self.packed)
             .ok()?;
-        if self.packed.len() as u64 > LARGEST {
-            return None;
-        }
+        (self.packed.len() as u64 <= LARGEST).then_some(())
+    }
+
+    /// The text of what was read, if it is of the common kind.
+    fn unpacked(&mut self) -> Option<Source> {
         if !self.packed.starts_with(&gzip::MAGIC) {
             return stream::is_text(&self.packed).then_some(Source::Stored);
         }

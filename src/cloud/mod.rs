@@ -1,0 +1,19 @@
+//! Live AWS: who one is there, how long one waits, and what the EC2 API says.
+//!
+//! Floor 1, below `source`, which reads S3 through the same sessions. All that
+//! is asynchronous stays in here and in `source::s3`: what comes out are plain
+//! values, and calls that return when they are done. Nothing here changes
+//! anything at the other end: every call is a reading one.
+//!
+//! Built with the feature `s3`; without it only the words are left in which one
+//! asks ([`Access`]) and is refused ([`CloudError`]).
+
+pub mod access;
+pub mod error;
+#[cfg(feature = "s3")]
+pub(crate) mod patience;
+#[cfg(feature = "s3")]
+pub(crate) mod session;
+
+pub use access::Access;
+pub use error::CloudError;

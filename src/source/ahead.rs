@@ -1,0 +1,24 @@
+//! Objects that are far away are asked for before they are needed.
+
+use crate::source::local::Object;
+use crate::source::s3;
+
+/// Fetching ahead, which goes on until this is dropped.
+#[derive(Debug)]
+pub struct Ahead {
+    #[expect(dead_code, reason = "held for what its end does")]
+    fetching: Option<s3::Ahead>,
+}
+
+impl Ahead {
+    /// Starts to fetch what lies in S3, in the order in which the objects will
+    /// be opened. Each is to be opened, in about this order: what is never
+    /// opened holds up what comes after it.
+    #[must_use]
+    pub fn start<'a>(objects: impl Iterator<Item = &'a Object>) -> Ahead {
+        let remotes = objects.filter_map(Object::remote).cloned();
+        Ahead {
+            fetching: s3::ahead(remotes.collect()),
+        }
+    }
+}
