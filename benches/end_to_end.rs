@@ -2,6 +2,7 @@
 
 use divan::Bencher;
 use divan::counter::BytesCount;
+use flowcinch::cloud::Access;
 use flowcinch::pipeline::analyze::analyze;
 use flowcinch::pipeline::request::Assign;
 use flowcinch::pipeline::request::MinConfidence;
@@ -16,6 +17,7 @@ use crate::inflate::Silent;
 fn request(corpus: &Corpus) -> Request {
     Request {
         logs: vec![corpus.logs()],
+        access: Access::default(),
         snapshots: vec![corpus.snapshot()],
         fields: None,
         since: None,

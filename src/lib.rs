@@ -7,9 +7,10 @@
 //!
 //! # The story
 //!
-//! 1. [`source`] turns what the user named into a sorted list of objects, each
-//!    once, and opens each as blocks of plain text, however it was packed. From
-//!    here on nobody knows where bytes came from.
+//! 1. [`source`] turns what the user named, on disk or in S3, into a sorted list of
+//!    objects, each once, without those whose names date them outside the asked
+//!    span, and opens each as blocks of plain text, however it was packed. From here
+//!    on nobody knows where bytes came from.
 //! 2. [`flowlog`] learns the columns from the header, or from the user, and turns
 //!    every line into a [`model::Row`]: a [`model::FlowRecord`], a NODATA or
 //!    SKIPDATA row, or a counted error with its position. How the bytes were cut

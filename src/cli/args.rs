@@ -10,6 +10,7 @@ use clap::ArgAction;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
+use flowcinch::cloud::access;
 use flowcinch::pipeline::TimeBound;
 
 use crate::cli::values;
@@ -39,6 +40,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// The main job: which rules are used, why traffic was rejected, what to change.
     Analyze(AnalyzeArgs),
+    /// Collect a snapshot through the EC2 API: groups, interfaces and what gives them meaning.
+    Snapshot(SnapshotArgs),
     /// One flow: which rules pass it, or what stops it and what is nearest.
     Why(WhyArgs),
     /// The manual page of a finding code; without a code, the list of codes.
@@ -93,6 +96,17 @@ pub(crate) struct LogArgs {
     /// Stop with an error rather than use more memory than this, as 512M or 4G.
     #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Reading")]
     pub(crate) memory: Option<u64>,
+    #[command(flatten)]
+    pub(crate) cloud: CloudArgs,
+    /// Profile of the AWS configuration files [default: that of the environment].
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub(crate) profile: Option<String>,
+    /// Region of the buckets [default: asked of each].
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub(crate) region: Option<String>,
+    /// Pay for requests to buckets whose owner asks for it.
+    #[arg(long, help_heading = "AWS")]
+    pub(crate) request_payer: bool,
     /// What to print.
     #[arg(long, value_enum, default_value_t = Format::Text, help_heading = "Output")]
     pub(crate) format: Format,
@@ -105,6 +119,22 @@ pub(crate) struct LogArgs {
     /// Show no progress bar (there is none anyway unless standard error is a terminal).
     #[arg(long, help_heading = "Output")]
     pub(crate) no_progress: bool,
+}
+
+/// Flags of the commands that speak to a cloud.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CloudArgs {
+    /// Server to ask instead of AWS's own, as `http://localhost:9000`; buckets are then part of the path.
+    #[arg(long, value_name = "URL", value_parser = values::url, help_heading = "AWS")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Times that a request is made before it counts as failed.
+    #[arg(long, value_name = "N", default_value_t = access::MAX_ATTEMPTS,
+          value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "AWS")]
+    pub(crate) max_attempts: u32,
+    /// Seconds that an answer may stay away, or pause, before it is asked for again.
+    #[arg(long, value_name = "SECONDS", default_value_t = access::READ_TIMEOUT,
+          value_parser = clap::value_parser!(u64).range(1..=3600), help_heading = "AWS")]
+    pub(crate) read_timeout: u64,
 }
 
 /// Flags of the commands that judge.
@@ -169,6 +199,7 @@ Examples:
   flowcinch analyze logs/ --snapshot snapshot/
   flowcinch analyze 'logs/2026/11/**/*.log.gz' --snapshot snapshot/ --since 30d --out report/
   zcat day.log.gz | flowcinch analyze - --snapshot groups.json --format json > analysis.json
+  flowcinch analyze s3://bucket/AWSLogs/ --snapshot snapshot/ --since 30d
 
 Exit codes:
   0  nothing to report
@@ -178,7 +209,7 @@ Exit codes:
   3  incomplete input, whatever was found: unreadable objects, bad lines over the limit,
      or groups in use of which no log speaks")]
 pub(crate) struct AnalyzeArgs {
-    /// Files, folders (walked), glob patterns, or - for standard input.
+    /// Files, folders (walked), glob patterns, `s3://bucket/prefix`, or - for standard input.
     #[arg(value_name = "LOGS", required = true)]
     pub(crate) logs: Vec<String>,
     /// Folder or JSON file of `aws ec2 describe-...` output; again for each other time.
@@ -234,6 +265,34 @@ pub(crate) struct ExplainArgs {
     /// A code or its name, in any case; none lists them all.
     #[arg(value_name = "CODE")]
     pub(crate) code: Option<String>,
+}
+
+/// `snapshot`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  flowcinch snapshot --out snapshots
+  flowcinch snapshot --out snapshots --region eu-west-1 --region us-east-1 --profile prod --profile dev
+  flowcinch analyze logs/ --snapshot snapshots/2026-11-20T08:00:00Z
+
+Writes DIR/TIME/ACCOUNT/REGION/*.json, the output of the describe calls, all of which only read.
+Exit codes: 0 done, 2 could not run, 3 done, but a call was refused: what it would say is missing.")]
+pub(crate) struct SnapshotArgs {
+    /// Folder that gets the dated folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Region, again for each other [default: that of the profile or the environment].
+    #[arg(long = "region", value_name = "NAME", value_parser = values::region,
+          action = ArgAction::Append, help_heading = "AWS")]
+    pub(crate) regions: Vec<String>,
+    /// Profile of the AWS configuration files, again for each other account.
+    #[arg(long = "profile", value_name = "NAME", action = ArgAction::Append, help_heading = "AWS")]
+    pub(crate) profiles: Vec<String>,
+    #[command(flatten)]
+    pub(crate) cloud: CloudArgs,
+    /// Print nothing but the folder and errors.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
 }
 
 /// `render`.

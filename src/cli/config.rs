@@ -3,9 +3,11 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anstream::AutoStream;
 use anstream::ColorChoice;
+use flowcinch::cloud::Access;
 use flowcinch::pipeline::Assign;
 use flowcinch::pipeline::MinConfidence;
 use flowcinch::pipeline::Obligations;
@@ -14,6 +16,7 @@ use flowcinch::report::text;
 use flowcinch::report::text::TextOptions;
 
 use crate::cli::args::AnalyzeArgs;
+use crate::cli::args::CloudArgs;
 use crate::cli::args::Color;
 use crate::cli::args::Format;
 use crate::cli::args::Keepers;
@@ -80,6 +83,12 @@ fn request(args: &AnalyzeArgs) -> Request {
     let (log, judge) = (&args.log, &args.judge);
     Request {
         logs: args.logs.clone(),
+        access: Access {
+            requester_pays: log.request_payer,
+            profile: log.profile.clone(),
+            region: log.region.clone(),
+            ..access(&log.cloud)
+        },
         snapshots: args.snapshots.clone(),
         fields: log.fields.clone(),
         since: log.since,
@@ -99,6 +108,16 @@ fn request(args: &AnalyzeArgs) -> Request {
             Keepers::All => Assign::All,
             Keepers::One => Assign::One,
         },
+    }
+}
+
+/// How to come to the cloud.
+pub(crate) fn access(args: &CloudArgs) -> Access {
+    Access {
+        endpoint_url: args.endpoint_url.clone(),
+        max_attempts: args.max_attempts,
+        read_timeout: Duration::from_secs(args.read_timeout),
+        ..Access::default()
     }
 }
 

@@ -14,6 +14,7 @@ mod output;
 mod progress;
 mod render;
 mod sample;
+mod snapshot;
 mod values;
 mod why;
 
@@ -51,6 +52,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Outcome {
 fn dispatch(command: Command, color: args::Color) -> Result<Outcome, Failure> {
     match command {
         Command::Analyze(args) => analyze::run(&args, color),
+        Command::Snapshot(args) => snapshot::run(&args),
         Command::Why(args) => why::run(&args),
         Command::Explain(args) => explain::run(&args, color),
         Command::Render(args) => render::run(&args, color),

@@ -21,6 +21,28 @@ pub(crate) fn time_bound(text: &str) -> Result<TimeBound, String> {
         })
 }
 
+/// Reads the address of a server.
+pub(crate) fn url(text: &str) -> Result<String, String> {
+    let host = ["http://", "https://"]
+        .into_iter()
+        .find_map(|scheme| text.strip_prefix(scheme));
+    let odd = |letter: char| letter.is_whitespace() || letter.is_control();
+    match host {
+        Some(host) if !host.is_empty() && !host.starts_with('/') && !host.contains(odd) => {
+            Ok(text.to_owned())
+        }
+        Some(_) | None => Err("give a URL, as http://localhost:9000".to_owned()),
+    }
+}
+
+/// Reads the name of a Region; it becomes part of hosts and folders.
+pub(crate) fn region(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let fits = !text.is_empty() && text.len() <= 40 && text.bytes().all(plain);
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "give a Region, as eu-west-1".to_owned())
+}
+
 /// `90s`, `5m`, `12h`, `30d`, `2w` in seconds.
 fn length(text: &str) -> Option<i64> {
     let unit = text.chars().next_back()?;
@@ -209,6 +231,25 @@ mod tests {
         assert!(!limit.exceeded(0, 0));
         assert!(BadLines::Lines(0).exceeded(1, u64::MAX));
         assert!(!BadLines::Millionths(1_000_000).exceeded(u64::MAX, u64::MAX));
+    }
+
+    #[test]
+    fn urls_and_regions_are_plain() {
+        assert!(url("http://127.0.0.1:5000").is_ok() && url("https://s3.example").is_ok());
+        for wrong in [
+            "",
+            "localhost:9000",
+            "http://",
+            "http:///x",
+            "ftp://x",
+            "http://a b",
+        ] {
+            assert!(url(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(region("eu-west-1"), Ok("eu-west-1".to_owned()));
+        for wrong in ["", "EU", "../x", "eu west", "a.b"] {
+            assert!(region(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -9,11 +9,22 @@
 //! asks ([`Access`]) and is refused ([`CloudError`]).
 
 pub mod access;
+#[cfg(feature = "s3")]
+mod collect;
 pub mod error;
+#[cfg(feature = "s3")]
+mod folder;
+#[cfg(feature = "s3")]
+mod json;
 #[cfg(feature = "s3")]
 pub(crate) mod patience;
 #[cfg(feature = "s3")]
+mod query;
+#[cfg(feature = "s3")]
 pub(crate) mod session;
+#[cfg(feature = "s3")]
+mod shapes;
+pub mod snapshot;
 
 pub use access::Access;
 pub use error::CloudError;

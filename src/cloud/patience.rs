@@ -193,9 +193,8 @@ mod tests {
     use super::*;
 
     fn run<T>(future: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = { runtime }.enable_time().start_paused(false).build();
-        runtime.unwrap().block_on(future)
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_time().build().unwrap().block_on(future)
     }
 
     fn patience(attempts: u32) -> Patience {
@@ -241,7 +240,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_stays_away_is_given_up() {
-        let answer: Result<(), Fault> = run(patience(1).ask(|| std::future::pending()));
+        let answer: Result<(), Fault> = run(patience(1).ask(std::future::pending));
         assert_eq!(
             answer.unwrap_err().text,
             "no answer for 0.05 s, after 1 attempts"

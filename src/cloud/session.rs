@@ -18,10 +18,12 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::ConnectorBuilder;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use tokio::runtime::Handle;
 use tokio::runtime::Runtime;
 
@@ -39,6 +41,8 @@ const MOST_THREADS: usize = 8;
 pub(crate) struct Session {
     runtime: Threads,
     config: SdkConfig,
+    connector: Connector,
+    endpoint: Option<String>,
     /// How long to wait.
     pub(crate) patience: Patience,
 }
@@ -61,8 +65,11 @@ impl Session {
             .build()
             .map_err(CloudError::Threads)?;
         let config = runtime.block_on(load(access));
+        let endpoint = access.endpoint_url.as_deref().or(config.endpoint_url());
         Ok(Session {
             runtime: Threads(Some(runtime)),
+            connector: connector().tls_provider(tls()).build(),
+            endpoint: endpoint.map(str::to_owned),
             config,
             patience: Patience::of(access),
         })
@@ -71,6 +78,16 @@ impl Session {
     /// The SDK's view of it.
     pub(crate) fn config(&self) -> &SdkConfig {
         &self.config
+    }
+
+    /// Sends what the SDK has no client for.
+    pub(crate) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// The server to ask instead of the cloud's own.
+    pub(crate) fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
     }
 
     /// Where tasks are started.
@@ -120,11 +137,17 @@ async fn load(access: &Access) -> SdkConfig {
 /// proxy that the environment names.
 fn http_client() -> SharedHttpClient {
     Builder::new().build_with_connector_fn(|settings, components| {
-        let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
+        let mut connector = connector();
         connector.set_connector_settings(settings.cloned());
-        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
-        connector
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build()
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.tls_provider(tls()).build()
     })
+}
+
+fn connector() -> ConnectorBuilder {
+    Connector::builder().proxy_config(ProxyConfig::from_env())
+}
+
+fn tls() -> Provider {
+    Provider::Rustls(CryptoMode::Ring)
 }

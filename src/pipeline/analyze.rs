@@ -23,6 +23,8 @@ use crate::pipeline::snapshots;
 use crate::report::document::Analysis;
 use crate::source;
 use crate::source::Object;
+use crate::source::Search;
+use crate::source::Wanted;
 use crate::tighten::proof::book::Book;
 
 /// Runs the analysis. Everything that bad data costs is in the document; only
@@ -96,10 +98,13 @@ fn read(
         .fields
         .as_deref()
         .map_or_else(|| Ok(Layout::default()), Layout::parse)?;
-    let objects = source::list(&request.logs)?;
+    let Found {
+        objects,
+        since,
+        until,
+    } = objects(request, &layout, progress)?;
     let sizes: Option<u64> = objects.iter().map(|object| object.size).sum();
     progress.begin(u64::try_from(objects.len()).unwrap_or(u64::MAX), sizes);
-    let (since, until) = bounds(request, &objects, &layout, progress)?;
     progress.phase("reading");
     ingest::ingest(
         &objects,
@@ -114,35 +119,74 @@ fn read(
     )
 }
 
-type Bounds = (Option<Timestamp>, Option<Timestamp>);
+/// What to read, and which span of it counts.
+struct Found {
+    objects: Vec<Object>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
 
-/// The asked span as points in time. A bound counted back from the newest
-/// record has the logs read once more, to find that record.
-fn bounds(
+/// The objects that can hold something of the asked span. A bound counted back
+/// from the newest record has the newest logs read once more, to find it.
+fn objects(
+    request: &Request,
+    layout: &Layout,
+    progress: &dyn Progress,
+) -> Result<Found, PipelineError> {
+    progress.phase("listing");
+    let fixed = fixed_bounds(request);
+    let search = Search {
+        access: request.access.clone(),
+        // What times are counted back from may lie anywhere.
+        wanted: fixed.unwrap_or_default(),
+    };
+    let mut objects = source::find(&request.logs, &search)?;
+    let wanted = match fixed {
+        Some(fixed) => fixed,
+        None => counted_back(request, &objects, layout, progress)?,
+    };
+    objects.retain(|object| wanted.may_hold(&object.name));
+    let Wanted { since, until } = wanted;
+    Ok(Found {
+        objects,
+        since,
+        until,
+    })
+}
+
+/// The asked span, where none of its ends is counted back from the newest record.
+fn fixed_bounds(request: &Request) -> Option<Wanted> {
+    let fixed = |bound: Option<TimeBound>| match bound {
+        Some(TimeBound::At(time)) => Some(Some(time)),
+        None => Some(None),
+        Some(TimeBound::BeforeNewest { .. }) => None,
+    };
+    Some(Wanted {
+        since: fixed(request.since)?,
+        until: fixed(request.until)?,
+    })
+}
+
+/// The asked span, with the newest record known.
+fn counted_back(
     request: &Request,
     objects: &[Object],
     layout: &Layout,
     progress: &dyn Progress,
-) -> Result<Bounds, PipelineError> {
-    let asked = [request.since, request.until];
-    let relative = asked
-        .iter()
-        .flatten()
-        .any(|bound| matches!(bound, TimeBound::BeforeNewest { .. }));
-    let newest = if relative {
-        if objects.iter().any(Object::is_stdin) {
-            return Err(PipelineError::RelativeOnStdin);
-        }
-        progress.phase("finding the newest record");
-        ingest::newest(objects, layout)
-    } else {
-        None
-    };
+) -> Result<Wanted, PipelineError> {
+    if objects.iter().any(Object::is_stdin) {
+        return Err(PipelineError::RelativeOnStdin);
+    }
+    progress.phase("finding the newest record");
+    let newest = ingest::newest(objects, layout);
     let point = |bound: TimeBound| match bound {
         TimeBound::At(time) => Some(time),
         TimeBound::BeforeNewest { seconds } => {
             newest.map(|newest| Timestamp(newest.0.saturating_sub(seconds)))
         }
     };
-    Ok((request.since.and_then(point), request.until.and_then(point)))
+    Ok(Wanted {
+        since: request.since.and_then(point),
+        until: request.until.and_then(point),
+    })
 }

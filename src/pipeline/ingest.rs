@@ -2,6 +2,7 @@
 //! the reader and folds its rows into evidence of its own; at the end the
 //! workers' evidence is merged. Which worker read what never shows.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
@@ -25,9 +26,11 @@ use crate::pipeline::error::PipelineError;
 use crate::pipeline::request::Progress;
 use crate::report::document::MalformedSample;
 use crate::report::document::Unreadable;
+use crate::source::Ahead;
 use crate::source::Object;
 use crate::source::Opener;
 use crate::source::ReadError;
+use crate::source::key;
 
 /// How many bad lines are kept to be shown: the first by object and line.
 const SAMPLES: usize = 10;
@@ -121,8 +124,8 @@ pub fn ingest(
     };
     // Large objects first, so that none is left to one worker at the end.
     let mut order: Vec<usize> = (0..objects.len()).collect();
-    order
-        .sort_by_key(|index| std::cmp::Reverse(objects.get(*index).and_then(|object| object.size)));
+    order.sort_by_key(|index| Reverse(objects.get(*index).and_then(|object| object.size)));
+    let _ahead = Ahead::start(order.iter().filter_map(|index| objects.get(*index)));
     let worker = || Worker {
         shared: &shared,
         reading,
@@ -345,10 +348,28 @@ fn begins(row: &Row) -> Option<Timestamp> {
 }
 
 /// The last second that any row of the objects speaks of: what relative times
-/// are counted back from.
-/// Objects that cannot be read are told when they are read for good.
+/// are counted back from. Objects whose names say until when they go are read
+/// from the newest back, until no older one can hold anything newer; all others
+/// are read. Objects that cannot be read are told when they are read for good.
 #[must_use]
 pub fn newest(objects: &[Object], layout: &Layout) -> Option<Timestamp> {
+    let last_end = |object: &&Object| key::last_end(&object.name);
+    let mut found = None;
+    // Those without a name that says something come first.
+    let mut order: Vec<&Object> = objects.iter().collect();
+    order.sort_by_key(|object| last_end(object).map(Reverse));
+    for alike in order.chunk_by(|a, b| last_end(a) == last_end(b)) {
+        let limit = alike.first().and_then(last_end);
+        if found.is_some() && limit.is_some_and(|limit| Some(limit) <= found) {
+            break;
+        }
+        found = found.max(newest_of(alike, layout));
+    }
+    found
+}
+
+fn newest_of(objects: &[&Object], layout: &Layout) -> Option<Timestamp> {
+    let _ahead = Ahead::start(objects.iter().copied());
     let next = AtomicUsize::new(0);
     let newest = rayon::broadcast(|_| {
         let mut found = Newest(None);

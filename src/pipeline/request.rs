@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 
+use crate::cloud::Access;
 use crate::net::Timestamp;
 
 /// One end of the span of time that is asked for.
@@ -54,8 +55,10 @@ pub enum Assign {
 /// One run of the analysis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Files, folders, glob patterns, or `-` for standard input.
+    /// Files, folders, glob patterns, addresses in S3, or `-` for standard input.
     pub logs: Vec<String>,
+    /// How to come to S3.
+    pub access: Access,
     /// Folders or JSON files, each one snapshot in time.
     pub snapshots: Vec<PathBuf>,
     /// Columns of logs without a header, parted by spaces.

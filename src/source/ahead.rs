@@ -2,6 +2,8 @@
 
 use crate::source::local::Object;
 use crate::source::s3;
+use crate::source::s3::Remote;
+use crate::source::whole::LARGEST;
 
 /// Fetching ahead, which goes on until this is dropped.
 #[derive(Debug)]
@@ -16,7 +18,9 @@ impl Ahead {
     /// opened holds up what comes after it.
     #[must_use]
     pub fn start<'a>(objects: impl Iterator<Item = &'a Object>) -> Ahead {
-        let remotes = objects.filter_map(Object::remote).cloned();
+        // Larger ones come in parts, when their turn is.
+        let whole = |remote: &&Remote| remote.size() <= LARGEST;
+        let remotes = objects.filter_map(Object::remote).filter(whole).cloned();
         Ahead {
             fetching: s3::ahead(remotes.collect()),
         }

@@ -333,11 +333,10 @@ mod tests {
                 .map(str::to_owned)
                 .collect();
             let labels = ["year=", "month=", "day=", "hour="];
-            let hive: String = labels
-                .iter()
-                .zip(&parts)
-                .map(|(l, p)| format!("{l}{p}/"))
-                .collect();
+            let mut hive = String::new();
+            for (label, part) in labels.iter().zip(&parts) {
+                hive.extend([label, part.as_str(), "/"]);
+            }
             assert_eq!(day.may_hold(&format!("{HIVE}{hive}")), held, "{hive}");
         }
     }
@@ -409,8 +408,9 @@ mod tests {
         ) {
             let time = 1_790_000_100 + minute * 300;
             let stamp = Timestamp(time).to_string().replace(['-', ':'], "");
-            let (day, clock) = (&stamp[..8], &stamp[8..13]);
-            let folders = format!("{}/{}/{}", &day[..4], &day[4..6], &day[6..]);
+            let part = |range: Range<usize>| stamp.get(range).unwrap();
+            let (day, clock) = (part(0..8), part(8..13));
+            let folders = format!("{}/{}/{}", part(0..4), part(4..6), part(6..8));
             let name = format!(
                 "{PLAIN}{folders}/111122223333_vpcflowlogs_eu-west-1_fl-0a_{day}{clock}Z_9f.log.gz"
             );

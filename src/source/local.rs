@@ -42,11 +42,19 @@ pub struct Object {
     place: Place,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Place {
     Stdin,
     File(PathBuf),
     Remote(Remote),
+}
+
+/// What an object is, by whatever name it was reached.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Identity {
+    Stdin,
+    File(PathBuf),
+    Remote(String),
 }
 
 /// Where to look, and for what.
@@ -94,7 +102,7 @@ impl Object {
         }
     }
 
-    /// The ETag of an object in S3: another one means other bytes.
+    /// The `ETag` of an object in S3: another one means other bytes.
     #[must_use]
     pub fn etag(&self) -> Option<&str> {
         self.remote().and_then(Remote::etag)
@@ -133,13 +141,13 @@ impl Object {
 
     /// What it is, by whatever name it was reached. A path that cannot be
     /// resolved (a pipe, a file that just went) stands for itself.
-    fn identity(&self) -> Place {
+    fn identity(&self) -> Identity {
         match &self.place {
-            Place::Stdin => Place::Stdin,
+            Place::Stdin => Identity::Stdin,
             Place::File(path) => {
-                Place::File(fs::canonicalize(path).unwrap_or_else(|_| path.clone()))
+                Identity::File(fs::canonicalize(path).unwrap_or_else(|_| path.clone()))
             }
-            Place::Remote(remote) => Place::Remote(remote.clone()),
+            Place::Remote(_) => Identity::Remote(self.name.clone()),
         }
     }
 }
@@ -166,9 +174,10 @@ pub fn find(inputs: &[String], search: &Search) -> Result<Vec<Object>, SourceErr
     let mut finder = s3::Finder::default();
     let mut found = BTreeMap::new();
     for input in inputs {
-        let objects = match input.starts_with(s3::SCHEME) {
-            true => remote(&mut finder, input, search)?,
-            false => objects(input)?,
+        let objects = if input.starts_with(s3::SCHEME) {
+            remote(&mut finder, input, search)?
+        } else {
+            objects(input)?
         };
         let wanted = |object: &Object| search.wanted.may_hold(&object.name);
         for object in objects.into_iter().filter(wanted) {
@@ -176,12 +185,13 @@ pub fn find(inputs: &[String], search: &Search) -> Result<Vec<Object>, SourceErr
         }
     }
     let mut objects: Vec<Object> = found.into_values().collect();
-    objects.sort_by(|a, b| (&a.name, &a.place).cmp(&(&b.name, &b.place)));
+    // Those of one name stay in the order of what they are.
+    objects.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(objects)
 }
 
 /// Of two names of one file the lesser stays, whatever the order of inputs.
-fn keep_first_name(found: &mut BTreeMap<Place, Object>, object: Object) {
+fn keep_first_name(found: &mut BTreeMap<Identity, Object>, object: Object) {
     let identity = object.identity();
     let known = found.get(&identity);
     if known.is_none_or(|known| object.name < known.name) {

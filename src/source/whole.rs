@@ -23,7 +23,7 @@ use crate::source::stream;
 use crate::source::stream::Stream;
 
 /// Largest object that is taken whole, in bytes as stored.
-const LARGEST: u64 = 64 * 1024 * 1024;
+pub(super) const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// Most text that is inflated at once, in bytes.
 const MOST_TEXT: usize = 256 * 1024 * 1024;

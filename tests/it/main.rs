@@ -10,6 +10,8 @@ mod cli;
 mod cloud;
 mod damage;
 mod describe;
+#[cfg(feature = "s3")]
+mod ec2;
 mod findings;
 mod floors;
 mod flowlog;
@@ -17,6 +19,8 @@ mod golden;
 mod laws;
 mod oracle;
 mod plain;
+#[cfg(feature = "s3")]
+mod s3;
 mod sample;
 mod samples;
 mod source;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::path::PathBuf;
 
+use flowcinch::cloud::Access;
 use flowcinch::pipeline;
 use flowcinch::pipeline::Assign;
 use flowcinch::pipeline::MinConfidence;
@@ -376,6 +377,7 @@ impl Table {
 fn request() -> Request {
     Request {
         logs: Vec::new(),
+        access: Access::default(),
         snapshots: Vec::<PathBuf>::new(),
         fields: None,
         since: None,

@@ -8,8 +8,6 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use crate::cloud::patience::Fault;
-use crate::source::s3::AHEAD;
-use crate::source::s3::KIB;
 use crate::source::s3::fetch::Body;
 use crate::source::s3::fetch::Remote;
 
@@ -61,10 +59,8 @@ pub(in crate::source) fn start(remotes: Vec<Remote>) -> Option<Ahead> {
     })
 }
 
-type Promise = (
-    Remote,
-    oneshot::Sender<Result<Body, crate::cloud::patience::Fault>>,
-);
+/// An object, and where its body is awaited.
+type Promise = (Remote, oneshot::Sender<Result<Body, Fault>>);
 
 fn promise(remote: Remote) -> Promise {
     let (sender, receiver) = oneshot::channel();
@@ -72,9 +68,8 @@ fn promise(remote: Remote) -> Promise {
     (remote, sender)
 }
 
-/// Room for one object; one that is larger than all room gets all of it.
+/// Room for one object in kibibytes; one that is larger than all room gets all.
 fn room_of(remote: &Remote) -> u32 {
-    let all = u32::try_from(AHEAD / KIB).unwrap_or(u32::MAX);
-    let kib = remote.size().div_ceil(KIB as u64);
-    u32::try_from(kib).unwrap_or(u32::MAX).clamp(1, all)
+    let kib = u32::try_from(remote.size().div_ceil(1024)).unwrap_or(u32::MAX);
+    kib.clamp(1, remote.bucket().lake.all_room)
 }

@@ -110,22 +110,28 @@ pub(super) fn fault<E>(error: &SdkError<E, HttpResponse>) -> Fault
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    match error {
-        SdkError::ServiceError(answer) => {
-            let (status, said) = (answer.raw().status().as_u16(), answer.err());
-            let code = said.code().unwrap_or_default();
-            let mut fault = Fault::answered(status, code, said.message().unwrap_or_default());
-            fault.text.push_str(advice(status, code));
-            fault
-        }
-        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
-            Fault::passing(patience::chain(error))
-        }
-        // An answer that is none, as when it was cut.
-        SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
-            Fault::passing(patience::chain(error))
-        }
-        _ => Fault::lasting(patience::chain(error)),
+    if let SdkError::ServiceError(answer) = error {
+        let (status, said) = (answer.raw().status().as_u16(), answer.err());
+        let code = said.code().unwrap_or_default();
+        let mut fault = Fault::answered(status, code, said.message().unwrap_or_default());
+        fault.text.push_str(advice(status, code));
+        return fault;
+    }
+    let text = patience::chain(error);
+    // An answer that is none, as when it was cut, or that never came.
+    let none = matches!(
+        error,
+        SdkError::TimeoutError(_) | SdkError::ResponseError(_)
+    );
+    let dropped = if let SdkError::DispatchFailure(failure) = error {
+        failure.is_io() || failure.is_timeout()
+    } else {
+        none
+    };
+    if dropped {
+        Fault::passing(text)
+    } else {
+        Fault::lasting(text)
     }
 }
 

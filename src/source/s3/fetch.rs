@@ -1,6 +1,5 @@
 //! One object, received in full and checked before a byte of it is used.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -85,7 +84,7 @@ impl Remote {
         self.size
     }
 
-    /// Its ETag without quotes: another one means other bytes.
+    /// Its `ETag` without quotes: another one means other bytes.
     pub(in crate::source) fn etag(&self) -> Option<&str> {
         self.etag.as_deref().map(unquoted)
     }
@@ -128,7 +127,7 @@ impl Remote {
         Ok(Body { bytes, _room: None })
     }
 
-    /// Some of its bytes; all of them are checked against the ETag.
+    /// Some of its bytes; all of them are checked against the `ETag`.
     pub(super) async fn fetch_range(&self, range: Range<u64>) -> Result<Vec<u8>, Fault> {
         let mut tries = self.bucket.lake.session.patience.tries();
         let mut partial = Partial::new(range, self.size);
@@ -185,18 +184,19 @@ impl Remote {
         request.send().await.map_err(|error| bucket::fault(&error))
     }
 
-    /// The MD5 that the whole object must have, where its ETag is one: not of
+    /// The MD5 that the whole object must have, where its `ETag` is one: not of
     /// uploads in parts (theirs has a dash), nor under keys of KMS, nor in
     /// directory buckets (S3 user guide, "Checking object integrity").
-    fn md5_of(&self, answer: &GetObjectOutput) -> Option<String> {
+    fn md5_of(&self, answer: &GetObjectOutput) -> Option<u128> {
         let encryption = answer.server_side_encryption();
         let plain = encryption.is_none_or(|kind| kind.as_str() == "AES256");
         let own = answer.sse_customer_algorithm().is_none();
-        let etag = self
-            .etag()
-            .filter(|etag| etag.len() == 32 && etag.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+        let digits = |etag: &&str| etag.len() == 32 && !etag.starts_with('+');
+        let etag = self.etag().filter(digits)?;
         let everywhere = !self.bucket.name.ends_with("--x-s3");
-        (plain && own && everywhere).then(|| etag.to_ascii_lowercase())
+        u128::from_str_radix(etag, 16)
+            .ok()
+            .filter(|_| plain && own && everywhere)
     }
 }
 
@@ -286,15 +286,14 @@ impl Partial {
         Ok(())
     }
 
-    /// Compares what came with what the ETag says; begins again where it is
+    /// Compares what came with what the `ETag` says; begins again where it is
     /// something else.
-    fn check(&mut self, expected: Option<String>) -> Result<(), Fault> {
+    fn check(&mut self, expected: Option<u128>) -> Result<(), Fault> {
         let Some(expected) = expected.filter(|_| self.all) else {
             return Ok(());
         };
         let found = self.md5.finalize_reset();
-        let found: String = found.iter().map(|byte| format!("{byte:02x}")).collect();
-        if found == expected {
+        if u128::from_be_bytes(found.into()) == expected {
             return Ok(());
         }
         self.clear();
@@ -304,20 +303,8 @@ impl Partial {
 
 impl PartialEq for Remote {
     fn eq(&self, other: &Remote) -> bool {
-        self.cmp(other) == Ordering::Equal
+        (&self.bucket.name, &self.key) == (&other.bucket.name, &other.key)
     }
 }
 
 impl Eq for Remote {}
-
-impl PartialOrd for Remote {
-    fn partial_cmp(&self, other: &Remote) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Remote {
-    fn cmp(&self, other: &Remote) -> Ordering {
-        (&self.bucket.name, &self.key).cmp(&(&other.bucket.name, &other.key))
-    }
-}

@@ -109,8 +109,15 @@ impl Scan {
         let (mut used, mut repeats) = (BTreeSet::new(), 0_usize);
         loop {
             let page = self.page(&branch, token.as_deref()).await?;
-            if self.is_too_wide(&branch, &page) {
-                return self.unfolded(branch);
+            if is_too_wide(&branch, &page) {
+                let whole = Branch {
+                    folded: false,
+                    ..branch
+                };
+                return Ok(Leaf {
+                    branches: vec![whole],
+                    ..Leaf::default()
+                });
             }
             self.take_objects(&page, &mut leaf);
             let prefixes = page.common_prefixes().iter();
@@ -132,24 +139,6 @@ impl Scan {
         let below = folders.into_iter().filter(|folder| self.leads_on(folder));
         leaf.branches = below.map(|folder| branch.below(folder)).collect();
         Ok(leaf)
-    }
-
-    /// Whether folders that nobody knows are so many that going into each would
-    /// cost more than going through their objects.
-    fn is_too_wide(&self, branch: &Branch, page: &ListObjectsV2Output) -> bool {
-        let many = page.is_truncated() == Some(true) || page.common_prefixes().len() > MOST_FOLDERS;
-        let known = key::is_laid_out(&branch.prefix);
-        branch.folded && !known && many && !page.common_prefixes().is_empty()
-    }
-
-    fn unfolded(&self, branch: Branch) -> Result<Leaf, Fault> {
-        Ok(Leaf {
-            branches: vec![Branch {
-                folded: false,
-                ..branch
-            }],
-            ..Leaf::default()
-        })
     }
 
     async fn page(
@@ -220,6 +209,14 @@ impl Branch {
             depth,
         }
     }
+}
+
+/// Whether folders that nobody knows are so many that going into each would
+/// cost more than going through their objects.
+fn is_too_wide(branch: &Branch, page: &ListObjectsV2Output) -> bool {
+    let folders = page.common_prefixes().len();
+    let many = page.is_truncated() == Some(true) || folders > MOST_FOLDERS;
+    branch.folded && !key::is_laid_out(&branch.prefix) && many && folders > 0
 }
 
 /// Whether a page holds what it says: a cut one may still be readable.

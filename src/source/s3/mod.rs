@@ -4,7 +4,7 @@
 //! [`Remote`] is one object of it, to be had whole or in parts; [`ahead`] has
 //! the next ones on the way while others are worked on. Whatever is handed out
 //! was first received in full and checked: its length against the listing, and
-//! its MD5 where the ETag is one. So a connection that drops costs a request,
+//! its MD5 where the `ETag` is one. So a connection that drops costs a request,
 //! never a record that is counted twice.
 //!
 //! Objects of flow logs are some megabytes, at most 75 or so: they are taken
@@ -17,7 +17,9 @@ mod fetch;
 mod list;
 mod parts;
 
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread;
 
 use tokio::sync::Semaphore;
 
@@ -36,8 +38,11 @@ pub(super) use crate::source::s3::fetch::Remote;
 /// How an address in S3 begins.
 pub(super) const SCHEME: &str = "s3://";
 
-/// Bodies that are held at once, ahead of their use, in bytes.
-const AHEAD: usize = 256 * 1024 * 1024;
+/// Bodies that are held at once, used or not yet: so many kibibytes at least,
+const ROOM: u32 = 256 * 1024;
+
+/// and so many for each core, that large objects leave none idle.
+const ROOM_A_CORE: u32 = 64 * 1024;
 
 /// Requests that are under way at once.
 const AT_ONCE: usize = 32;
@@ -47,14 +52,13 @@ const AT_ONCE: usize = 32;
 struct Lake {
     session: Session,
     access: Access,
-    /// Kibibytes of bodies that may still be asked for.
+    /// Kibibytes of bodies that may be held at once.
+    all_room: u32,
+    /// Those that may still be asked for.
     room: Arc<Semaphore>,
     /// Requests that may still be started.
     slots: Arc<Semaphore>,
 }
-
-/// Unit of [`Lake::room`].
-const KIB: usize = 1024;
 
 /// Opens addresses in S3; what is shared begins with the first.
 #[derive(Debug, Default)]
@@ -94,10 +98,14 @@ impl Finder {
         if let Some(lake) = &self.lake {
             return Ok(Arc::clone(lake));
         }
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let cores = u32::try_from(cores).unwrap_or(u32::MAX);
+        let room = ROOM_A_CORE.saturating_mul(cores).max(ROOM);
         let lake = Arc::new(Lake {
             session: Session::open(access)?,
             access: access.clone(),
-            room: Arc::new(Semaphore::new(AHEAD / KIB)),
+            all_room: room,
+            room: Arc::new(Semaphore::new(usize::try_from(room).unwrap_or(0))),
             slots: Arc::new(Semaphore::new(AT_ONCE)),
         });
         self.lake = Some(Arc::clone(&lake));
