@@ -25,6 +25,7 @@ fn request(corpus: &Corpus) -> Request {
         threads: None,
         memory: None,
         rule_quota: 60,
+        limits: flowcinch::tighten::Limits::default(),
         min_confidence: MinConfidence::default(),
         obligations: Obligations::default(),
         assign: Assign::default(),

@@ -28,6 +28,7 @@ use flowcinch::tighten::plan::Applicability;
 use flowcinch::tighten::plan::Proposal;
 use flowcinch::tighten::propose;
 use flowcinch::tighten::references::References;
+use flowcinch::tighten::weight::Vacancy;
 
 /// Distinct addresses of the large case.
 const ADDRESSES: u32 = 1_000_000;
@@ -91,6 +92,7 @@ fn tightened(needs: &[Need], rule_quota: u32) -> Proposal {
         moving: &BTreeSet::new(),
         references: &References::none(),
         book: None,
+        vacancy: &Vacancy::none(),
         limits: &Limits {
             rule_quota,
             slack: u32::MAX,

@@ -11,6 +11,7 @@ use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
 use flowcinch::cloud::access;
+use flowcinch::net::PortSet;
 use flowcinch::pipeline::TimeBound;
 
 use crate::cli::values;
@@ -156,6 +157,63 @@ pub(crate) struct JudgeArgs {
     /// The cloud [default: told from the snapshot].
     #[arg(long, value_enum, value_name = "CLOUD", help_heading = "Judging")]
     pub(crate) provider: Option<Provider>,
+    #[command(flatten)]
+    pub(crate) taste: TasteArgs,
+}
+
+/// Numbers that proposals are weighed by; the defaults are the library's.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TasteArgs {
+    /// Most rules that all groups of an interface may have together, as --rule-quota (AWS quota).
+    #[arg(long, value_name = "N", default_value_t = 1_000,
+          value_parser = clap::value_parser!(u32).range(1..), help_heading = "Tightening")]
+    pub(crate) interface_quota: u32,
+    /// Ports of TCP and UDP that weigh more, as 22,3389,5985-5986 [default: those of administration
+    /// and data stores].
+    #[arg(long, value_name = "PORTS", value_parser = values::ports, help_heading = "Tightening")]
+    pub(crate) sensitive_ports: Option<PortSet>,
+    /// How many times as much an opening behind a sensitive port weighs.
+    #[arg(long, value_name = "N", default_value_t = 8,
+          value_parser = clap::value_parser!(u32).range(1..=1_000), help_heading = "Tightening")]
+    pub(crate) sensitive_weight: u32,
+    /// An address of the group's VPC that nobody owned weighs one part in N.
+    #[arg(long, value_name = "N", default_value_t = 4,
+          value_parser = clap::value_parser!(u32).range(1..=1_000), help_heading = "Tightening")]
+    pub(crate) vacant_share: u32,
+    /// What one rule less is worth, in address-ports opened beyond what was needed.
+    #[arg(long, value_name = "N", default_value_t = 4,
+          value_parser = clap::value_parser!(u64).range(..=1_000_000_000), help_heading = "Tightening")]
+    pub(crate) rule_worth: u64,
+    /// What one step of change must close at least, in address-ports; adding a rule is two steps.
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(..=1_000_000_000), help_heading = "Tightening")]
+    pub(crate) step_worth: u64,
+    /// Prefixes join addresses only where one in N of theirs was needed (density).
+    #[arg(long, value_name = "N", default_value_t = 4,
+          value_parser = clap::value_parser!(u32).range(1..), help_heading = "Tightening")]
+    pub(crate) sparsest: u32,
+    /// Where the quota presses, openings that differ by less than N address-ports are alike.
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000_000), help_heading = "Tightening")]
+    pub(crate) tolerance: u64,
+    /// Where the quota presses, fewer rules win if they open at most one part in N more.
+    #[arg(long, value_name = "N", default_value_t = 64,
+          value_parser = clap::value_parser!(u32).range(1..), help_heading = "Tightening")]
+    pub(crate) slack: u32,
+    /// More public clients than this behind a wide rule make a public service, which keeps its prefix.
+    #[arg(long, value_name = "N", default_value_t = 25, help_heading = "Tightening")]
+    pub(crate) public_peers: u32,
+    /// IPv4 rules are wide where their prefix is shorter than this.
+    #[arg(long, value_name = "BITS", default_value_t = 8,
+          value_parser = clap::value_parser!(u8).range(..=32), help_heading = "Tightening")]
+    pub(crate) wide_v4: u8,
+    /// IPv6 rules are wide where their prefix is shorter than this.
+    #[arg(long, value_name = "BITS", default_value_t = 16,
+          value_parser = clap::value_parser!(u8).range(..=128), help_heading = "Tightening")]
+    pub(crate) wide_v6: u8,
+    /// Most branches that the solver follows where boxes are hard to find.
+    #[arg(long, value_name = "N", default_value_t = 200, help_heading = "Tightening")]
+    pub(crate) solver_nodes: u32,
 }
 
 /// `--min-confidence`.
@@ -375,6 +433,7 @@ pub(crate) struct SampleArgs {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+    use flowcinch::tighten::Limits;
 
     use super::*;
 
@@ -397,5 +456,9 @@ mod tests {
         );
         assert_eq!(analyze.log.max_bad_lines, BadLines::Millionths(1_000));
         assert_eq!(analyze.judge.rule_quota, 60);
+        assert_eq!(
+            analyze.judge.taste.limits(analyze.judge.rule_quota),
+            Limits::default()
+        );
     }
 }

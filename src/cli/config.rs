@@ -14,6 +14,8 @@ use flowcinch::pipeline::Obligations;
 use flowcinch::pipeline::Request;
 use flowcinch::report::text;
 use flowcinch::report::text::TextOptions;
+use flowcinch::tighten::Limits;
+use flowcinch::tighten::weight;
 
 use crate::cli::args::AnalyzeArgs;
 use crate::cli::args::CloudArgs;
@@ -23,6 +25,7 @@ use crate::cli::args::Keepers;
 use crate::cli::args::Kept;
 use crate::cli::args::LogArgs;
 use crate::cli::args::Sureness;
+use crate::cli::args::TasteArgs;
 use crate::cli::values::BadLines;
 
 /// Widest page that is still easy to read, in columns.
@@ -96,6 +99,7 @@ fn request(args: &AnalyzeArgs) -> Request {
         threads: log.threads,
         memory: log.memory,
         rule_quota: judge.rule_quota,
+        limits: judge.taste.limits(judge.rule_quota),
         min_confidence: match judge.min_confidence {
             Sureness::Certain => MinConfidence::Certain,
             Sureness::High => MinConfidence::High,
@@ -118,6 +122,43 @@ pub(crate) fn access(args: &CloudArgs) -> Access {
         max_attempts: args.max_attempts,
         read_timeout: Duration::from_secs(args.read_timeout),
         ..Access::default()
+    }
+}
+
+impl TasteArgs {
+    /// The numbers that proposals are made by.
+    pub(crate) fn limits(&self, rule_quota: u32) -> Limits {
+        let TasteArgs {
+            interface_quota,
+            sensitive_ports,
+            sensitive_weight,
+            vacant_share,
+            rule_worth,
+            step_worth,
+            sparsest,
+            tolerance,
+            slack,
+            public_peers,
+            wide_v4,
+            wide_v6,
+            solver_nodes,
+        } = self;
+        Limits {
+            rule_quota,
+            interface_quota: *interface_quota,
+            sensitive_ports: sensitive_ports.clone().unwrap_or_else(weight::sensitive_ports),
+            sensitive_weight: *sensitive_weight,
+            vacant_share: *vacant_share,
+            step_worth: *step_worth,
+            tolerance: *tolerance,
+            solver_nodes: *solver_nodes,
+            public_peers: usize::try_from(*public_peers).unwrap_or(usize::MAX),
+            rule_worth: *rule_worth,
+            sparsest: *sparsest,
+            slack: *slack,
+            wide_v4: *wide_v4,
+            wide_v6: *wide_v6,
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use flowcinch::net::PortRange;
+use flowcinch::net::PortSet;
 use flowcinch::net::Timestamp;
 use flowcinch::net::time::DAY;
 use flowcinch::net::time::HOUR;
@@ -99,6 +101,19 @@ pub(crate) fn threads(text: &str) -> Result<usize, String> {
         .ok()
         .filter(|number| (1..=1024).contains(number));
     number.ok_or_else(|| "give a number from 1 to 1024".to_owned())
+}
+
+/// Reads ports and ranges of ports, `22,3389,5985-5986`; `none` for none.
+pub(crate) fn ports(text: &str) -> Result<PortSet, String> {
+    if text == "none" {
+        return Ok(PortSet::empty());
+    }
+    let one = |part: &str| {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        PortRange::new(from.trim().parse().ok()?, to.trim().parse().ok()?)
+    };
+    let ports: Option<PortSet> = text.split(',').map(one).collect();
+    ports.ok_or_else(|| "give ports and ranges, as 22,3389,5985-5986, or none".to_owned())
 }
 
 /// Reads a share from 0 to 1.

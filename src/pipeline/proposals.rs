@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use rayon::prelude::*;
 
 use crate::attribute::Attribution;
@@ -29,6 +30,8 @@ use crate::model::SecurityGroup;
 use crate::model::SgId;
 use crate::model::SgRuleId;
 use crate::model::Snapshot;
+use crate::model::VpcId;
+use crate::model::vpc::Vpc;
 use crate::net::AddressSet;
 use crate::net::cidr::host_net;
 use crate::net::time::DAY;
@@ -46,6 +49,10 @@ use crate::tighten::proof::book::Book;
 use crate::tighten::proof::replay::After;
 use crate::tighten::proof::replay::Replay;
 use crate::tighten::propose::Proven;
+use crate::tighten::weight::Vacancy;
+
+/// Of a group whose VPC is not known.
+static VACANCY: Vacancy = Vacancy::none();
 
 /// Proposals with their proofs, sorted by group and direction.
 #[derive(Debug)]
@@ -95,6 +102,11 @@ impl Maker<'_> {
         let standing = self.standing();
         let claims = self.claims();
         let members = self.members();
+        let vacancies = self.vacancies();
+        let limits = Limits {
+            rule_quota: self.request.rule_quota,
+            ..self.request.limits.clone()
+        };
         let cautions = Cautions::of_all(&passed, self);
         let moving = self.moving(&passed);
         let rejects = &self.attribution.rejects;
@@ -122,10 +134,12 @@ impl Maker<'_> {
                 references: referable.of(&group.id, *direction),
                 book: Some(self.book),
                 answered_only: self.request.obligations == Obligations::Answered,
-                limits: &Limits {
-                    rule_quota: self.request.rule_quota,
-                    ..Limits::default()
-                },
+                vacancy: group
+                    .vpc_id
+                    .as_ref()
+                    .and_then(|vpc| vacancies.get(vpc))
+                    .unwrap_or(&VACANCY),
+                limits: &limits,
             };
             restrained(tighten::proven(&case), &claims)
         };
@@ -196,9 +210,27 @@ impl Maker<'_> {
         moving.collect()
     }
 
+    /// By VPC, the addresses that no interface owned in any snapshot.
+    fn vacancies(&self) -> BTreeMap<&VpcId, Vacancy> {
+        let mut owned: BTreeMap<&VpcId, Vec<IpNet>> = BTreeMap::new();
+        let scenes = self.scenes.iter();
+        for eni in scenes.flat_map(|scene| scene.snapshot.enis.values()) {
+            if let Some(vpc) = &eni.vpc_id {
+                let own = owned.entry(vpc).or_default();
+                own.extend(eni.addresses.iter().map(|address| host_net(*address)));
+                own.extend(&eni.prefixes);
+            }
+        }
+        let vacancy = |(id, vpc): (_, &Vpc)| {
+            let owned = owned.get(id).map(Vec::as_slice).unwrap_or_default();
+            (id, Vacancy::new(&vpc.cidrs, owned))
+        };
+        self.snapshot.vpcs.iter().map(vacancy).collect()
+    }
+
     /// Private addresses of the interfaces that carry each group.
     fn members(&self) -> BTreeMap<&SgId, AddressSet> {
-        let mut members: BTreeMap<&SgId, Vec<ipnet::IpNet>> = BTreeMap::new();
+        let mut members: BTreeMap<&SgId, Vec<IpNet>> = BTreeMap::new();
         for eni in self.snapshot.enis.values() {
             for group in &eni.groups {
                 let own = members.entry(group).or_default();

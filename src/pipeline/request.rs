@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use crate::cloud::Access;
 use crate::net::Timestamp;
+use crate::tighten::Limits;
 
 /// One end of the span of time that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,8 @@ pub struct Request {
     pub memory: Option<u64>,
     /// Rules that a group may hold in one direction and address family.
     pub rule_quota: u32,
+    /// The other numbers that proposals are made by.
+    pub limits: Limits,
     /// How sure an initiator must be.
     pub min_confidence: MinConfidence,
     /// What proposals must keep.

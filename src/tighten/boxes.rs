@@ -114,7 +114,11 @@ pub(crate) struct Ranges(Vec<(u128, u128)>);
 
 impl Ranges {
     pub(crate) fn of(nets: impl Iterator<Item = IpNet>) -> Ranges {
-        let mut bounds: Vec<(u128, u128)> = nets.map(net_bounds).collect();
+        Ranges::of_bounds(nets.map(net_bounds).collect())
+    }
+
+    /// The union of closed ranges in any order.
+    pub(crate) fn of_bounds(mut bounds: Vec<(u128, u128)>) -> Ranges {
         bounds.sort_unstable();
         let mut ranges: Vec<(u128, u128)> = Vec::with_capacity(bounds.len());
         for (first, last) in bounds {
@@ -133,6 +137,31 @@ impl Ranges {
             .checked_sub(1)
             .and_then(|at| self.0.get(at))
             .is_some_and(|own| last <= own.1)
+    }
+
+    /// The ranges, sorted and apart.
+    pub(crate) fn bounds(&self) -> impl Iterator<Item = (u128, u128)> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// What is here and not in the other.
+    pub(crate) fn without(&self, other: &Ranges) -> Vec<(u128, u128)> {
+        let mut left = Vec::new();
+        let mut gone = other.0.iter().peekable();
+        for &(first, last) in &self.0 {
+            let mut next = Some(first);
+            while let Some(from) = next {
+                while gone.next_if(|own| own.1 < from).is_some() {}
+                let cut = gone.peek().filter(|own| own.0 <= last);
+                match cut {
+                    Some(own) if own.0 > from => left.push((from, own.0 - 1)),
+                    Some(_) => {}
+                    None => left.push((from, last)),
+                }
+                next = cut.and_then(|own| own.1.checked_add(1)).filter(|at| *at <= last);
+            }
+        }
+        left
     }
 
     fn intersection(&self, other: &Ranges) -> Ranges {

@@ -16,9 +16,12 @@ use crate::model::SecurityGroup;
 use crate::model::SgId;
 use crate::model::SgRuleId;
 use crate::net::AddressSet;
+use crate::net::PortSet;
 use crate::tighten::plan::Applicability;
 use crate::tighten::proof::book::Book;
 use crate::tighten::references::References;
+use crate::tighten::weight::Vacancy;
+use crate::tighten::weight::sensitive_ports;
 
 /// One direction of one group, with what it must go on allowing.
 pub struct Case<'a> {
@@ -45,6 +48,8 @@ pub struct Case<'a> {
     /// The snapshots, for the proof of such references; without it, there are
     /// none.
     pub book: Option<&'a Book<'a>>,
+    /// Addresses of the group's VPC that no interface owned in any snapshot.
+    pub vacancy: &'a Vacancy,
     /// Quota and taste.
     pub limits: &'a Limits,
 }
@@ -89,6 +94,25 @@ pub struct Limits {
     /// Rules a group may have in one direction, for IPv4 and for IPv6 apart
     /// (VPC user guide, "Amazon VPC quotas": 60 unless raised).
     pub rule_quota: u32,
+    /// Rules that all groups of an interface may have together in one
+    /// direction and family (the same page: 1,000, not adjustable).
+    pub interface_quota: u32,
+    /// Ports, of TCP and UDP, behind which an opening weighs more.
+    pub sensitive_ports: PortSet,
+    /// How many times as much. 1 or more.
+    pub sensitive_weight: u32,
+    /// An address of the group's VPC that no interface owned weighs one part
+    /// in this many. 1 or more.
+    pub vacant_share: u32,
+    /// What one step of change to the rules that exist is worth, in
+    /// address-ports: to narrow or to remove a rule is one step, to add one
+    /// two. A change that closes less is not proposed.
+    pub step_worth: u64,
+    /// Openings that differ by less, in address-ports, are as good as each
+    /// other where the quota presses; then fewer rules win. 1 or more.
+    pub tolerance: u64,
+    /// Most branches that the solver follows.
+    pub solver_nodes: u32,
     /// More distinct public addresses than this behind a wide rule make a
     /// public service, whose prefix is kept: tomorrow's clients are others.
     pub public_peers: usize,
@@ -111,6 +135,13 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             rule_quota: 60,
+            interface_quota: 1_000,
+            sensitive_ports: sensitive_ports(),
+            sensitive_weight: 8,
+            vacant_share: 4,
+            step_worth: 1,
+            tolerance: 1,
+            solver_nodes: 200,
             public_peers: 25,
             rule_worth: 4,
             sparsest: 4,

@@ -16,6 +16,7 @@ use crate::tighten::boxes::Ground;
 use crate::tighten::boxes::Plot;
 use crate::tighten::ports::Unit;
 use crate::tighten::prefixes::Block;
+use crate::tighten::weight::Weights;
 
 /// Most points, each a service and an address.
 const MOST_POINTS: usize = 24;
@@ -79,14 +80,15 @@ impl Rect {
         (ports.0 <= ports.1).then_some(Rect { ports, block })
     }
 
-    fn volume(self) -> u128 {
-        let ports = u128::from(PortRange::spanning(self.ports.0, self.ports.1).count());
-        self.block.size(Family::V4).saturating_mul(ports)
+    fn volume(self, weights: Weights<'_>) -> u128 {
+        let ports = weights.ports(PortRange::spanning(self.ports.0, self.ports.1));
+        let addresses = weights.addresses(Family::V4, self.block);
+        addresses.saturating_mul(ports)
     }
 }
 
 /// Volume of the union, each part counted once.
-fn union(rects: &[Rect]) -> u128 {
+fn union(rects: &[Rect], weights: Weights<'_>) -> u128 {
     let Some((last, before)) = rects.split_last() else {
         return 0;
     };
@@ -94,7 +96,7 @@ fn union(rects: &[Rect]) -> u128 {
         .iter()
         .filter_map(|rect| rect.common(*last))
         .collect();
-    (union(before) + last.volume()).saturating_sub(union(&shared))
+    (union(before, weights) + last.volume(weights)).saturating_sub(union(&shared, weights))
 }
 
 /// The boxes that open least within `most` rules, where they open less than
@@ -103,6 +105,7 @@ fn union(rects: &[Rect]) -> u128 {
 pub(crate) fn exact(
     units: &[Unit],
     ground: &Ground,
+    weights: Weights<'_>,
     most: usize,
     than: u128,
 ) -> Option<(u128, Vec<Plot>)> {
@@ -114,6 +117,7 @@ pub(crate) fn exact(
     let mut search = Search {
         points: &points,
         ground,
+        weights,
         tries: 0,
         least: than,
         best: None,
@@ -139,6 +143,7 @@ fn points_of(unit: &Unit) -> impl Iterator<Item = Point> + '_ {
 struct Search<'a> {
     points: &'a [Point],
     ground: &'a Ground,
+    weights: Weights<'a>,
     tries: u32,
     /// Nothing found so far opens less.
     least: u128,
@@ -155,8 +160,8 @@ impl Search<'_> {
             .copied()
             .collect();
         // Open points lie outside of what was taken, apart from each other.
-        let own: u128 = open.iter().map(|point| Rect::of(*point).volume()).sum();
-        let opened = union(taken);
+        let own: u128 = open.iter().map(|point| Rect::of(*point).volume(self.weights)).sum();
+        let opened = union(taken, self.weights);
         if opened.saturating_add(own) >= self.least {
             return;
         }
@@ -184,7 +189,7 @@ impl Search<'_> {
         let mut found: BTreeSet<(u128, Rect)> = BTreeSet::new();
         let mut queue = vec![Rect::of(first)];
         while let Some(rect) = queue.pop() {
-            if !found.insert((rect.volume(), rect)) {
+            if !found.insert((rect.volume(self.weights), rect)) {
                 continue;
             }
             let outside = open.iter().filter(|point| !rect.holds(**point));
@@ -211,6 +216,9 @@ mod tests {
 
     use super::*;
     use crate::net::IpProtocol;
+    use crate::tighten::case::Limits;
+    use crate::tighten::plane::Plane;
+    use crate::tighten::weight::Vacancy;
 
     /// Four ports by eight addresses, as bits of 32.
     fn units(mask: u32) -> Vec<Unit> {
@@ -289,9 +297,27 @@ mod tests {
             let (ground, allowed) = ground(holes);
             let rules = rules.min(if points.len() > 4 { 3 } else { 6 });
             let least = naive(needed, 0, &allowed, rules);
-            let found = exact(&units(needed), &ground, rules, u128::MAX);
+            let limits = Limits { vacant_share: 1, ..Limits::default() };
+            let weights = Weights { vacancy: &Vacancy::none(), limits: &limits };
+            let found = exact(&units(needed), &ground, weights, rules, u128::MAX);
             let found = found.map_or(u32::MAX, |(volume, _)| u32::try_from(volume).unwrap());
             prop_assert_eq!(found, least);
+            // The table finds the same, and its boxes are what it says.
+            let plane = Plane::new(&units(needed), &ground, Family::V4, weights, rules, usize::MAX).unwrap();
+            let least_of = |rules| plane.costs().iter().take(rules).min().copied();
+            prop_assert_eq!(least_of(rules).map_or(u32::MAX, |v| u32::try_from(v).unwrap_or(u32::MAX)), least);
+            if least < u32::MAX {
+                let picked = plane.pick(rules);
+                prop_assert!(picked.len() <= rules);
+                let opened = picked.iter().flat_map(|(ports, block)| {
+                    let hosts = u32::try_from(block.first()).unwrap()..=u32::try_from(block.last()).unwrap();
+                    hosts.flat_map(|host| (ports.from()..=ports.to()).map(move |port| u32::from(port) * 8 + host))
+                });
+                let opened = opened.fold(0u32, |mask, bit| mask | 1 << bit);
+                prop_assert_eq!(opened.count_ones(), least);
+                prop_assert_eq!(opened & holes, 0);
+                prop_assert_eq!(opened & needed, needed);
+            }
         }
     }
 }

@@ -1,40 +1,49 @@
 //! What prefixes of one address family owe, and the ways to hold it.
 //!
 //! There is one readable way, made without a thought for the quota, and, where
-//! asked for, a way for each number of rules: prefixes exactly, ports by
-//! bridging their narrowest gaps in a few steps.
+//! asked for, a way for each number of rules ([`many`](crate::tighten::many)
+//! finds it for each protocol).
 
 use std::collections::BTreeMap;
 
+use crate::model::Transport;
 use crate::net::IpProtocol;
+use crate::net::PortRange;
 use crate::net::cidr::Family;
 use crate::net::cidr::net_bounds;
 use crate::tighten::boxes::Ground;
 use crate::tighten::boxes::Plot;
 use crate::tighten::boxes::Ranges;
+use crate::tighten::boxes::elementary;
 use crate::tighten::boxes::normal;
 use crate::tighten::case::Limits;
-use crate::tighten::exact::exact;
 use crate::tighten::fit::Boxes;
 use crate::tighten::fit::Wish;
+use crate::tighten::many::part_of;
 use crate::tighten::moving::take_moving;
+use crate::tighten::parts::Part;
 use crate::tighten::ports::Unit;
-use crate::tighten::ports::bridged;
 use crate::tighten::ports::units;
 use crate::tighten::prefixes::Block;
 use crate::tighten::prefixes::Front;
-use crate::tighten::prefixes::IMPOSSIBLE;
 use crate::tighten::prefixes::Measure;
 use crate::tighten::prefixes::Taste;
 use crate::tighten::prefixes::front;
 use crate::tighten::prefixes::readable;
-use crate::tighten::prefixes::side_by_side;
 use crate::tighten::public::take_public;
-use crate::tighten::slabs::slabs;
+use crate::tighten::weight::Weights;
+
+/// Most rules that a way is found for, times addresses: beyond that fewer
+/// rules are taken than there is room for.
+const MOST_CELLS: usize = 400_000_000;
+
+/// Most stretches by boxes that a volume is added up from.
+const MOST_SUMMED: usize = 20_000_000;
 
 /// All that one family owes to prefixes.
-pub(crate) struct FamilyTask {
-    family: Family,
+pub(crate) struct FamilyTask<'a> {
+    pub(crate) family: Family,
+    pub(crate) weights: Weights<'a>,
     pub(crate) grounds: BTreeMap<IpProtocol, Ground>,
     /// What is not a public service.
     pub(crate) units: Vec<Unit>,
@@ -46,30 +55,20 @@ pub(crate) struct FamilyTask {
     public_rules: usize,
     /// Public services and readable boxes, in normal form.
     readable: Vec<Plot>,
-    /// Ways to hold everything in fewer rules.
-    squeezed: Vec<Grouping>,
-    /// Boxes that open less than all of them, with their volume.
-    searched: Option<(u128, Vec<Plot>)>,
-    /// As [`Limits::slack`].
-    slack: u32,
+    /// The way to hold everything in fewer rules, and up to how many.
+    squeezed: Option<Part>,
+    most: usize,
 }
 
-/// One way to group ports, with the least volumes by number of rules.
-struct Grouping {
-    units: Vec<Unit>,
-    front: Front,
-}
-
-/// Which of the ways found: the readable boxes, or a grouping and a number.
+/// Which of the ways found: the readable boxes, or a number of rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Way {
     Readable,
-    Squeezed { grouping: usize, rules: usize },
-    Searched,
+    Squeezed { rules: usize },
 }
 
-impl FamilyTask {
-    pub(crate) fn new(wish: &Wish<'_>, allowed: &Boxes, family: Family) -> FamilyTask {
+impl<'a> FamilyTask<'a> {
+    pub(crate) fn new(wish: &Wish<'a>, allowed: &Boxes, family: Family) -> FamilyTask<'a> {
         let own = |((of, _), _): &(&(Family, IpProtocol), _)| *of == family;
         let mut grounds = BTreeMap::new();
         let mut all = Vec::new();
@@ -85,15 +84,18 @@ impl FamilyTask {
             .chain(moving.iter().copied());
         let mut task = FamilyTask {
             family,
+            weights: Weights {
+                vacancy: wish.vacancy,
+                limits: wish.limits,
+            },
             grounds,
             units: all,
             public_rules: normal(boxes.collect()).len(),
             public,
             moving,
             readable: Vec::new(),
-            squeezed: Vec::new(),
-            searched: None,
-            slack: wish.limits.slack.max(1),
+            squeezed: None,
+            most: 0,
         };
         task.readable = task.make_readable(wish.limits);
         task
@@ -111,17 +113,18 @@ impl FamilyTask {
         self.readable.len() <= room
     }
 
-    fn measure<'a>(&self, unit: &Unit, ground: &'a Ranges) -> Measure<'a> {
+    fn measure<'g>(&'g self, unit: &Unit, ground: &'g Ranges) -> Measure<'g> {
         Measure {
             family: self.family,
             ground,
-            width: unit.width(),
+            width: self.weights.services(unit.transport),
+            weights: self.weights,
         }
     }
 
     fn make_readable(&self, limits: &Limits) -> Vec<Plot> {
         let taste = Taste {
-            price: limits.rule_worth,
+            price: self.weights.price(limits.rule_worth),
             sparsest: limits.sparsest,
         };
         let mut plots: Vec<Plot> = self.kept().collect();
@@ -139,42 +142,52 @@ impl FamilyTask {
         normal(plots)
     }
 
-    /// A volume that no set of at most `most` prefixes can go below: on each
-    /// service such a set has at most so many prefixes, and the services are
-    /// apart. Services that overlap others are left out, which only lowers it.
-    pub(crate) fn bound(&self, most: usize) -> u128 {
-        let most = self.enough(most).max(1);
-        let mut bound = 0u128;
-        let mut counted: Option<&Unit> = None;
-        for unit in &self.units {
-            let apart = |before: &Unit| {
-                before.protocol() != unit.protocol()
-                    || before.transport.service().to() < unit.transport.service().from()
-            };
-            if !counted.is_none_or(apart) {
-                continue;
-            }
-            let least = self.fronts(std::slice::from_ref(unit), most);
-            let least = least.iter().flat_map(Front::costs).min().copied();
-            bound = bound.saturating_add(least.filter(|v| *v != IMPOSSIBLE).unwrap_or(0));
-            counted = Some(unit);
+    /// Those of the boxes that were made for units.
+    pub(crate) fn made_for_units(&self, plots: &[Plot]) -> Vec<Plot> {
+        let kept: Vec<Plot> = self.kept().collect();
+        let own = |plot: &&Plot| Family::of_net(plot.net) == self.family && !kept.contains(plot);
+        plots.iter().filter(own).copied().collect()
+    }
+
+    /// What the boxes weigh together, each part counted once; `None` where
+    /// there is too much to add up.
+    pub(crate) fn union(&self, plots: &[Plot]) -> Option<u128> {
+        let mut by_protocol: BTreeMap<IpProtocol, Vec<Plot>> = BTreeMap::new();
+        for plot in plots {
+            let protocol = plot.transport.protocol()?;
+            by_protocol.entry(protocol).or_default().push(*plot);
         }
-        bound
+        let unions = by_protocol.values().map(|plots| self.union_of_one(plots));
+        unions.sum()
     }
 
-    /// The volume of the prefixes among these that were made for units.
-    pub(crate) fn volume_of(&self, plots: &[Plot]) -> u128 {
-        let kept: Vec<Plot> = self.kept().collect();
-        let own = |plot: &&Plot| Family::of_net(plot.net) == self.family && !kept.contains(plot);
-        let volumes = plots.iter().filter(own).map(|plot| self.volume(plot));
-        volumes.fold(0, u128::saturating_add)
+    fn union_of_one(&self, plots: &[Plot]) -> Option<u128> {
+        let services: Vec<PortRange> = plots.iter().map(|plot| plot.transport.service()).collect();
+        let stretches = elementary(&services);
+        if stretches.len().checked_mul(plots.len())? > MOST_SUMMED {
+            return None;
+        }
+        let of_stretch = |stretch: PortRange| {
+            let here = plots
+                .iter()
+                .filter(|plot| plot.transport.service().covers(stretch));
+            let open = Ranges::of(here.map(|plot| plot.net));
+            let ports = plots.first().map_or(1, |plot| {
+                self.weights.services(retimed(plot.transport, stretch))
+            });
+            ports.saturating_mul(self.weights.ranges(self.family, &open))
+        };
+        Some(stretches.into_iter().map(of_stretch).fold(0, u128::saturating_add))
     }
 
-    /// How many of these rules are left for units.
-    pub(crate) fn made_for_units(&self, plots: &[Plot]) -> usize {
-        let kept: Vec<Plot> = self.kept().collect();
-        let own = |plot: &&Plot| Family::of_net(plot.net) == self.family && !kept.contains(plot);
-        plots.iter().filter(own).count()
+    /// What is needed weighs.
+    pub(crate) fn needed(&self) -> u128 {
+        let of_unit = |unit: &Unit| {
+            let services = self.weights.services(unit.transport);
+            let open = Ranges::of_bounds(unit.peers.iter().map(|peer| (*peer, *peer)).collect());
+            services.saturating_mul(self.weights.ranges(self.family, &open))
+        };
+        self.units.iter().map(of_unit).fold(0, u128::saturating_add)
     }
 
     /// Addresses of all units: more prefixes than that gain nothing.
@@ -182,9 +195,12 @@ impl FamilyTask {
         self.units.iter().map(|unit| unit.peers.len()).sum()
     }
 
-    /// No more rules than can gain anything, nor than a front can count.
+    /// No more rules than can gain anything, nor than a front can count, nor
+    /// than can be found in good time.
     fn enough(&self, rules: usize) -> usize {
-        rules.min(self.addresses()).min(usize::from(u16::MAX))
+        let addresses = self.addresses();
+        let countable = (MOST_CELLS / addresses.max(1)).max(1_024);
+        rules.min(addresses).min(countable).min(usize::from(u16::MAX))
     }
 
     /// Finds the ways to hold everything in at most `room` rules.
@@ -193,35 +209,16 @@ impl FamilyTask {
         if self.units.is_empty() || most == 0 {
             return;
         }
-        let mut tried: Vec<Vec<Unit>> = Vec::new();
-        let mut groups = self.units.len();
-        while groups > 0 {
-            let grouped = bridged(&self.units, &self.grounds, groups);
-            if grouped.len() <= most && tried.last() != Some(&grouped) {
-                tried.push(grouped);
-            }
-            groups = if groups > most { most } else { groups / 2 };
+        self.most = most;
+        let mut by_protocol: BTreeMap<IpProtocol, Vec<Unit>> = BTreeMap::new();
+        for unit in &self.units {
+            let own = by_protocol.entry(unit.protocol()).or_default();
+            own.push(unit.clone());
         }
-        tried.extend(slabs(self, most).filter(|slabs| !tried.contains(slabs)));
-        let grouping = |units: Vec<Unit>| {
-            let front = side_by_side(self.fronts(&units, most), most)?;
-            Some(Grouping { units, front })
-        };
-        self.squeezed = tried.into_iter().filter_map(grouping).collect();
-        self.searched = self.search(most);
-    }
-
-    /// Searches for boxes that open less than what was found.
-    fn search(&self, most: usize) -> Option<(u128, Vec<Plot>)> {
-        let protocol = self.units.first()?.protocol();
-        let alike = |unit: &Unit| unit.protocol() == protocol && protocol.has_ports();
-        if self.family != Family::V4 || self.units.len() < 2 || !self.units.iter().all(alike) {
-            return None;
-        }
-        let fronts = self.squeezed.iter().map(|grouping| &grouping.front);
-        let least = fronts.flat_map(Front::costs).min().copied();
-        let ground = self.grounds.get(&protocol)?;
-        exact(&self.units, ground, most, least.unwrap_or(IMPOSSIBLE))
+        let parts = by_protocol.values().map(|units| part_of(self, units, most));
+        let parts: Option<Vec<Part>> = parts.collect();
+        let parts = parts.into_iter().flatten();
+        self.squeezed = parts.reduce(|low, high| low.beside(high, most, false));
     }
 
     pub(crate) fn fronts(&self, units: &[Unit], most: usize) -> Vec<Front> {
@@ -233,6 +230,15 @@ impl FamilyTask {
         units.iter().enumerate().filter_map(of).collect()
     }
 
+    /// A volume that no set of at most `most` boxes goes below, as far as
+    /// ways were found ([`FamilyTask::squeeze`]) for so many.
+    pub(crate) fn bound(&self, most: usize) -> u128 {
+        let known = most <= self.most || self.addresses() <= self.most;
+        let found = self.squeezed.as_ref().filter(|_| known);
+        let found = found.map_or(0, |part| part.bound(most));
+        found.max(self.needed())
+    }
+
     /// The way to open least within so many rules, and the volume; fewer
     /// rules where they open hardly more.
     pub(crate) fn within(&self, room: usize) -> Option<(u128, Way)> {
@@ -240,32 +246,32 @@ impl FamilyTask {
             return Some((self.readable_volume(), Way::Readable));
         }
         let room = room.checked_sub(self.public_rules)?;
-        let ways = self.squeezed.iter().enumerate().flat_map(|(at, grouping)| {
-            let costs = grouping.front.costs().iter().take(room).enumerate();
-            let possible = costs.filter(|(_, volume)| **volume != IMPOSSIBLE);
-            possible.map(move |(place, &volume)| (place + 1, volume, at))
-        });
-        let ways: Vec<(usize, u128, usize)> = ways.collect();
-        if let Some((volume, _)) = self.searched.as_ref().filter(|(_, own)| own.len() <= room) {
-            return Some((*volume, Way::Searched));
-        }
-        let least = ways.iter().map(|(_, volume, _)| *volume).min()?;
-        let enough = least.saturating_add(least / u128::from(self.slack));
-        let (rules, volume, grouping) = ways
-            .into_iter()
-            .filter(|(_, volume, _)| *volume <= enough)
+        let part = self.squeezed.as_ref()?;
+        let (least, _) = part.least(room)?;
+        let enough = self.as_good_as(least);
+        let ways = part.costs().iter().take(room).zip(1usize..);
+        let (rules, volume) = ways
+            .filter(|(volume, _)| **volume <= enough)
+            .map(|(volume, rules)| (rules, *volume))
             .min()?;
-        Some((volume, Way::Squeezed { grouping, rules }))
+        Some((volume, Way::Squeezed { rules }))
+    }
+
+    /// The largest volume that counts as no more than the least.
+    fn as_good_as(&self, least: u128) -> u128 {
+        let limits = self.weights.limits;
+        let slack = least / u128::from(limits.slack.max(1));
+        let needed = self.needed();
+        let step = self.weights.price(limits.tolerance.max(1)).max(1);
+        let excess = least.saturating_sub(needed).div_ceil(step);
+        let rounded = needed.saturating_add(excess.saturating_mul(step));
+        least.saturating_add(slack).max(rounded)
     }
 
     fn volume(&self, plot: &Plot) -> u128 {
         let (first, last) = net_bounds(plot.net);
-        let unit = Unit {
-            transport: plot.transport,
-            peers: Vec::new(),
-        };
-        let size = Block::spanning(first, last).size(self.family);
-        size.saturating_mul(u128::from(unit.width()))
+        let addresses = self.weights.addresses(self.family, Block::spanning(first, last));
+        addresses.saturating_mul(self.weights.services(plot.transport))
     }
 
     fn readable_volume(&self) -> u128 {
@@ -280,25 +286,26 @@ impl FamilyTask {
 
     /// The boxes of a way, in normal form.
     pub(crate) fn plots(&self, way: Way) -> Vec<Plot> {
-        let (grouping, rules) = match way {
+        let rules = match way {
             Way::Readable => return self.readable.clone(),
-            Way::Squeezed { grouping, rules } => (grouping, rules),
-            Way::Searched => {
-                let own = self.searched.iter().flat_map(|(_, plots)| plots);
-                return normal(self.kept().chain(own.copied()).collect());
-            }
+            Way::Squeezed { rules } => rules,
         };
         let mut plots: Vec<Plot> = self.kept().collect();
-        if let Some(grouping) = self.squeezed.get(grouping) {
-            let mut blocks = Vec::new();
-            grouping.front.pick(rules, &mut blocks);
-            plots.extend(blocks.into_iter().filter_map(|(set, block)| {
-                Some(Plot {
-                    transport: grouping.units.get(set)?.transport,
-                    net: block.net(self.family),
-                })
-            }));
+        if let Some(part) = &self.squeezed {
+            part.plots(rules, self.family, &mut plots);
         }
         normal(plots)
+    }
+}
+
+/// The transport with another service.
+fn retimed(transport: Transport, service: PortRange) -> Transport {
+    match transport {
+        Transport::Tcp(_) => Transport::Tcp(service),
+        Transport::Udp(_) => Transport::Udp(service),
+        other @ (Transport::All
+        | Transport::Icmp(_)
+        | Transport::Icmpv6(_)
+        | Transport::Other(_)) => other,
     }
 }

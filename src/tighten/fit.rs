@@ -22,6 +22,7 @@ use crate::tighten::obligations::Obligations;
 use crate::tighten::plan::Quota;
 use crate::tighten::public::has_wide;
 use crate::tighten::references::Introduced;
+use crate::tighten::weight::Vacancy;
 
 /// Addresses beyond which no bound is sought.
 const MOST_BOUNDED: usize = 100_000;
@@ -42,6 +43,8 @@ pub(crate) struct Wish<'a> {
     pub(crate) size: &'a dyn Fn(&Peer) -> u128,
     /// Addresses that change hands.
     pub(crate) moving: &'a BTreeSet<IpAddr>,
+    /// Addresses of the VPC that nobody owned.
+    pub(crate) vacancy: &'a Vacancy,
 }
 
 /// Rules by what they say, without ids.
@@ -67,22 +70,57 @@ pub(crate) struct Fitted {
     pub(crate) introduced: Introduced,
 }
 
-/// What part of the boxes' volume as many rules might still save, as parts of
-/// ten thousand; see [`crate::tighten::plan::Proposal::optimality_gap`].
-pub(crate) fn gap(wish: &Wish<'_>, allowed: &Boxes, plots: &[Plot]) -> Option<u32> {
-    let (mut volume, mut bound) = (0u128, 0u128);
-    for family in [Family::V4, Family::V6] {
-        let task = FamilyTask::new(wish, allowed, family);
-        if task.addresses() > MOST_BOUNDED {
-            return None;
+/// How good boxes are, and what other numbers of rules would buy.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    /// What part of the boxes' volume as many rules might still save, as parts
+    /// of ten thousand; see [`crate::tighten::plan::Proposal::optimality_gap`].
+    pub(crate) gap: Option<u32>,
+    /// Boxes within each of the quotas that something fits.
+    pub(crate) within: Vec<Boxes>,
+}
+
+/// Surveys the ways to hold what is owed in at most as many rules as `quotas`
+/// and the boxes have.
+pub(crate) fn survey(
+    wish: &Wish<'_>,
+    allowed: &Boxes,
+    plots: &[Plot],
+    quotas: &[u32],
+) -> Survey {
+    let labels = LabelTask::new(wish, allowed);
+    let (mut volume, mut bound) = (Some(0u128), 0u128);
+    let most = quotas.iter().max().copied().unwrap_or(0);
+    let families = [Family::V4, Family::V6].map(|family| {
+        let mut task = FamilyTask::new(wish, allowed, family);
+        let made = task.made_for_units(plots);
+        let summed = Some(task.addresses()).filter(|many| *many <= MOST_BOUNDED);
+        let own = summed.and_then(|_| task.union(&made));
+        let exact = own == Some(task.needed());
+        if (own.is_some() && !exact) || most > 0 {
+            let room = room(most, family, wish.held).unwrap_or(0);
+            let kept = plots.len() - made.len();
+            task.squeeze(room.max(made.len() + kept));
         }
-        volume = volume.saturating_add(task.volume_of(plots));
-        bound = bound.saturating_add(task.bound(task.made_for_units(plots)));
+        volume = volume.zip(own).map(|(all, own)| all.saturating_add(own));
+        bound = bound.saturating_add(task.bound(made.len()));
+        task
+    });
+    let gap = volume.and_then(|volume| {
+        let beyond = volume.saturating_sub(bound);
+        // Ratios of numbers this large need no more than their upper bits.
+        let (beyond, volume) = (beyond.saturating_mul(10_000), volume.max(1));
+        u32::try_from(beyond.div_ceil(volume)).ok()
+    });
+    let boxes = |quota: &u32| {
+        let best = choices(wish, *quota, &labels, &families);
+        let best = best.min_by_key(|choice| choice.volume)?;
+        Some(best.boxes(&labels, &families))
+    };
+    Survey {
+        gap,
+        within: quotas.iter().filter_map(boxes).collect(),
     }
-    let beyond = volume.saturating_sub(bound);
-    // Ratios of numbers this large need no more than their upper bits.
-    let (beyond, volume) = (beyond.saturating_mul(10_000), volume.max(1));
-    u32::try_from(beyond.div_ceil(volume)).ok()
 }
 
 /// The narrowest boxes within `allowed` that hold what is owed; `None` where
@@ -116,7 +154,38 @@ struct Choice {
     ways: [Way; 2],
 }
 
+impl Choice {
+    fn boxes(&self, labels: &LabelTask<'_>, families: &[FamilyTask<'_>; 2]) -> Boxes {
+        let ways = families.iter().zip(self.ways);
+        Boxes {
+            plots: ways.flat_map(|(task, way)| task.plots(way)).collect(),
+            labels: labels.rules(self.bridges),
+        }
+    }
+}
+
+/// All choices within a quota, by number of gaps bridged.
+fn choices<'t>(
+    wish: &'t Wish<'_>,
+    quota: u32,
+    labels: &'t LabelTask<'_>,
+    [v4, v6]: &'t [FamilyTask<'_>; 2],
+) -> impl Iterator<Item = Choice> + 't {
+    let ways = labels.after().iter().enumerate();
+    ways.filter_map(move |(bridges, (count, cost))| {
+        let taken = *count + wish.held;
+        let (in_v4, way_v4) = v4.within(room(quota, Family::V4, taken)?)?;
+        let (in_v6, way_v6) = v6.within(room(quota, Family::V6, taken)?)?;
+        Some(Choice {
+            volume: in_v4.saturating_add(in_v6).saturating_add(*cost),
+            bridges,
+            ways: [way_v4, way_v6],
+        })
+    })
+}
+
 fn fit_once(wish: &Wish<'_>, allowed: &Boxes) -> Option<Fitted> {
+    let quota = wish.limits.rule_quota;
     let labels = LabelTask::new(wish, allowed);
     let at_ease = labels
         .after()
@@ -125,50 +194,35 @@ fn fit_once(wish: &Wish<'_>, allowed: &Boxes) -> Option<Fitted> {
     let mut squeezed = false;
     let families = [Family::V4, Family::V6].map(|family| {
         let mut task = FamilyTask::new(wish, allowed, family);
-        if !room(wish, family, at_ease).is_some_and(|room| task.fits(room)) {
+        if !room(quota, family, at_ease).is_some_and(|room| task.fits(room)) {
             squeezed = true;
-            task.squeeze(room(wish, family, wish.held).unwrap_or(0));
+            task.squeeze(room(quota, family, wish.held).unwrap_or(0));
         }
         task
     });
-    let [v4, v6] = &families;
-    let ways = labels.after().iter().enumerate();
-    let mut choices = ways.filter_map(|(bridges, (count, cost))| {
-        let taken = *count + wish.held;
-        let (in_v4, way_v4) = v4.within(room(wish, Family::V4, taken)?)?;
-        let (in_v6, way_v6) = v6.within(room(wish, Family::V6, taken)?)?;
-        Some(Choice {
-            volume: in_v4.saturating_add(in_v6).saturating_add(*cost),
-            bridges,
-            ways: [way_v4, way_v6],
-        })
-    });
+    let mut choices = choices(wish, quota, &labels, &families);
     let best = if squeezed {
         choices.min_by_key(|choice| choice.volume)
     } else {
         choices.next()
     }?;
-    let plots = families
-        .iter()
-        .zip(best.ways)
-        .flat_map(|(task, way)| task.plots(way));
     Some(Fitted {
-        boxes: Boxes {
-            plots: plots.collect(),
-            labels: labels.rules(best.bridges),
-        },
+        boxes: best.boxes(&labels, &families),
         squeezed,
         introduced: Introduced::new(),
         moving: families
             .iter()
             .flat_map(|task| task.moving.clone())
             .collect(),
-        public: families.into_iter().flat_map(|task| task.public).collect(),
+        public: families
+            .iter()
+            .flat_map(|task| task.public.clone())
+            .collect(),
     })
 }
 
 /// How many more rules a family may have; `None` where it has too many.
-fn room(wish: &Wish<'_>, family: Family, taken: Quota) -> Option<usize> {
-    let left = u64::from(wish.limits.rule_quota).checked_sub(taken.of(family))?;
+fn room(quota: u32, family: Family, taken: Quota) -> Option<usize> {
+    let left = u64::from(quota).checked_sub(taken.of(family))?;
     usize::try_from(left).ok()
 }

@@ -16,6 +16,7 @@ use crate::tighten::fit::Boxes;
 use crate::tighten::fit::Wish;
 use crate::tighten::plan::Quota;
 use crate::tighten::ports::bridgeable_gaps;
+use crate::tighten::weight::Weights;
 
 /// All that references owe.
 pub(crate) struct LabelTask<'a> {
@@ -107,8 +108,12 @@ fn gaps<'a>(
         |(own, transport): &&(Peer, Transport)| own == peer && transport.has_protocol(protocol);
     let rules = allowed.labels.iter().filter(same);
     let ground: PortSet = rules.map(|(_, transport)| transport.service()).collect();
-    let members = (wish.size)(peer).max(1);
-    let cost = |gap: PortRange| members.saturating_mul(u128::from(gap.count()));
+    let weights = Weights {
+        vacancy: wish.vacancy,
+        limits: wish.limits,
+    };
+    let members = (wish.size)(peer).max(1).saturating_mul(weights.scale());
+    let cost = |gap: PortRange| members.saturating_mul(weights.ports(gap));
     let gaps = bridgeable_gaps(ports, &ground).into_iter();
     gaps.map(|gap| (cost(gap), peer, protocol, gap)).collect()
 }

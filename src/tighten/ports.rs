@@ -24,15 +24,6 @@ pub(crate) struct Unit {
 }
 
 impl Unit {
-    /// Service points that each address opens. A protocol without ports is one
-    /// thing to open, whatever the size of its space.
-    pub(crate) fn width(&self) -> u64 {
-        match self.transport {
-            Transport::Tcp(ports) | Transport::Udp(ports) => u64::from(ports.count()),
-            Transport::All | Transport::Icmp(_) | Transport::Icmpv6(_) | Transport::Other(_) => 1,
-        }
-    }
-
     /// Its protocol; only the transport of all protocols has none, and no
     /// need asks for that.
     pub(crate) fn protocol(&self) -> IpProtocol {
@@ -91,7 +82,7 @@ fn spans(wanted: &Wanted) -> BTreeMap<PortRange, Vec<u128>> {
     spans
 }
 
-fn distinct(mut peers: Vec<u128>) -> Vec<u128> {
+pub(crate) fn distinct(mut peers: Vec<u128>) -> Vec<u128> {
     peers.sort_unstable();
     peers.dedup();
     peers

@@ -20,6 +20,7 @@ use ipnet::IpNet;
 use crate::net::cidr::Family;
 use crate::net::cidr::host_net;
 use crate::tighten::boxes::Ranges;
+use crate::tighten::weight::Weights;
 
 /// A prefix as numbers: its first address, and how many low bits are free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,10 +77,15 @@ impl Block {
         IpNet::new(address, length).unwrap_or_else(|_| host_net(address))
     }
 
+    /// Whether an address of the block lies in its lower half.
+    pub(crate) fn is_lower(self, peer: u128) -> bool {
+        let bit = 1u128.checked_shl(self.free.wrapping_sub(1)).unwrap_or(0);
+        peer & bit == 0
+    }
+
     /// Splits the addresses at the block's middle.
     fn halves(self, peers: &[u128]) -> (&[u128], &[u128]) {
-        let bit = 1u128.checked_shl(self.free.wrapping_sub(1)).unwrap_or(0);
-        peers.split_at(peers.partition_point(|peer| peer & bit == 0))
+        peers.split_at(peers.partition_point(|peer| self.is_lower(*peer)))
     }
 }
 
@@ -89,15 +95,16 @@ pub(crate) struct Measure<'a> {
     pub(crate) family: Family,
     /// Where prefixes may stand.
     pub(crate) ground: &'a Ranges,
-    /// Service points that each address opens.
-    pub(crate) width: u64,
+    /// What the services that each address opens weigh.
+    pub(crate) width: u128,
+    pub(crate) weights: Weights<'a>,
 }
 
 impl Measure<'_> {
     fn volume(&self, block: Block) -> u128 {
-        block
-            .size(self.family)
-            .saturating_mul(u128::from(self.width))
+        self.weights
+            .addresses(self.family, block)
+            .saturating_mul(self.width)
     }
 
     fn holds(&self, block: Block) -> bool {
@@ -109,7 +116,7 @@ impl Measure<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Taste {
     /// Price of a prefix, in the measure's volume.
-    pub(crate) price: u64,
+    pub(crate) price: u128,
     /// At least one address in this many was needed.
     pub(crate) sparsest: u32,
 }
@@ -124,40 +131,56 @@ pub(crate) fn readable(peers: &[u128], measure: &Measure<'_>, taste: Taste) -> V
     blocks
 }
 
-/// Appends the cheapest blocks and gives their price and how much of their
-/// volume was needed.
+/// What blocks cost together, and what in them was needed.
+struct Cheapest {
+    price: u128,
+    /// Addresses (IPv6: /64 networks).
+    seen: u128,
+    /// What these weigh.
+    weight: u128,
+}
+
+/// Appends the cheapest blocks.
 fn cheapest(
     peers: &[u128],
     measure: &Measure<'_>,
     taste: Taste,
     blocks: &mut Vec<Block>,
-) -> (u128, u128) {
-    let (Some(&first), Some(&last)) = (peers.first(), peers.last()) else {
-        return (0, 0);
-    };
+) -> Cheapest {
+    let first = peers.first().copied().unwrap_or_default();
+    let last = peers.last().copied().unwrap_or_default();
     let block = Block::spanning(first, last);
-    let price = u128::from(taste.price);
+    let weight = measure.weights.addresses(measure.family, block);
     if first == last {
         blocks.push(block);
-        return (price, 1);
+        return Cheapest {
+            price: taste.price,
+            seen: 1,
+            weight,
+        };
     }
     let before = blocks.len();
     let (low, high) = block.halves(peers);
-    let (low_price, low_seen) = cheapest(low, measure, taste, blocks);
-    let (high_price, high_seen) = cheapest(high, measure, taste, blocks);
+    let low = cheapest(low, measure, taste, blocks);
+    let high = cheapest(high, measure, taste, blocks);
     let size = block.size(measure.family);
-    let seen = size.min(low_seen + high_seen);
-    let apart = low_price.saturating_add(high_price);
-    let joined = (size - seen)
-        .saturating_mul(u128::from(measure.width))
-        .saturating_add(price);
+    let seen = size.min(low.seen + high.seen);
+    let needed = weight.min(low.weight.saturating_add(high.weight));
+    let apart = low.price.saturating_add(high.price);
+    let joined = (weight - needed)
+        .saturating_mul(measure.width)
+        .saturating_add(taste.price);
     let dense = seen.saturating_mul(u128::from(taste.sparsest)) >= size;
-    if dense && joined <= apart && measure.holds(block) {
+    let joins = dense && joined <= apart && measure.holds(block);
+    if joins {
         blocks.truncate(before);
         blocks.push(block);
-        return (joined, seen);
     }
-    (apart, seen)
+    Cheapest {
+        price: if joins { joined } else { apart },
+        seen,
+        weight: needed,
+    }
 }
 
 /// No such number of prefixes holds the addresses.
@@ -240,7 +263,7 @@ impl Front {
 
 /// At `j`, the least sum of one of each, whose places add up to `j`; and the
 /// first one's place. Of equal sums the lowest place.
-fn min_plus(low: &[u128], high: &[u128], most: usize) -> (Vec<u128>, Vec<u16>) {
+pub(crate) fn min_plus(low: &[u128], high: &[u128], most: usize) -> (Vec<u128>, Vec<u16>) {
     let length = (low.len() + high.len()).saturating_sub(1).min(most);
     let mut sums = vec![IMPOSSIBLE; length];
     let mut taken = vec![0u16; length];
@@ -302,9 +325,23 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::tighten::case::Limits;
+    use crate::tighten::weight::Vacancy;
 
     fn everywhere() -> Ranges {
         Ranges::of(["0.0.0.0/0".parse().unwrap()].into_iter())
+    }
+
+    fn weights() -> Weights<'static> {
+        static PLAIN: std::sync::LazyLock<Limits> = std::sync::LazyLock::new(|| Limits {
+            vacant_share: 1,
+            ..Limits::default()
+        });
+        static NONE: Vacancy = Vacancy::none();
+        Weights {
+            vacancy: &NONE,
+            limits: &PLAIN,
+        }
     }
 
     fn measure(ground: &Ranges) -> Measure<'_> {
@@ -312,6 +349,7 @@ mod tests {
             family: Family::V4,
             ground,
             width: 1,
+            weights: weights(),
         }
     }
 
@@ -366,6 +404,7 @@ mod tests {
             family: Family::V6,
             ground: &ground,
             width: 1,
+            weights: weights(),
         };
         let taste = Taste {
             price: 16,
@@ -421,6 +460,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
         #[test]
         fn the_front_is_what_trying_everything_finds(
             peers in 1u32..65_536, holes in any::<u16>(), most in 1usize..7,
@@ -436,7 +477,7 @@ mod tests {
 
         #[test]
         fn prefixes_hold_the_addresses_and_stay_on_the_ground(
-            peers in 1u32..65_536, holes in any::<u16>(), price in 0u64..8, extra in 0u32..16,
+            peers in 1u32..65_536, holes in any::<u16>(), price in 0u128..8, extra in 0u32..16,
         ) {
             let ground = (!u32::from(holes) & 0xffff) | peers | 1 << extra;
             let hosts = set_of(ground).into_iter().map(|a| Block::spanning(a, a).net(Family::V4));

@@ -16,7 +16,6 @@ use crate::model::SgRule;
 use crate::model::SgRuleId;
 use crate::tighten::boxes::Plot;
 use crate::tighten::case::Case;
-use crate::tighten::case::Limits;
 use crate::tighten::case::Standing;
 use crate::tighten::case::Watch;
 use crate::tighten::curve::steps;
@@ -27,7 +26,7 @@ use crate::tighten::fit::Boxes;
 use crate::tighten::fit::Fitted;
 use crate::tighten::fit::Wish;
 use crate::tighten::fit::fit;
-use crate::tighten::fit::gap;
+use crate::tighten::fit::survey;
 use crate::tighten::obligations::Obligations;
 use crate::tighten::pairing::Paired;
 use crate::tighten::pairing::Said;
@@ -46,6 +45,7 @@ use crate::tighten::quota;
 use crate::tighten::reasons;
 use crate::tighten::references::Chooser;
 use crate::tighten::references::Introduced;
+use crate::tighten::weight::Weights;
 
 /// Needs beyond which no other number of rules is tried.
 const MOST_FOR_CURVE: usize = 20_000;
@@ -171,40 +171,37 @@ impl<'a> Work<'a> {
     fn weighed(&self, proposal: Proposal, fitted: &Fitted) -> Proposal {
         let owed = self.owed(!fitted.introduced.is_empty()).0;
         let allowed = self.allowed();
-        let gap = self.with_wish(&owed, self.case.limits, |wish| {
-            gap(wish, &allowed, &fitted.boxes.plots)
-        });
         let own = CurvePoint {
             rules: proposal.quota_after.most(),
             exposure: proposal.exposure_after,
         };
+        let quotas = steps(self.case.limits.rule_quota);
+        let quotas = quotas.filter(|quota| u64::from(*quota) < own.rules);
+        let quotas: Vec<u32> = match self.case.needs.len() {
+            ..=MOST_FOR_CURVE => quotas.collect(),
+            _ => Vec::new(),
+        };
+        let survey = self.with_wish(&owed, |wish| {
+            survey(wish, &allowed, &fitted.boxes.plots, &quotas)
+        });
         let mut points = vec![own];
-        if self.case.needs.len() <= MOST_FOR_CURVE {
-            let quotas = steps(self.case.limits.rule_quota);
-            let quotas = quotas.filter(|quota| u64::from(*quota) < own.rules);
-            points.extend(quotas.filter_map(|quota| self.point(&owed, quota)));
-        }
+        points.extend(survey.within.iter().map(|boxes| self.point(boxes)));
         Proposal {
-            optimality_gap: gap.map(|parts| f64::from(parts) / 10_000.0),
+            optimality_gap: survey.gap.map(|parts| f64::from(parts) / 10_000.0),
             curve: worthwhile(points),
             ..proposal
         }
     }
 
-    /// What the rules would open within another quota.
-    fn point(&self, owed: &Obligations, rule_quota: u32) -> Option<CurvePoint> {
-        let limits = Limits {
-            rule_quota,
-            ..self.case.limits.clone()
-        };
-        let fitted = self.with_wish(owed, &limits, |wish| fit(wish, &self.allowed()))?;
+    /// What the held rules and these boxes open, and how many they are.
+    fn point(&self, boxes: &Boxes) -> CurvePoint {
         let mut said: Vec<Said> = self.held.iter().map(|rule| said(rule)).collect();
-        said.extend(said_by_boxes(&fitted.boxes));
+        said.extend(said_by_boxes(boxes));
         let mut addresses = Addresses::new(self.case.members, self.case.prefix_lists);
-        Some(CurvePoint {
+        CurvePoint {
             rules: self.count(&said).most(),
             exposure: exposure(said.iter().map(|(t, p)| (*t, p)), &mut addresses),
-        })
+        }
     }
 
     /// What is owed, with references in the place of addresses if asked for.
@@ -248,7 +245,10 @@ impl<'a> Work<'a> {
             references: self.case.references,
             plots: &self.allowed().plots,
             size: &size,
-            worth: self.case.limits.rule_worth,
+            weights: Weights {
+                vacancy: self.case.vacancy,
+                limits: self.case.limits,
+            },
         };
         chooser.introduce(owed)
     }
@@ -265,16 +265,17 @@ impl<'a> Work<'a> {
     }
 
     fn fitted_to(&self, owed: &Obligations) -> Option<Fitted> {
-        self.with_wish(owed, self.case.limits, |wish| fit(wish, &self.allowed()))
+        self.with_wish(owed, |wish| fit(wish, &self.allowed()))
     }
 
-    fn with_wish<T>(&self, owed: &Obligations, limits: &Limits, ask: impl Fn(&Wish<'_>) -> T) -> T {
+    fn with_wish<T>(&self, owed: &Obligations, ask: impl Fn(&Wish<'_>) -> T) -> T {
         let weight = |peer: &Peer| quota::of_peer(peer, self.case.prefix_lists);
         let size = |peer: &Peer| self.size(peer);
         ask(&Wish {
             owed,
-            limits,
+            limits: self.case.limits,
             moving: self.case.moving,
+            vacancy: self.case.vacancy,
             held: self.held.iter().map(|rule| weight(&rule.peer)).sum(),
             weight: &weight,
             size: &size,

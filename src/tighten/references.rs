@@ -31,6 +31,7 @@ use crate::net::cidr::net_bounds;
 use crate::tighten::boxes::Ground;
 use crate::tighten::boxes::Plot;
 use crate::tighten::obligations::Obligations;
+use crate::tighten::weight::Weights;
 
 /// All addresses that members of a group can ever have.
 pub type Reach = Vec<IpNet>;
@@ -79,8 +80,7 @@ pub(crate) struct Chooser<'a> {
     pub(crate) plots: &'a [Plot],
     /// How many addresses a reference stands for today.
     pub(crate) size: &'a dyn Fn(&Peer) -> u128,
-    /// As [`crate::tighten::Limits::rule_worth`].
-    pub(crate) worth: u64,
+    pub(crate) weights: Weights<'a>,
 }
 
 impl Chooser<'_> {
@@ -171,8 +171,12 @@ impl Chooser<'_> {
             return false;
         };
         let fleeting = |at: &At| self.references.fleeting.contains(&address(*at));
-        let cost = self.unseen(group, own).saturating_mul(ports.width());
-        cost <= u128::from(self.worth).saturating_mul(saved as u128) || own.iter().any(fleeting)
+        let transport = Transport::of(ports.protocol, ports.service);
+        let width = self.weights.services(transport);
+        // Members are owned: each counts in full.
+        let cost = self.unseen(group, own).saturating_mul(width);
+        let worth = u128::from(self.weights.limits.rule_worth);
+        cost <= worth.saturating_mul(saved as u128) || own.iter().any(fleeting)
     }
 }
 
@@ -192,14 +196,6 @@ impl Ports {
         };
         let (first, last) = net_bounds(net);
         ground.slice(self.service).covers(first, last)
-    }
-
-    fn width(&self) -> u128 {
-        if self.protocol.has_ports() {
-            u128::from(self.service.count())
-        } else {
-            1
-        }
     }
 }
 

@@ -37,16 +37,16 @@ struct Step {
 
 /// The grouping with the least volume within `most` rules; `None` where there
 /// is too much to try, or nothing fits.
-pub(crate) fn slabs(task: &FamilyTask, most: usize) -> Option<Vec<Unit>> {
-    let units = &task.units;
+pub(crate) fn slabs(task: &FamilyTask<'_>, units: &[Unit], most: usize) -> Option<Vec<Unit>> {
     let squared = units.len().checked_mul(units.len())?;
-    let work = squared.checked_mul(task.addresses())?.checked_mul(most)?;
+    let addresses: usize = units.iter().map(|unit| unit.peers.len()).sum();
+    let work = squared.checked_mul(addresses)?.checked_mul(most)?;
     if units.len() > MOST_UNITS || work > MOST_WORK {
         return None;
     }
     // At `n`, all runs that end with service `n`.
     let runs: Vec<Vec<Run>> = (0..units.len())
-        .map(|end| runs_to(task, end, most))
+        .map(|end| runs_to(task, units, end, most))
         .collect();
     let mut table: Vec<Vec<Step>> = vec![start(most)];
     for ending in &runs {
@@ -67,9 +67,9 @@ fn start(most: usize) -> Vec<Step> {
 }
 
 /// Runs of services that end with this one, shortest first.
-fn runs_to(task: &FamilyTask, end: usize, most: usize) -> Vec<Run> {
+fn runs_to(task: &FamilyTask<'_>, units: &[Unit], end: usize, most: usize) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
-    for (length, unit) in (1..).zip(task.units.iter().take(end + 1).rev()) {
+    for (length, unit) in (1..).zip(units.iter().take(end + 1).rev()) {
         let wider = match runs.last() {
             None => Some(unit.clone()),
             Some(run) => joined(unit, &run.unit, &task.grounds),

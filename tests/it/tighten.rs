@@ -36,6 +36,7 @@ use flowcinch::tighten::proof;
 use flowcinch::tighten::propose;
 use flowcinch::tighten::proven;
 use flowcinch::tighten::references::References;
+use flowcinch::tighten::weight::Vacancy;
 use proptest::prelude::*;
 
 /// Something seen: protocol, service, peer.
@@ -197,6 +198,7 @@ impl World {
             answered_only: false,
             references: &References::none(),
             book: None,
+            vacancy: &Vacancy::none(),
             limits: &self.limits,
         })
     }

@@ -385,6 +385,7 @@ fn request() -> Request {
         threads: Some(1),
         memory: None,
         rule_quota: 60,
+        limits: flowcinch::tighten::Limits::default(),
         min_confidence: MinConfidence::High,
         obligations: Obligations::All,
         assign: Assign::All,
