@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use crate::attribute::hitting;
 use crate::collections::HashMap;
 use crate::model::Direction;
 use crate::model::EniId;
@@ -97,15 +98,15 @@ pub enum Keepers {
 /// What each group must go on allowing, sorted by group and direction.
 #[must_use]
 pub fn group_needs(passed: &[Passed], keepers: Keepers) -> Vec<GroupNeeds> {
-    let indispensable = match keepers {
+    let staying = match keepers {
         Keepers::All => BTreeSet::new(),
-        Keepers::One => only_coverers(passed),
+        Keepers::One => staying(passed),
     };
     let mut shares: HashMap<(&SgId, Direction), Vec<Share<'_>>> = HashMap::default();
     for one in passed {
         let keeper = match keepers {
-            Keepers::All => None,
-            Keepers::One => keeper(one, &indispensable),
+            Keepers::One if one.is_pinned() => keeper(one, &staying),
+            Keepers::One | Keepers::All => None,
         };
         for (group, rules) in one.by_group() {
             if keeper.is_none_or(|keeper| keeper == group) {
@@ -164,28 +165,40 @@ impl Passed {
         runs.filter_map(|rules| Some((&rules.first()?.group_id, rules)))
     }
 
+    /// Whether a rule that covers it covers all of it: one port, or a protocol
+    /// of which nothing is left open.
+    fn is_pinned(&self) -> bool {
+        let open = self.protocol.has_ports() || self.protocol.is_icmp();
+        !open || self.service.count() == 1
+    }
+
     fn service_and_peer(&self) -> (IpProtocol, PortRange, IpAddr) {
         (self.protocol, self.service, self.peer)
     }
 }
 
-/// Groups that alone cover some conversation: they keep permissions anyway.
-fn only_coverers(passed: &[Passed]) -> BTreeSet<&SgId> {
-    let alone = |one: &'_ Passed| one.by_group().nth(1).is_none();
-    passed
-        .iter()
-        .filter(|one| alone(one))
-        .flat_map(|one| one.by_group().map(|(group, _)| group))
-        .collect()
+/// By direction, the fewest groups that can keep everything.
+fn staying(passed: &[Passed]) -> BTreeSet<(Direction, &SgId)> {
+    let mut demands: BTreeSet<Vec<(Direction, &SgId)>> = BTreeSet::new();
+    let mut alone: BTreeSet<(Direction, &SgId)> = BTreeSet::new();
+    for one in passed {
+        let groups: Vec<_> = one
+            .by_group()
+            .map(|(group, _)| (one.direction, group))
+            .collect();
+        if groups.len() == 1 || !one.is_pinned() {
+            alone.extend(groups);
+        } else if !groups.is_empty() {
+            demands.insert(groups);
+        }
+    }
+    demands.retain(|groups| !groups.iter().any(|group| alone.contains(group)));
+    alone.extend(hitting::fewest(&demands));
+    alone
 }
 
-/// The group that keeps a conversation: one that is indispensable where there
-/// is one, the first by id else.
-fn keeper<'a>(passed: &'a Passed, indispensable: &BTreeSet<&SgId>) -> Option<&'a SgId> {
-    let first = passed.by_group().map(|(group, _)| group).next();
-    passed
-        .by_group()
-        .map(|(group, _)| group)
-        .find(|group| indispensable.contains(group))
-        .or(first)
+/// The group that keeps a conversation.
+fn keeper<'a>(passed: &'a Passed, staying: &BTreeSet<(Direction, &SgId)>) -> Option<&'a SgId> {
+    let mut groups = passed.by_group().map(|(group, _)| group);
+    groups.find(|group| staying.contains(&(passed.direction, *group)))
 }

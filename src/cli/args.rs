@@ -201,7 +201,12 @@ pub(crate) struct TasteArgs {
           value_parser = clap::value_parser!(u32).range(1..), help_heading = "Tightening")]
     pub(crate) slack: u32,
     /// More public clients than this behind a wide rule make a public service, which keeps its prefix.
-    #[arg(long, value_name = "N", default_value_t = 25, help_heading = "Tightening")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 25,
+        help_heading = "Tightening"
+    )]
     pub(crate) public_peers: u32,
     /// IPv4 rules are wide where their prefix is shorter than this.
     #[arg(long, value_name = "BITS", default_value_t = 8,
@@ -212,7 +217,12 @@ pub(crate) struct TasteArgs {
           value_parser = clap::value_parser!(u8).range(..=128), help_heading = "Tightening")]
     pub(crate) wide_v6: u8,
     /// Most branches that the solver follows where boxes are hard to find.
-    #[arg(long, value_name = "N", default_value_t = 200, help_heading = "Tightening")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 200,
+        help_heading = "Tightening"
+    )]
     pub(crate) solver_nodes: u32,
 }
 

@@ -146,7 +146,9 @@ impl TasteArgs {
         Limits {
             rule_quota,
             interface_quota: *interface_quota,
-            sensitive_ports: sensitive_ports.clone().unwrap_or_else(weight::sensitive_ports),
+            sensitive_ports: sensitive_ports
+                .clone()
+                .unwrap_or_else(weight::sensitive_ports),
             sensitive_weight: *sensitive_weight,
             vacant_share: *vacant_share,
             step_worth: *step_worth,

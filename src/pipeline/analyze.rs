@@ -85,6 +85,7 @@ fn run(request: &Request, progress: &dyn Progress) -> Result<Analysis, PipelineE
         attribution: &attribution,
         verdicts: &verdicts,
         proposed: &proposed,
+        sensitive: &request.limits.sensitive_ports,
     };
     Ok(parts.assemble(ingested, caveats))
 }

@@ -19,9 +19,11 @@ use crate::model::SecurityGroup;
 use crate::model::SgRule;
 use crate::model::SnapshotSeries;
 use crate::model::Transport;
+use crate::net::PortSet;
 use crate::net::time::DAY;
 use crate::pipeline::ingest::Ingested;
 use crate::pipeline::proposals::Proposed;
+use crate::report::code::Code;
 use crate::report::document::Analysis;
 use crate::report::document::Caveat;
 use crate::report::document::Coverage;
@@ -37,6 +39,7 @@ use crate::report::document::SCHEMA;
 use crate::report::document::Verification;
 use crate::tighten::plan::CurvePoint;
 use crate::tighten::plan::PlannedRule;
+use crate::tighten::posture;
 use crate::tighten::propose::Proven;
 
 /// What the document is made from, beside what was read.
@@ -52,6 +55,8 @@ pub struct Parts<'a> {
     pub verdicts: &'a Verdicts,
     /// Proposals and proofs.
     pub proposed: &'a Proposed,
+    /// Ports behind which an opening weighs more.
+    pub sensitive: &'a PortSet,
 }
 
 impl Parts<'_> {
@@ -117,7 +122,7 @@ impl Parts<'_> {
                 rules
                     .entry(group.id.as_str())
                     .or_default()
-                    .push(self.rule(rule, verdict));
+                    .push(self.rule(group, rule, verdict));
             }
         }
         let report = |group: &SecurityGroup| {
@@ -134,7 +139,8 @@ impl Parts<'_> {
         self.series.latest().groups.values().map(report).collect()
     }
 
-    fn rule(&self, rule: &SgRule, verdict: &RuleVerdict) -> RuleReport {
+    fn rule(&self, group: &SecurityGroup, rule: &SgRule, verdict: &RuleVerdict) -> RuleReport {
+        let postures = posture::of_rule(&group.id, rule, self.sensitive).into_iter();
         let (protocol, from_port, to_port) = transport(rule.transport);
         let earned = &verdict.earned;
         let named = |index: &RuleIndex| self.table.get(*index).map(|(_, other)| other.id.clone());
@@ -161,6 +167,9 @@ impl Parts<'_> {
             first_seen: earned.first_seen,
             last_seen: earned.last_seen,
             also_allowed_by,
+            codes: postures
+                .map(|posture| Code::of_posture(posture).id().to_owned())
+                .collect(),
         }
     }
 

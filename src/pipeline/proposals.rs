@@ -44,6 +44,7 @@ use crate::tighten::Case;
 use crate::tighten::Limits;
 use crate::tighten::Standing;
 use crate::tighten::Watch;
+use crate::tighten::plan;
 use crate::tighten::plan::Applicability;
 use crate::tighten::proof::book::Book;
 use crate::tighten::proof::replay::After;
@@ -88,6 +89,15 @@ pub struct Maker<'a> {
     pub request: &'a Request,
 }
 
+/// How groups share what an interface may have.
+#[derive(Clone, Copy, Debug)]
+enum Share {
+    /// The same for each.
+    Even,
+    /// None more than it has today.
+    AsBefore,
+}
+
 impl Maker<'_> {
     /// Makes and proves all proposals.
     #[must_use]
@@ -103,10 +113,7 @@ impl Maker<'_> {
         let claims = self.claims();
         let members = self.members();
         let vacancies = self.vacancies();
-        let limits = Limits {
-            rule_quota: self.request.rule_quota,
-            ..self.request.limits.clone()
-        };
+        let limits = &self.request.limits;
         let cautions = Cautions::of_all(&passed, self);
         let moving = self.moving(&passed);
         let rejects = &self.attribution.rejects;
@@ -118,7 +125,7 @@ impl Maker<'_> {
             .flat_map(|group| Direction::BOTH.map(|direction| (group, direction)))
             .filter(|(group, direction)| group.rules_of(*direction).next().is_some())
             .collect();
-        let propose = |(group, direction): &(&SecurityGroup, Direction)| {
+        let propose = |(group, direction): &(&SecurityGroup, Direction), quota: u32| {
             let case = Case {
                 group,
                 direction: *direction,
@@ -139,11 +146,25 @@ impl Maker<'_> {
                     .as_ref()
                     .and_then(|vpc| vacancies.get(vpc))
                     .unwrap_or(&VACANCY),
-                limits: &limits,
+                limits: &Limits {
+                    rule_quota: quota,
+                    ..limits.clone()
+                },
             };
             restrained(tighten::proven(&case), &claims)
         };
-        let proven: Vec<Proven> = cases.par_iter().map(propose).collect();
+        let whole = |case| propose(case, self.request.rule_quota);
+        let mut proven: Vec<Proven> = cases.par_iter().map(whole).collect();
+        for share in [Share::Even, Share::AsBefore] {
+            let quotas = self.quotas(&proven, share);
+            let again = |(case, proven): (_, &mut Proven)| {
+                let (group, direction): &(&SecurityGroup, Direction) = case;
+                if let Some(quota) = quotas.get(&(&group.id, *direction)) {
+                    *proven = propose(case, *quota);
+                }
+            };
+            cases.par_iter().zip(proven.par_iter_mut()).for_each(again);
+        }
         let proposals: Vec<_> = proven.iter().map(|one| one.proposal.clone()).collect();
         let after = After::new(&self.snapshot.groups, &proposals).with_book(self.book);
         let replay = tighten::proof::replay::replay_after(&passed, &after);
@@ -152,6 +173,57 @@ impl Maker<'_> {
             replay,
             let_go,
         }
+    }
+
+    /// Quotas for the groups of interfaces that would have more rules than an
+    /// interface may, and more than they have.
+    fn quotas(&self, proven: &[Proven], share: Share) -> BTreeMap<(&SgId, Direction), u32> {
+        let quota = self.request.limits.interface_quota;
+        let most = self
+            .snapshot
+            .enis
+            .values()
+            .map(|eni| eni.groups.len())
+            .max();
+        let most = u64::try_from(most.unwrap_or(0)).unwrap_or(u64::MAX);
+        let mut quotas = BTreeMap::new();
+        if most.saturating_mul(u64::from(self.request.rule_quota)) <= u64::from(quota) {
+            return quotas;
+        }
+        let of = |one: &'_ Proven| {
+            let proposal = &one.proposal;
+            let counts = [proposal.quota_before, proposal.quota_after];
+            ((proposal.group_id.clone(), proposal.direction), counts)
+        };
+        let counts: BTreeMap<(SgId, Direction), [plan::Quota; 2]> = proven.iter().map(of).collect();
+        for eni in self.snapshot.enis.values() {
+            for direction in Direction::BOTH {
+                let of = |group: &SgId| counts.get(&(group.clone(), direction)).copied();
+                let sum = |at: usize| {
+                    let own = eni.groups.iter().filter_map(of);
+                    own.filter_map(|counts| counts.get(at).copied())
+                        .sum::<plan::Quota>()
+                };
+                let (before, after) = (sum(0).most(), sum(1).most());
+                if after <= u64::from(quota) || after <= before {
+                    continue;
+                }
+                let even = quota / u32::try_from(eni.groups.len()).unwrap_or(u32::MAX).max(1);
+                for group in &eni.groups {
+                    let own = match share {
+                        Share::Even => Some(even.max(1)),
+                        Share::AsBefore => of(group)
+                            .filter(|[before, after]| after.most() > before.most())
+                            .and_then(|[before, _]| u32::try_from(before.most().max(1)).ok()),
+                    };
+                    if let Some(own) = own {
+                        let known = quotas.entry((group, direction)).or_insert(u32::MAX);
+                        *known = own.min(*known).min(self.request.rule_quota);
+                    }
+                }
+            }
+        }
+        quotas
     }
 
     /// What must keep passing, and how many conversations were let go.

@@ -7,6 +7,7 @@ use crate::attribute::verdict::RejectCause;
 use crate::attribute::verdict::RejectVerdict;
 use crate::attribute::verdict::RuleStatus;
 use crate::report::document::RejectReport;
+use crate::tighten::posture::Posture;
 
 /// One row per code: the variant, its code, its slug. The enum, the lists and
 /// the look-ups are all made from it.
@@ -50,6 +51,12 @@ codes! {
     UnobservableRule "SG105" "unobservable-rule",
     /// Stronger rules decide all of it.
     ShadowedRule "SG106" "shadowed-rule",
+    /// Everybody may reach a sensitive port.
+    OpenToWorld "SG107" "open-to-world",
+    /// Every protocol and port.
+    AllTraffic "SG108" "all-traffic",
+    /// The group refers to itself.
+    SelfReference "SG109" "self-reference",
     /// No rule of the groups admits it.
     RejectedByGroup "RJ201" "rejected-by-group",
     /// The network ACL denies it.
@@ -156,6 +163,16 @@ impl Code {
             RuleStatus::Shadowed => Some(Code::ShadowedRule),
             RuleStatus::Unobservable => Some(Code::UnobservableRule),
             RuleStatus::NoEffect => Some(Code::NoEffectRule),
+        }
+    }
+
+    /// The finding that a rule is by its words alone.
+    #[must_use]
+    pub fn of_posture(posture: Posture) -> Code {
+        match posture {
+            Posture::OpenToWorld => Code::OpenToWorld,
+            Posture::AllTraffic => Code::AllTraffic,
+            Posture::SelfReference => Code::SelfReference,
         }
     }
 

@@ -197,6 +197,10 @@ pub struct RuleReport {
     pub last_seen: Option<Timestamp>,
     /// Other rules that cover the same connections.
     pub also_allowed_by: Vec<SgRuleId>,
+    /// Codes of what the rule is by its words alone, whatever the logs say:
+    /// open to the world, all traffic, a reference to its own group.
+    #[serde(default)]
+    pub codes: Vec<String>,
 }
 
 /// REJECTs of one interface, direction, protocol, service port and peer.

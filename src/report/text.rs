@@ -8,6 +8,7 @@
 mod answer;
 mod coverage;
 mod lookup;
+mod posture;
 mod proposals;
 mod rejects;
 mod rules;
@@ -65,6 +66,7 @@ pub fn render(analysis: &Analysis, options: TextOptions) -> String {
     rules::redundant(&mut page, analysis, &lookup, options);
     rules::shadowed(&mut page, analysis, &lookup, options);
     rules::no_effect(&mut page, analysis, &lookup, options);
+    posture::by_words(&mut page, analysis, options);
     rules::in_doubt(&mut page, analysis, &lookup, options);
     coverage::coverage(&mut page, analysis, options);
     coverage::proof(&mut page, analysis, &findings);

@@ -158,7 +158,9 @@ impl Ranges {
                     Some(_) => {}
                     None => left.push((from, last)),
                 }
-                next = cut.and_then(|own| own.1.checked_add(1)).filter(|at| *at <= last);
+                next = cut
+                    .and_then(|own| own.1.checked_add(1))
+                    .filter(|at| *at <= last);
             }
         }
         left

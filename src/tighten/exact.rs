@@ -160,7 +160,10 @@ impl Search<'_> {
             .copied()
             .collect();
         // Open points lie outside of what was taken, apart from each other.
-        let own: u128 = open.iter().map(|point| Rect::of(*point).volume(self.weights)).sum();
+        let own: u128 = open
+            .iter()
+            .map(|point| Rect::of(*point).volume(self.weights))
+            .sum();
         let opened = union(taken, self.weights);
         if opened.saturating_add(own) >= self.least {
             return;

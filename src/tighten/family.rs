@@ -177,7 +177,12 @@ impl<'a> FamilyTask<'a> {
             });
             ports.saturating_mul(self.weights.ranges(self.family, &open))
         };
-        Some(stretches.into_iter().map(of_stretch).fold(0, u128::saturating_add))
+        Some(
+            stretches
+                .into_iter()
+                .map(of_stretch)
+                .fold(0, u128::saturating_add),
+        )
     }
 
     /// What is needed weighs.
@@ -200,7 +205,10 @@ impl<'a> FamilyTask<'a> {
     fn enough(&self, rules: usize) -> usize {
         let addresses = self.addresses();
         let countable = (MOST_CELLS / addresses.max(1)).max(1_024);
-        rules.min(addresses).min(countable).min(usize::from(u16::MAX))
+        rules
+            .min(addresses)
+            .min(countable)
+            .min(usize::from(u16::MAX))
     }
 
     /// Finds the ways to hold everything in at most `room` rules.
@@ -270,7 +278,9 @@ impl<'a> FamilyTask<'a> {
 
     fn volume(&self, plot: &Plot) -> u128 {
         let (first, last) = net_bounds(plot.net);
-        let addresses = self.weights.addresses(self.family, Block::spanning(first, last));
+        let addresses = self
+            .weights
+            .addresses(self.family, Block::spanning(first, last));
         addresses.saturating_mul(self.weights.services(plot.transport))
     }
 

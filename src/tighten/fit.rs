@@ -82,12 +82,7 @@ pub(crate) struct Survey {
 
 /// Surveys the ways to hold what is owed in at most as many rules as `quotas`
 /// and the boxes have.
-pub(crate) fn survey(
-    wish: &Wish<'_>,
-    allowed: &Boxes,
-    plots: &[Plot],
-    quotas: &[u32],
-) -> Survey {
+pub(crate) fn survey(wish: &Wish<'_>, allowed: &Boxes, plots: &[Plot], quotas: &[u32]) -> Survey {
     let labels = LabelTask::new(wish, allowed);
     let (mut volume, mut bound) = (Some(0u128), 0u128);
     let most = quotas.iter().max().copied().unwrap_or(0);

@@ -31,6 +31,7 @@ pub(crate) mod parts;
 pub mod plan;
 pub(crate) mod plane;
 pub(crate) mod ports;
+pub mod posture;
 pub(crate) mod prefixes;
 pub mod proof;
 pub mod propose;

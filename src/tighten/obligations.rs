@@ -4,10 +4,16 @@
 //! of the need's service that the rule has. Held rules go on covering theirs.
 //! Of the rest, references to groups and prefix lists keep what is theirs, and
 //! only what no reference covers is owed by prefixes.
+//!
+//! References that cover each other cannot all go, and need not all stay: the
+//! fewest stay that surely know everybody. What a reference is not sure to know
+//! at all times, prefixes go on owing beside it.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
+use crate::attribute::hitting;
 use crate::attribute::needs::Need;
 use crate::model::Peer;
 use crate::model::SgRule;
@@ -48,23 +54,44 @@ pub(crate) struct Wanted {
     pub(crate) scopes: BTreeMap<Transport, Vec<u128>>,
 }
 
+/// Whether a reference knows a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Knows {
+    /// At all times, on every way that was seen.
+    Surely,
+    /// It did, and nothing is known against it.
+    Presumably,
+    /// Not at all times.
+    Not,
+}
+
+/// What is asked of the rules.
+pub(crate) struct Asked<'a> {
+    /// Rules of the direction.
+    pub(crate) rules: &'a BTreeMap<&'a SgRuleId, &'a SgRule>,
+    /// Whether a rule may be changed.
+    pub(crate) is_free: &'a dyn Fn(&SgRuleId) -> bool,
+    /// Whether the reference of a rule knows a peer.
+    pub(crate) knows: &'a dyn Fn(&Peer, IpAddr) -> Knows,
+}
+
 /// The rules that cover a need, by what may be done to them.
 struct Cover<'a> {
     held: Vec<&'a SgRule>,
     labels: Vec<&'a SgRule>,
+    /// Of these, those that nothing is known against.
+    lasting: Vec<&'a SgRule>,
     cidrs: Vec<&'a SgRule>,
 }
 
 impl Obligations {
     /// What the needs ask of the free rules.
-    pub(crate) fn of(
-        needs: &[Need],
-        rules: &BTreeMap<&SgRuleId, &SgRule>,
-        is_free: &dyn Fn(&SgRuleId) -> bool,
-    ) -> Obligations {
+    pub(crate) fn of(needs: &[Need], asked: &Asked<'_>) -> Obligations {
         let mut owed = Obligations::default();
+        let spared = spared(needs, asked);
         for need in needs {
-            let cover = Cover::of(need, rules, is_free);
+            let mut cover = Cover::of(need, asked);
+            cover.labels.retain(|rule| !spared.contains(&rule.id));
             if need.protocol.has_ports() {
                 owed.add_ports(need, &cover);
             } else {
@@ -83,7 +110,7 @@ impl Obligations {
                 owed.ranges.extend_from_slice(own.ranges());
             }
         }
-        let labels = services(need, &cover.labels);
+        let labels = services(need, &cover.lasting);
         let left = services(need, &cover.cidrs)
             .difference(&held)
             .difference(&labels);
@@ -100,7 +127,7 @@ impl Obligations {
             }
         }
         let mut covered = held;
-        covered.extend(scopes(need, &cover.labels));
+        covered.extend(scopes(need, &cover.lasting));
         for scope in uncovered(&scopes(need, &cover.cidrs), &covered) {
             let peers = self.wanted(need).scopes.entry(scope).or_default();
             peers.push(address_bits(need.peer));
@@ -133,30 +160,79 @@ impl Wanted {
 }
 
 impl<'a> Cover<'a> {
-    fn of(
-        need: &Need,
-        rules: &BTreeMap<&SgRuleId, &'a SgRule>,
-        is_free: &dyn Fn(&SgRuleId) -> bool,
-    ) -> Cover<'a> {
+    fn of(need: &Need, asked: &Asked<'a>) -> Cover<'a> {
         let mut cover = Cover {
             held: Vec::new(),
             labels: Vec::new(),
+            lasting: Vec::new(),
             cidrs: Vec::new(),
         };
-        let named = need.covered_by.iter().filter_map(|id| rules.get(id));
+        let named = need.covered_by.iter().filter_map(|id| asked.rules.get(id));
         for &rule in named.filter(|rule| rule.transport.has_protocol(need.protocol)) {
-            if !is_free(&rule.id) {
+            if !(asked.is_free)(&rule.id) {
                 cover.held.push(rule);
                 continue;
             }
             match &rule.peer {
                 Peer::Cidr(net) if net.contains(&need.peer) => cover.cidrs.push(rule),
                 Peer::Cidr(_) => {}
-                Peer::SecurityGroup(_) | Peer::PrefixList(_) => cover.labels.push(rule),
+                Peer::SecurityGroup(_) | Peer::PrefixList(_) => {
+                    cover.labels.push(rule);
+                    if (asked.knows)(&rule.peer, need.peer) != Knows::Not {
+                        cover.lasting.push(rule);
+                    }
+                }
             }
         }
         cover
     }
+
+    /// References any one of which can stand in for all of them; none where
+    /// that is not sure.
+    fn equals(&self, need: &Need, asked: &Asked<'_>) -> Vec<&'a SgRule> {
+        let whole = |rule: &&&SgRule| {
+            if need.protocol.has_ports() {
+                let left = services(need, &self.labels).difference(&services(need, &self.held));
+                left.difference(&services(need, &[**rule])).is_empty()
+            } else {
+                uncovered(&scopes(need, &self.labels), &scopes(need, &[**rule])).is_empty()
+            }
+        };
+        let sure = |rule: &&&SgRule| (asked.knows)(&rule.peer, need.peer) == Knows::Surely;
+        self.labels
+            .iter()
+            .filter(sure)
+            .filter(whole)
+            .copied()
+            .collect()
+    }
+}
+
+/// Free references that may all go: others that stay know everybody whom they
+/// let through.
+fn spared<'a>(needs: &[Need], asked: &Asked<'a>) -> BTreeSet<&'a SgRuleId> {
+    let mut all: BTreeSet<&SgRuleId> = BTreeSet::new();
+    let mut staying: BTreeSet<&SgRuleId> = BTreeSet::new();
+    let mut demands: BTreeSet<Vec<&SgRuleId>> = BTreeSet::new();
+    for need in needs {
+        let cover = Cover::of(need, asked);
+        all.extend(cover.labels.iter().map(|rule| &rule.id));
+        let mut equals: Vec<_> = cover
+            .equals(need, asked)
+            .iter()
+            .map(|rule| &rule.id)
+            .collect();
+        if equals.is_empty() || cover.labels.len() == 1 {
+            staying.extend(cover.labels.iter().map(|rule| &rule.id));
+        } else {
+            equals.sort_unstable();
+            demands.insert(equals);
+        }
+    }
+    demands.retain(|equals| !equals.iter().any(|id| staying.contains(id)));
+    staying.extend(hitting::fewest(&demands));
+    all.retain(|id| !staying.contains(id));
+    all
 }
 
 /// The part of the need's ports that the rules have.

@@ -50,7 +50,11 @@ impl Part {
     pub(crate) fn front(transports: Vec<Transport>, front: Front, exact: bool) -> Part {
         Part {
             costs: front.costs().to_vec(),
-            bounds: if exact { settled(front.costs()) } else { vec![0] },
+            bounds: if exact {
+                settled(front.costs())
+            } else {
+                vec![0]
+            },
             kind: Kind::Fronts(transports, front),
         }
     }
@@ -89,7 +93,10 @@ impl Part {
         } else {
             let (sums, _) = min_plus(&self.bounds, &other.bounds, most.saturating_sub(1));
             let sums = settled(&sums);
-            [sums.first().copied().unwrap_or(0)].into_iter().chain(sums).collect()
+            [sums.first().copied().unwrap_or(0)]
+                .into_iter()
+                .chain(sums)
+                .collect()
         };
         Part {
             costs,
@@ -116,9 +123,30 @@ impl Part {
         })
     }
 
+    /// The better of two.
+    pub(crate) fn best_of_two(one: Part, other: Part, most: usize) -> Part {
+        let length = one.costs.len().max(other.costs.len()).min(most);
+        let cost = |part: &Part, place: usize| part.costs.get(place).copied().unwrap_or(IMPOSSIBLE);
+        let at = |place: usize| {
+            let (a, b) = (cost(&one, place), cost(&other, place));
+            if b < a { (b, 1) } else { (a, 0) }
+        };
+        let (costs, chosen) = (0..length).map(at).unzip();
+        let known = one.bounds.len().max(other.bounds.len());
+        Part {
+            costs,
+            bounds: (1..=known)
+                .map(|rules| one.bound(rules).max(other.bound(rules)))
+                .collect(),
+            kind: Kind::Best(vec![one, other], chosen),
+        }
+    }
+
     /// Tells that no number of rules up to `rules` goes below a volume.
     pub(crate) fn bounded(mut self, rules: usize, volume: u128) -> Part {
-        let longer = (1..=rules.max(self.bounds.len())).map(|n| self.bound(n)).collect();
+        let longer = (1..=rules.max(self.bounds.len()))
+            .map(|n| self.bound(n))
+            .collect();
         self.bounds = longer;
         for bound in self.bounds.iter_mut().take(rules) {
             *bound = volume.max(*bound);
@@ -142,7 +170,10 @@ impl Part {
     pub(crate) fn bound(&self, rules: usize) -> u128 {
         let at = rules.saturating_sub(1);
         let bound = self.bounds.get(at).or(self.bounds.last());
-        bound.copied().filter(|bound| *bound != IMPOSSIBLE).unwrap_or(0)
+        bound
+            .copied()
+            .filter(|bound| *bound != IMPOSSIBLE)
+            .unwrap_or(0)
     }
 
     /// The boxes of the way with so many rules.

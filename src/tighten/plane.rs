@@ -60,6 +60,9 @@ struct Node {
     halves: Option<Box<(Node, Node)>>,
 }
 
+/// An address with the parts that it needs, as bits.
+type Asking = (u128, u32);
+
 /// Least volumes at a node by set and number of rules; empty: never.
 type Rows = Vec<Vec<i128>>;
 
@@ -164,18 +167,10 @@ impl Services {
         if needed.is_empty() || needed.len() > MOST_SERVICES {
             return None;
         }
-        let mut parts: Vec<PortRange> = Vec::new();
-        let mut gaps = 0u32;
-        for part in needed {
-            if let Some(before) = parts.last().map(|part| part.to()) {
-                let gap = before.checked_add(1).zip(part.from().checked_sub(1));
-                if let Some(gap) = gap.and_then(|(from, to)| PortRange::new(from, to)) {
-                    gaps |= 1 << parts.len();
-                    parts.push(gap);
-                }
-            }
-            parts.push(part);
-        }
+        let parts = cut(&ranges);
+        let is_gap = |part: &PortRange| !needed.iter().any(|own| own.overlaps(*part));
+        let gaps = parts.iter().enumerate().filter(|(_, part)| is_gap(part));
+        let gaps = gaps.fold(0u32, |bits, (at, _)| bits | 1 << at);
         let all = 1u32 << parts.len();
         let closed = |set: &u32| {
             let open_gaps = set & gaps;
@@ -184,13 +179,19 @@ impl Services {
         let sets: Vec<u32> = (0..all).filter(closed).collect();
         let weighed: Vec<u128> = parts.iter().map(|part| weights.ports(*part)).collect();
         let volume = |set: &u32| {
-            let own = weighed.iter().enumerate().filter(|(at, _)| set >> at & 1 == 1);
+            let own = weighed
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| set >> at & 1 == 1);
             own.fold(0i128, |sum, (_, weight)| {
                 sum.saturating_add(i128::try_from(*weight).unwrap_or(i128::MAX))
             })
         };
         let wider = |from: &u32| {
-            let holding = sets.iter().enumerate().filter(|(_, set)| *set & from == *from);
+            let holding = sets
+                .iter()
+                .enumerate()
+                .filter(|(_, set)| *set & from == *from);
             let new = |set: u32| runs(set).filter(|run| run & from != *run).count();
             holding.map(|(at, set)| (at, new(*set))).collect()
         };
@@ -204,11 +205,27 @@ impl Services {
 
     /// The services of a run.
     fn range(&self, run: u32) -> Option<PortRange> {
-        let first = self.parts.get(usize::try_from(run.trailing_zeros()).ok()?)?;
+        let first = self
+            .parts
+            .get(usize::try_from(run.trailing_zeros()).ok()?)?;
         let last = u32::BITS - 1 - run.leading_zeros();
         let last = self.parts.get(usize::try_from(last).ok()?)?;
         Some(PortRange::spanning(first.from(), last.to()))
     }
+}
+
+/// All services between the first and the last of these ranges, cut where
+/// anything changes: in order, each next to the one before.
+pub(crate) fn cut(ranges: &[PortRange]) -> Vec<PortRange> {
+    let mut parts: Vec<PortRange> = Vec::new();
+    for part in elementary(ranges) {
+        if let Some(before) = parts.last().map(|part| part.to()) {
+            let gap = before.checked_add(1).zip(part.from().checked_sub(1));
+            parts.extend(gap.and_then(|(from, to)| PortRange::new(from, to)));
+        }
+        parts.push(part);
+    }
+    parts
 }
 
 /// Runs of set bits, lowest first.
@@ -230,16 +247,19 @@ fn ones(set: u32) -> usize {
 }
 
 /// All addresses, sorted, each with the parts that it needs.
-fn peers(units: &[Unit], parts: &[PortRange]) -> Vec<(u128, u32)> {
-    let mut all: Vec<(u128, u32)> = Vec::new();
+pub(crate) fn peers(units: &[Unit], parts: &[PortRange]) -> Vec<Asking> {
+    let mut all: Vec<Asking> = Vec::new();
     for unit in units {
         let service = unit.transport.service();
-        let own = parts.iter().enumerate().filter(|(_, part)| service.covers(**part));
+        let own = parts
+            .iter()
+            .enumerate()
+            .filter(|(_, part)| service.covers(**part));
         let bits = own.fold(0u32, |bits, (at, _)| bits | 1 << at);
         all.extend(unit.peers.iter().map(|peer| (*peer, bits)));
     }
     all.sort_unstable();
-    let mut merged: Vec<(u128, u32)> = Vec::with_capacity(all.len());
+    let mut merged: Vec<Asking> = Vec::with_capacity(all.len());
     for (peer, bits) in all {
         match merged.last_mut() {
             Some((same, own)) if *same == peer => *own |= bits,
@@ -252,7 +272,7 @@ fn peers(units: &[Unit], parts: &[PortRange]) -> Vec<(u128, u32)> {
 impl Walk<'_> {
     /// The node of these addresses, and its least volumes by the set that is
     /// open above.
-    fn node(&self, peers: &[(u128, u32)]) -> (Node, Rows) {
+    fn node(&self, peers: &[Asking]) -> (Node, Rows) {
         let first = peers.first().map_or(0, |peer| peer.0);
         let last = peers.last().map_or(0, |peer| peer.0);
         let block = Block::spanning(first, last);
@@ -264,7 +284,9 @@ impl Walk<'_> {
         } else {
             let (low, high) = halves(block, peers);
             let ((low, of_low), (high, of_high)) = (self.node(low), self.node(high));
-            let apart = self.volume(low.block).saturating_add(self.volume(high.block));
+            let apart = self
+                .volume(low.block)
+                .saturating_add(self.volume(high.block));
             let (here, lower) = self.both(&of_low, &of_high, open, own.saturating_sub(apart));
             (Some(Box::new((low, high))), lower, here)
         };
@@ -343,7 +365,10 @@ impl Walk<'_> {
                 let length = (own.len() + rules).min(self.most + 1);
                 let number = u16::try_from(to).unwrap_or(u16::MAX);
                 while row.len() < length {
-                    let (volume, set) = row.last().zip(chosen.last()).map_or((NEVER, 0), |(v, s)| (*v, *s));
+                    let (volume, set) = row
+                        .last()
+                        .zip(chosen.last())
+                        .map_or((NEVER, 0), |(v, s)| (*v, *s));
                     row.push(volume);
                     chosen.push(set);
                 }
@@ -363,7 +388,7 @@ impl Walk<'_> {
     }
 }
 
-fn halves(block: Block, peers: &[(u128, u32)]) -> (&[(u128, u32)], &[(u128, u32)]) {
+fn halves(block: Block, peers: &[Asking]) -> (&[Asking], &[Asking]) {
     peers.split_at(peers.partition_point(|(peer, _)| block.is_lower(*peer)))
 }
 

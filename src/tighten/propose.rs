@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -14,7 +15,11 @@ use crate::model::Effect;
 use crate::model::Peer;
 use crate::model::SgRule;
 use crate::model::SgRuleId;
+use crate::model::Transport;
+use crate::net::PortRange;
+use crate::net::cidr::Family;
 use crate::tighten::boxes::Plot;
+use crate::tighten::boxes::Ranges;
 use crate::tighten::case::Case;
 use crate::tighten::case::Standing;
 use crate::tighten::case::Watch;
@@ -27,6 +32,8 @@ use crate::tighten::fit::Fitted;
 use crate::tighten::fit::Wish;
 use crate::tighten::fit::fit;
 use crate::tighten::fit::survey;
+use crate::tighten::obligations::Asked;
+use crate::tighten::obligations::Knows;
 use crate::tighten::obligations::Obligations;
 use crate::tighten::pairing::Paired;
 use crate::tighten::pairing::Said;
@@ -141,6 +148,7 @@ impl<'a> Work<'a> {
             }
             None => self.only_unneeded_removed(),
         };
+        let paired = self.worthwhile(paired);
         let changed = !paired.rules.is_empty() || !paired.remove.is_empty();
         let told = reasons::Told {
             case: self.case,
@@ -166,6 +174,66 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// Leaves rules whole whose narrowing closes too little for its steps.
+    fn worthwhile(&self, mut paired: Paired) -> Paired {
+        let step = u128::from(self.case.limits.step_worth);
+        for rule in &self.free {
+            let own = |planned: &&PlannedRule| planned.replaces.contains(&rule.id);
+            let heirs: Vec<&PlannedRule> = paired.rules.iter().filter(own).collect();
+            if heirs.is_empty() || heirs.iter().any(|heir| heir.replaces.len() > 1) {
+                continue;
+            }
+            let left = heirs
+                .iter()
+                .map(|heir| self.weight(heir.transport, &heir.peer));
+            let left = left.fold(0, u128::saturating_add);
+            let closed = self.weight(rule.transport, &rule.peer).saturating_sub(left);
+            let steps = 2 * heirs.len() as u128 - 1;
+            if closed
+                < self
+                    .weights()
+                    .price(1)
+                    .saturating_mul(step)
+                    .saturating_mul(steps)
+            {
+                paired
+                    .rules
+                    .retain(|planned| !planned.replaces.contains(&rule.id));
+                paired.keep.insert(rule.id.clone());
+            }
+        }
+        paired
+    }
+
+    fn weights(&self) -> Weights<'a> {
+        Weights {
+            vacancy: self.case.vacancy,
+            limits: self.case.limits,
+        }
+    }
+
+    /// What a rule opens, as it is weighed.
+    fn weight(&self, transport: Transport, peer: &Peer) -> u128 {
+        let weights = self.weights();
+        let services = match transport {
+            Transport::All => weights.ports(PortRange::ALL).saturating_mul(256),
+            Transport::Tcp(_) | Transport::Udp(_) => weights.services(transport),
+            Transport::Icmp(_) | Transport::Icmpv6(_) | Transport::Other(_) => {
+                u128::from(transport.service().count())
+            }
+        };
+        let addresses = match peer {
+            Peer::Cidr(net) => {
+                let ranges = Ranges::of([*net].into_iter());
+                weights.ranges(Family::of_net(*net), &ranges)
+            }
+            Peer::SecurityGroup(_) | Peer::PrefixList(_) => {
+                self.size(peer).max(1).saturating_mul(weights.scale())
+            }
+        };
+        services.saturating_mul(addresses)
+    }
+
     /// The proposal with how far it is from the best, and what other numbers
     /// of rules would buy.
     fn weighed(&self, proposal: Proposal, fitted: &Fitted) -> Proposal {
@@ -186,9 +254,16 @@ impl<'a> Work<'a> {
         });
         let mut points = vec![own];
         points.extend(survey.within.iter().map(|boxes| self.point(boxes)));
+        let curve = worthwhile(points);
+        let mut reasons = proposal.reasons;
+        if curve.len() > 1 {
+            let quota = self.case.limits.rule_quota;
+            reasons.push(reasons::point(own.rules, quota, fitted.squeezed));
+        }
         Proposal {
+            reasons,
             optimality_gap: survey.gap.map(|parts| f64::from(parts) / 10_000.0),
-            curve: worthwhile(points),
+            curve,
             ..proposal
         }
     }
@@ -209,13 +284,46 @@ impl<'a> Work<'a> {
         let by_id: BTreeMap<&SgRuleId, &SgRule> =
             self.rules.iter().map(|rule| (&rule.id, *rule)).collect();
         let is_free = |id: &SgRuleId| self.case.standing.get(id) == Some(&Standing::Free);
-        let mut owed = Obligations::of(self.case.needs, &by_id, &is_free);
+        let mut owed = Obligations::of(
+            self.case.needs,
+            &Asked {
+                rules: &by_id,
+                is_free: &is_free,
+                knows: &|peer, address| self.knows(peer, address),
+            },
+        );
         let introduced = if refer {
             self.introduce(&mut owed)
         } else {
             Introduced::new()
         };
         (owed, introduced)
+    }
+
+    /// Whether a reference knows an address. Entries of a customer's list are
+    /// the customer's; those of AWS change by themselves.
+    fn knows(&self, peer: &Peer, address: IpAddr) -> Knows {
+        let known = match peer {
+            Peer::Cidr(net) => Some(net.contains(&address)),
+            Peer::SecurityGroup(group) => {
+                let groups = self.case.references.carried.get(&address);
+                groups.map(|groups| groups.contains(group))
+            }
+            Peer::PrefixList(id) => {
+                let list = self
+                    .case
+                    .prefix_lists
+                    .get(id)
+                    .filter(|list| !list.aws_managed);
+                let entries = list.and_then(|list| list.entries.as_ref());
+                entries.map(|entries| entries.iter().any(|net| net.contains(&address)))
+            }
+        };
+        match known {
+            Some(true) => Knows::Surely,
+            Some(false) => Knows::Not,
+            None => Knows::Presumably,
+        }
     }
 
     fn fitted(&self) -> Option<Fitted> {
@@ -245,10 +353,7 @@ impl<'a> Work<'a> {
             references: self.case.references,
             plots: &self.allowed().plots,
             size: &size,
-            weights: Weights {
-                vacancy: self.case.vacancy,
-                limits: self.case.limits,
-            },
+            weights: self.weights(),
         };
         chooser.introduce(owed)
     }

@@ -28,6 +28,21 @@ pub(crate) const RANKED: &str = "rules of this group have ranks or deny: narrowi
 /// How many rules that take another's place are spelled out.
 const SPELLED_OUT: usize = 3;
 
+/// Why so many rules and not others, where there is a choice.
+pub(crate) fn point(rules: u64, quota: u32, squeezed: bool) -> String {
+    if squeezed {
+        format!(
+            "{rules} rules are taken because the quota is {quota}: more would open less, fewer \
+             would open more (`--rule-quota` moves it)"
+        )
+    } else {
+        format!(
+            "{rules} rules are taken of a quota of {quota}: fewer would open more than a rule is \
+             worth, more would close nothing that is worth one (`--rule-worth`)"
+        )
+    }
+}
+
 /// What there is to tell.
 pub(crate) struct Told<'a> {
     pub(crate) case: &'a Case<'a>,

@@ -116,7 +116,10 @@ impl Spans {
                 .iter()
                 .filter(|net| Family::of_net(**net) == family)
                 .map(|net| net_bounds(*net));
-            Ranges::of_bounds(own.map(|(first, last)| (first >> unit, last >> unit)).collect())
+            Ranges::of_bounds(
+                own.map(|(first, last)| (first >> unit, last >> unit))
+                    .collect(),
+            )
         };
         let mut before = 0u128;
         let mut spans = Vec::new();
@@ -171,10 +174,14 @@ impl Weights<'_> {
             Family::V4 => 0,
             Family::V6 => 64,
         };
-        let bounds = ranges.bounds().map(|(first, last)| (first >> unit, last >> unit));
+        let bounds = ranges
+            .bounds()
+            .map(|(first, last)| (first >> unit, last >> unit));
         let whole = Ranges::of_bounds(bounds.collect());
         let of = |(first, last): (u128, u128)| {
-            let all = (last - first).saturating_add(1).saturating_mul(self.scale());
+            let all = (last - first)
+                .saturating_add(1)
+                .saturating_mul(self.scale());
             let vacant = self.vacancy.counted(family, first, last);
             all.saturating_sub(vacant.saturating_mul(self.scale() - 1))
         };
@@ -232,7 +239,10 @@ mod tests {
         assert_eq!(of("10.0.0.0/24"), 239 + 17 * 4);
         assert_eq!(of("10.0.0.0/23"), 239 + 17 * 4 + 256 * 4);
         assert_eq!(of("192.0.2.0/24"), 1_024);
-        assert_eq!(weights.addresses(Family::V6, block("2001:db8::/56")), 255 + 4);
+        assert_eq!(
+            weights.addresses(Family::V6, block("2001:db8::/56")),
+            255 + 4
+        );
         assert_eq!(weights.addresses(Family::V6, block("2001:db8::7/128")), 4);
     }
 
@@ -245,7 +255,10 @@ mod tests {
         };
         let tcp = |a, b| weights.services(Transport::Tcp(PortRange::spanning(a, b)));
         assert_eq!((tcp(443, 443), tcp(22, 22), tcp(22, 24)), (1, 8, 17));
-        assert_eq!(tcp(0, u16::MAX), 65_536 + 7 * u128::from(sensitive_ports().count()));
+        assert_eq!(
+            tcp(0, u16::MAX),
+            65_536 + 7 * u128::from(sensitive_ports().count())
+        );
         assert_eq!(weights.services(Transport::All), 1);
     }
 }

@@ -167,6 +167,7 @@ pub(crate) fn rule(id: &str, ports: (i32, i32), peer: Peer) -> RuleReport {
         first_seen: Some(Timestamp(START)),
         last_seen: Some(Timestamp(START + 91 * DAY)),
         also_allowed_by: Vec::new(),
+        codes: Vec::new(),
     }
 }
 

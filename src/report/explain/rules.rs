@@ -44,6 +44,27 @@ pub(super) const SHADOWED: Manual = Manual {
     example: "SG106 G/ingress/tcp/22-22/10.0.0.0/8 (priority 5) is shadowed by a Drop of tcp/22 from 0.0.0.0/0 with priority 1.",
 };
 
+pub(super) const OPEN_TO_WORLD: Manual = Manual {
+    says: "The rule admits every address of IPv4 or IPv6 to a port of administration or of a data store (`--sensitive-ports` names others). It is said of the rule's words, whatever the logs show.",
+    matters: "Such ports are found and tried by scanners within minutes. A stolen password or one unpatched service behind them is enough.",
+    misleads: "Interfaces without a public address are not reached from outside, whatever the rule says. A service may be meant for everybody.",
+    example: "SG107 sgr-0a1b2c3d4e5f60718 ingress tcp/22 from 0.0.0.0/0. Next: narrow it to the networks of those who administer, or to a session service.",
+};
+
+pub(super) const ALL_TRAFFIC: Manual = Manual {
+    says: "The rule admits every protocol and port. It is said of the rule's words, whatever the logs show.",
+    matters: "Whoever the rule names may use everything that listens there, today and after the next installation.",
+    misleads: "Every group begins with such a rule for egress. Clusters and EFA need one for the group itself.",
+    example: "SG108 sgr-0a1b2c3d4e5f60718 egress all to 0.0.0.0/0. Next: see WHAT TO CHANGE for the services that were seen.",
+};
+
+pub(super) const SELF_REFERENCE: Manual = Manual {
+    says: "The rule names its own group: all interfaces that carry the group may reach each other this way.",
+    matters: "One stolen host of the group reaches all others. Adding an interface to the group opens it to all of them.",
+    misleads: "Clusters, databases with replicas and EFA are made this way on purpose.",
+    example: "SG109 sgr-0a1b2c3d4e5f60718 ingress tcp/all from sg-0123456789abcdef0 (itself). Next: narrow it to the ports that members use among each other.",
+};
+
 pub(super) const PROOF_FAILED: Manual = Manual {
     says: "The independent check of a proposal failed: it would break a conversation that was seen, or open something that is closed today.",
     matters: "A proposal must do neither. Do not apply any proposal of this analysis.",

@@ -10,6 +10,7 @@ use crate::attribute::verdict::RuleStatus;
 use crate::model::SgRuleId;
 use crate::report::code::Code;
 use crate::report::document::Analysis;
+use crate::report::document::CurveReport;
 use crate::report::document::ProposalReport;
 use crate::report::document::ProposedRule;
 use crate::report::findings;
@@ -27,6 +28,7 @@ use crate::tighten::plan::Decision;
 
 const PROPOSALS_SHOWN: usize = 6;
 const RULES_SHOWN: usize = 8;
+const CURVE_SHOWN: usize = 5;
 /// Columns of the text under a proposal's first line.
 const BODY: usize = 9;
 
@@ -110,6 +112,9 @@ fn write_proposal(
     let head = head.plain(&format!("  {}  ", proposal.direction));
     page.hanging(2, BODY, &head.then(trust(proposal)));
     page.hanging(BODY, BODY, &sizes(proposal));
+    if let Some(text) = curve(proposal, options) {
+        page.hanging(BODY, BODY + 2, &text);
+    }
     write_diff(page, proposal, lookup, options);
     if !proposal.keep.is_empty() {
         page.hanging(BODY, BODY + 2, &staying(proposal, options));
@@ -195,6 +200,30 @@ fn sizes(proposal: &ProposalReport) -> Text {
         )),
         Some(_) | None => text,
     }
+}
+
+/// `by rules: 1 opens 256, 2 open 130, 4 open 4 (taken)`.
+fn curve(proposal: &ProposalReport, options: TextOptions) -> Option<Text> {
+    let points = &proposal.curve;
+    if points.len() < 2 {
+        return None;
+    }
+    let taken = |point: &&CurveReport| point.exposure == proposal.exposure_after;
+    let shown = points.len().saturating_sub(options.limit(CURVE_SHOWN));
+    let said = points.iter().skip(shown).map(|point| {
+        let mark = if taken(&point) { " (taken)" } else { "" };
+        format!(
+            "{} for {}{mark}",
+            human::volume(&point.exposure),
+            point.rules
+        )
+    });
+    let said: Vec<String> = said.collect();
+    Some(
+        Text::new()
+            .dim("exposure by number of rules: ")
+            .plain(&said.join(", ")),
+    )
 }
 
 fn write_diff(
