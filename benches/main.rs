@@ -14,6 +14,7 @@ mod end_to_end;
 mod fold;
 mod inflate;
 mod line;
+mod many_groups;
 mod tighten;
 
 fn main() {

@@ -144,3 +144,15 @@ fn million_addresses_into_sixty_rules(bencher: Bencher<'_, '_>) {
     assert_eq!(records, 1_000_000);
     bencher.bench(|| tightened(&needs, 60));
 }
+
+/// A quota far above the cloud's must cost nothing.
+#[divan::bench]
+fn sixty_thousand_addresses_without_a_quota(bencher: Bencher<'_, '_>) {
+    let needs = needs(spread().take(60_000));
+    assert_eq!(needs.len(), 60_000);
+    let found = tightened(&needs, u32::MAX);
+    assert!(found.exposure_after >= 60_000 && found.exposure_after < 70_000);
+    let records: u64 = found.rules.iter().map(|rule| rule.records).sum();
+    assert_eq!(records, 60_000);
+    bencher.bench(|| tightened(&needs, u32::MAX));
+}

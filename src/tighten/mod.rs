@@ -3,12 +3,14 @@
 //! Floor 5. [`case`] is the question put for one direction of one group,
 //! [`plan`] the answer. On the way, `obligations` says what must stay allowed;
 //! `ports` and `prefixes` find the boxes that hold it inside what is allowed
-//! today (`boxes`), `public` spares public services, `labels` keeps references;
-//! `family` and `fit` make all of it fit the [`quota`]; `pairing` finds for each
-//! rule the one of today that it narrows, [`exposure`] measures both sides, and
-//! `reasons` says why. [`proof`] checks every proposal by code that shares
-//! nothing with the code that made it but the nouns; a proposal that fails is
-//! not shown ([`proven`]).
+//! today (`boxes`), each opening at its [`weight`]; `public` spares public
+//! services, `labels` keeps references; `family` and `fit` make all of it fit
+//! the [`quota`], by the ways of `parts`: `plane` exactly for few services,
+//! `many` for more, `solver` for what is left. `pairing` finds for each rule the
+//! one of today that it narrows, [`exposure`] measures both sides, and `reasons`
+//! says why. [`proof`] checks every proposal by code that shares nothing with
+//! the code that made it but the nouns; a proposal that fails is not shown
+//! ([`proven`]). [`posture`] says what a rule is by its words alone.
 //!
 //! References to groups and prefix lists stay references: addresses change
 //! hands, so a reference turned into today's addresses would both break and
