@@ -500,3 +500,102 @@ fn answered_requests(cloud: &Cloud, plain: &PlainCloud) -> BTreeSet<(String, Pac
     }
     found
 }
+
+/// Twenty made-up clouds in both formats, by the promises that a reader of the
+/// numbers would check: nothing broken, nothing widened, within the quota, and
+/// less than half as open.
+#[test]
+fn twenty_clouds_are_less_than_half_as_open_and_lose_nothing() {
+    for seed in 1..=20u64 {
+        for format in ["2", "5"] {
+            let text = seed.to_string();
+            let flags = [
+                "--records",
+                "1200",
+                "--seed",
+                &text,
+                "--format-version",
+                format,
+            ];
+            let cloud = Cloud::make(&flags);
+            let plain = PlainCloud::read(&cloud.case.path("made/snapshot"));
+            let analysis = cloud::json(&cloud.analyze(&["made/logs"]));
+            let at = format!("seed {seed}, format {format}");
+            assert_eq!(analysis["verification"]["broken"], 0, "{at}");
+            assert_eq!(analysis["verification"]["widened"], 0, "{at}");
+            let standing = after(&plain, &analysis);
+            assert_eq!(widened(&plain, &standing), None, "{at}");
+            assert_eq!(probed(&plain, &standing, seed), None, "{at}");
+            assert_quota_and_exposure(&analysis, &at);
+        }
+    }
+}
+
+fn assert_quota_and_exposure(analysis: &Value, at: &str) {
+    let (mut before, mut now) = (0.0, 0.0);
+    for one in list(analysis, "proposals") {
+        let volume = |key: &str| word(one, key).parse::<f64>().unwrap();
+        assert!(
+            volume("exposure_after") <= volume("exposure_before"),
+            "{at}: {one}"
+        );
+        if one["decision"] == "tighten" {
+            before += volume("exposure_before");
+            now += volume("exposure_after");
+        }
+        let count = |key: &str| one[key].as_u64().unwrap();
+        let most = count("quota_before").max(60);
+        assert!(count("quota_after") <= most, "{at}: {one}");
+    }
+    assert!(now * 2.0 < before, "{at}: {before} became {now}");
+}
+
+/// Packets at random, near the rules and far from them: none newly passes.
+fn probed(cloud: &PlainCloud, standing: &[PlainRule], seed: u64) -> Option<(String, Packet)> {
+    let mut state = seed;
+    let mut next = move |below: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let corners: Vec<(String, Packet)> = standing
+        .iter()
+        .chain(&cloud.rules)
+        .flat_map(|rule| {
+            let corners = rule.corners(cloud);
+            corners
+                .into_iter()
+                .map(|packet| (rule.group.clone(), packet))
+        })
+        .collect();
+    for _ in 0..4_000 {
+        let pick = |at: u64| usize::try_from(at).unwrap();
+        let (group, mut packet) = corners[pick(next(corners.len() as u64))].clone();
+        // The peer of another rule, or a neighbour of it.
+        let (_, other) = &corners[pick(next(corners.len() as u64))];
+        packet.peer = match (other.peer, next(3)) {
+            (peer, 0) => peer,
+            (std::net::IpAddr::V4(four), _) => {
+                let by = u32::try_from(next(1 << 12)).unwrap();
+                std::net::Ipv4Addr::from(u32::from(four) ^ by).into()
+            }
+            (std::net::IpAddr::V6(six), _) => {
+                std::net::Ipv6Addr::from(u128::from(six) ^ u128::from(next(1 << 30))).into()
+            }
+        };
+        packet.service = packet.service.map(|service| match next(3) {
+            0 => service,
+            1 => service ^ u16::try_from(next(4)).unwrap(),
+            _ => u16::try_from(next(1 << 16)).unwrap(),
+        });
+        let lets = |rules: &[PlainRule]| {
+            let own = rules.iter().filter(|rule| rule.group == group);
+            own.map(|rule| cloud.admits(rule, &packet)).max() == Some(Admits::Yes)
+        };
+        if lets(standing) && !lets(&cloud.rules) {
+            return Some((group, packet));
+        }
+    }
+    None
+}

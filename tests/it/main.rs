@@ -17,6 +17,7 @@ mod floors;
 mod flowlog;
 mod golden;
 mod laws;
+mod optimum;
 mod oracle;
 mod plain;
 #[cfg(feature = "s3")]
