@@ -158,7 +158,7 @@ pub(crate) struct JudgeArgs {
     #[arg(long, value_enum, value_name = "CLOUD", help_heading = "Judging")]
     pub(crate) provider: Option<Provider>,
     #[command(flatten)]
-    pub(crate) taste: TasteArgs,
+    pub(crate) taste: Box<TasteArgs>,
 }
 
 /// Numbers that proposals are weighed by; the defaults are the library's.
