@@ -152,7 +152,12 @@ impl Tries {
         }
         if self.left == 0 {
             let Fault { text, .. } = &fault;
-            let text = format!("{text}, after {} attempts", self.used);
+            let times = if self.used == 1 {
+                "attempt"
+            } else {
+                "attempts"
+            };
+            let text = format!("{text}, after {} {times}", self.used);
             return Err(Fault { text, ..fault });
         }
         tokio::time::sleep(self.pause.mul_f64(chance())).await;
@@ -243,7 +248,7 @@ mod tests {
         let answer: Result<(), Fault> = run(patience(1).ask(std::future::pending));
         assert_eq!(
             answer.unwrap_err().text,
-            "no answer for 0.05 s, after 1 attempts"
+            "no answer for 0.05 s, after 1 attempt"
         );
     }
 

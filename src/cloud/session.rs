@@ -13,9 +13,12 @@ use std::time::Duration;
 use aws_config::BehaviorVersion;
 use aws_config::Region;
 use aws_config::SdkConfig;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::ConnectorBuilder;
@@ -130,7 +133,27 @@ async fn load(access: &Access) -> SdkConfig {
     if let Some(region) = &access.region {
         loader = loader.region(Region::new(region.clone()));
     }
-    loader.load().await
+    let config = loader.load().await;
+    match &access.profile {
+        Some(profile) => as_profile(config, profile),
+        None => config,
+    }
+}
+
+/// A profile that was asked for goes before credentials of the environment, as
+/// with the AWS CLI; in the SDK's chain it would come after them.
+fn as_profile(config: SdkConfig, profile: &str) -> SdkConfig {
+    let provider = ProviderConfig::without_region()
+        .with_behavior_version(Some(BehaviorVersion::latest()))
+        .with_region(config.region().cloned())
+        .with_http_client(http_client());
+    let provider = ProfileFileCredentialsProvider::builder()
+        .configure(&provider)
+        .profile_name(profile)
+        .build();
+    let provider = SharedCredentialsProvider::new(provider);
+    let builder = config.into_builder();
+    builder.credentials_provider(provider).build()
 }
 
 /// HTTPS by rustls and ring, trusting what the system trusts, through the

@@ -63,7 +63,7 @@ fn serve(
 ) {
     let mut lines = BufReader::new(stream);
     loop {
-        let (mut line, mut length, mut signed) = (String::new(), 0, false);
+        let (mut line, mut length, mut signer) = (String::new(), 0, String::new());
         if lines.read_line(&mut line).unwrap_or(0) == 0 {
             return;
         }
@@ -74,17 +74,24 @@ fn serve(
             if let Some(text) = lower.strip_prefix("content-length:") {
                 length = text.trim().parse().unwrap();
             }
-            signed |= lower.starts_with("authorization: aws4-hmac-sha256 credential=akidexample/");
+            let signed = "authorization: aws4-hmac-sha256 credential=";
+            if let Some((id, _)) = lower
+                .strip_prefix(signed)
+                .and_then(|text| text.split_once('/'))
+            {
+                id.clone_into(&mut signer);
+            }
         }
-        assert!(signed);
+        assert!(!signer.is_empty());
         let mut body = vec![0; length];
         lines.read_exact(&mut body).unwrap();
         let body = String::from_utf8(body).unwrap();
-        let form: Form = body
+        let mut form: Form = body
             .split('&')
             .map(|pair| pair.split_once('=').unwrap())
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
+        form.insert("signed by".to_owned(), signer);
         let number = {
             let mut asked = asked.lock().unwrap();
             asked.push(form.clone());
@@ -291,4 +298,38 @@ fn a_region_has_to_be_known() {
         run.stderr
     );
     assert!(run.text().is_empty());
+}
+
+#[test]
+fn a_role_is_assumed_and_its_credentials_sign() {
+    let server = Server::start(|form, _| match form["Action"].as_str() {
+        "AssumeRole" => response(
+            "AssumeRole",
+            "<AssumeRoleResult><Credentials><AccessKeyId>ASIAROLE</AccessKeyId>\
+             <SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
+             <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>",
+        ),
+        _ => usual(form),
+    });
+    let case = case();
+    let config = case.file(
+        "config",
+        "[profile base]\naws_access_key_id = AKIDBASE\naws_secret_access_key = x\n\
+         [profile role]\nrole_arn = arn:aws:iam::111122223333:role/reader\n\
+         source_profile = base\nregion = eu-west-1\n",
+    );
+    let case = case
+        .env("AWS_CONFIG_FILE", config.to_str().unwrap())
+        .env("AWS_ENDPOINT_URL", &server.url());
+    let run = case.run(&["snapshot", "--out", "snapshots", "--profile", "role"]);
+    assert_eq!(run.status, Some(0), "{}", run.stderr);
+    let asked = server.asked.lock().unwrap();
+    for form in asked.iter() {
+        let expected = match form["Action"].as_str() {
+            "AssumeRole" => "akidbase",
+            _ => "asiarole",
+        };
+        assert_eq!(form["signed by"], expected, "{form:?}");
+    }
+    assert!(asked.len() > 10);
 }

@@ -335,6 +335,27 @@ fn prefixes_are_taken_as_they_are_and_what_is_no_log_is_left() {
 }
 
 #[test]
+fn keys_of_any_kind_are_read() {
+    let cloud = make(&["--records", "2000", "--days", "1"]);
+    let odd = [
+        "org//double",
+        "org/../dots",
+        "org/new\nline",
+        "org/ü%2F+ ?#&=;",
+        "org/a/./b",
+        "org/end.",
+    ];
+    let mut objects = BTreeMap::new();
+    for (number, (key, path)) in odd.into_iter().zip(cloud.objects()).enumerate() {
+        let bytes = fs::read(path).unwrap();
+        cloud.case.file(&format!("odd/{number}"), &bytes);
+        objects.insert(key.to_owned(), bytes);
+    }
+    let server = Server::start(objects, Manners::default());
+    assert_same(&analyze(&cloud, &server, &[]), &cloud.analyze(&["odd"]));
+}
+
+#[test]
 fn without_credentials_it_says_so() {
     let Cloud { case, snapshots } = Cloud::make(&["--records", "500", "--days", "1"]);
     let cloud = Cloud {
