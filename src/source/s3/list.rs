@@ -194,7 +194,8 @@ impl Scan {
     fn is_log(&self, key: &str) -> bool {
         // What the user named is not hidden from them.
         let own = key.get(self.root..).unwrap_or_default();
-        let hidden = own.split('/').any(|part| part.starts_with('.'));
+        let dotted = |part: &str| part.starts_with('.') && part != "." && part != "..";
+        let hidden = own.split('/').any(dotted);
         !hidden && !key.ends_with(WRITE_TEST) && !key::is_of_other_service(key)
     }
 }
