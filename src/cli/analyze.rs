@@ -14,6 +14,7 @@ use crate::cli::args::Format;
 use crate::cli::config;
 use crate::cli::config::AnalyzeConfig;
 use crate::cli::config::Delivery;
+use crate::cli::gate::Gate;
 use crate::cli::messages;
 use crate::cli::outcome::Outcome;
 use crate::cli::output;
@@ -26,6 +27,7 @@ pub(crate) fn run(args: &AnalyzeArgs, color: Color) -> Result<Outcome, Failure> 
     if let Some(folder) = &config.delivery.out {
         output::make_folder(folder)?;
     }
+    let gate = Gate::read(&args.gate)?;
     let analysis = read(&config)?;
     deliver(&config.delivery, &analysis)?;
     let (outcome, gaps) = Outcome::of(&analysis, config.bad_lines);
@@ -35,6 +37,13 @@ pub(crate) fn run(args: &AnalyzeArgs, color: Color) -> Result<Outcome, Failure> 
             messages::note(&place);
         }
     }
+    let outcome = if args.gate.is_asked() {
+        let review = gate.review(&analysis);
+        gate.tell(&review);
+        outcome.gated(review.failing().next().is_some())
+    } else {
+        outcome
+    };
     Ok(outcome.or_zero(config.exit_zero))
 }
 

@@ -13,6 +13,7 @@ use clap::ValueEnum;
 use flowcinch::cloud::access;
 use flowcinch::net::PortSet;
 use flowcinch::pipeline::TimeBound;
+use flowcinch::report::accepted::Day;
 
 use crate::cli::values;
 use crate::cli::values::BadLines;
@@ -40,14 +41,14 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// The main job: which rules are used, why traffic was rejected, what to change.
-    Analyze(AnalyzeArgs),
+    Analyze(Box<AnalyzeArgs>),
     /// Collect a snapshot through the EC2 API: groups, interfaces and what gives them meaning.
     Snapshot(SnapshotArgs),
     /// One flow: which rules pass it, or what stops it and what is nearest.
     Why(WhyArgs),
     /// The manual page of a finding code; without a code, the list of codes.
     Explain(ExplainArgs),
-    /// Print an analysis.json again, as text or JSON.
+    /// Write an analysis.json in another form: a report, a change, findings.
     Render(RenderArgs),
     /// Make up a cloud with logs, snapshot and known truth, to try things on.
     Sample(SampleArgs),
@@ -71,6 +72,87 @@ pub(crate) enum Format {
     Text,
     // The analysis document.
     Json,
+}
+
+/// What `render` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RenderFormat {
+    // A report for people.
+    Text,
+    // Terraform configuration, in the style of the state.
+    Terraform,
+    // A CloudFormation template of the rules.
+    Cloudformation,
+    // A shell script of AWS CLI calls.
+    AwsCli,
+    // Findings for code scanning.
+    Sarif,
+    // Findings as OCSF events.
+    Ocsf,
+    // Findings as a table.
+    Csv,
+    // Findings for a ticket or a comment.
+    Markdown,
+    // The analysis document.
+    Json,
+}
+
+/// Which proposals are written as changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Trust {
+    // What may be applied.
+    Apply,
+    // What a person must review, too.
+    Review,
+    // What is only to be read, too.
+    ReportOnly,
+}
+
+/// Which configuration `--format terraform` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TerraformStage {
+    // The rules of today, with import blocks.
+    Adopt,
+    // The rules after the change.
+    Tighten,
+}
+
+/// Flags of the formats that write rules.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ChangeArgs {
+    /// The least trusted proposals that are written as changes; others become comments.
+    #[arg(long, value_enum, default_value_t = Trust::Review, value_name = "TRUST", help_heading = "Changes")]
+    pub(crate) include: Trust,
+    /// What `terraform show -json` printed: tells how each group is managed.
+    #[arg(long, value_name = "FILE", help_heading = "Changes")]
+    pub(crate) terraform_state: Option<PathBuf>,
+    /// The rules of today to import first, or the rules after the change.
+    #[arg(long, value_enum, default_value_t = TerraformStage::Tighten, value_name = "STAGE", help_heading = "Changes")]
+    pub(crate) terraform_stage: TerraformStage,
+    /// With aws-cli: make staging copies of the groups, to try on single interfaces first.
+    #[arg(long, help_heading = "Changes")]
+    pub(crate) clone_first: bool,
+}
+
+/// Flags that hold findings against what was known and accepted.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GateArgs {
+    /// An earlier analysis.json: say what is new, fixed, unchanged; exit 1 for what is new only.
+    #[arg(long, value_name = "OLD.json", help_heading = "Gate")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// TOML file of accepted findings, each with id, owner, reason and expires.
+    #[arg(long, value_name = "FILE", help_heading = "Gate")]
+    pub(crate) accepted: Option<PathBuf>,
+    /// The day on which acceptances are judged [default: the end of the logs].
+    #[arg(long, value_name = "DAY", value_parser = values::day, help_heading = "Gate")]
+    pub(crate) today: Option<Day>,
+}
+
+impl GateArgs {
+    /// Whether anything is held against anything.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.baseline.is_some() || self.accepted.is_some()
+    }
 }
 
 /// Flags of the commands that read logs.
@@ -290,6 +372,8 @@ pub(crate) struct AnalyzeArgs {
     /// Cut no lists in the text report.
     #[arg(long, help_heading = "Output")]
     pub(crate) full: bool,
+    #[command(flatten)]
+    pub(crate) gate: GateArgs,
     /// Exit 0 instead of 1 where there are findings.
     #[arg(long, help_heading = "Output")]
     pub(crate) exit_zero: bool,
@@ -371,14 +455,23 @@ Examples:
   flowcinch analyze logs/ --snapshot snapshot/ --format json | flowcinch render - --format text
   flowcinch render report/analysis.json --format json --out copy.json
 
-Exits 0 whatever the analysis found.")]
+  flowcinch render report/analysis.json --format terraform --terraform-state state.json
+  flowcinch render report/analysis.json --format aws-cli --out change.sh
+  flowcinch render report/analysis.json --format sarif --baseline main.json --accepted accepted.toml
+
+Exits 0 whatever the analysis found; with --baseline or --accepted, 1 where findings are new and
+accepted by nobody.")]
 pub(crate) struct RenderArgs {
     /// The analysis.json of `analyze`, or - for standard input.
     #[arg(value_name = "ANALYSIS")]
     pub(crate) analysis: PathBuf,
     /// The format to write.
     #[arg(long, value_enum)]
-    pub(crate) format: Format,
+    pub(crate) format: RenderFormat,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+    #[command(flatten)]
+    pub(crate) gate: GateArgs,
     /// File to write instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

@@ -8,6 +8,8 @@ mod analyze;
 mod args;
 mod config;
 mod explain;
+mod gate;
+mod input;
 mod messages;
 mod outcome;
 mod output;

@@ -74,6 +74,16 @@ impl Outcome {
         objects.chain(lines).collect()
     }
 
+    /// The same where findings were held against a baseline or against what was
+    /// accepted: only what fails there counts.
+    pub(crate) fn gated(self, fails: bool) -> Outcome {
+        match (self, fails) {
+            (Outcome::Incomplete | Outcome::CouldNotRun, _) => self,
+            (Outcome::Clean | Outcome::Findings, true) => Outcome::Findings,
+            (Outcome::Clean | Outcome::Findings, false) => Outcome::Clean,
+        }
+    }
+
     /// The same with `--exit-zero`: findings end as if there were none.
     pub(crate) fn or_zero(self, exit_zero: bool) -> Outcome {
         match self {

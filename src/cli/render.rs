@@ -1,61 +1,113 @@
 //! `render`: an analysis document in another format.
 
-use std::fs;
-use std::io;
-use std::io::Read;
-use std::path::Path;
-use std::path::PathBuf;
-
+use flowcinch::report::aws_cli;
+use flowcinch::report::aws_cli::Script;
+use flowcinch::report::cloudformation;
+use flowcinch::report::csv;
 use flowcinch::report::document::Analysis;
 use flowcinch::report::json;
+use flowcinch::report::markdown;
+use flowcinch::report::ocsf;
+use flowcinch::report::review::Review;
+use flowcinch::report::sarif;
+use flowcinch::report::terraform;
+use flowcinch::report::terraform::Stage;
+use flowcinch::report::terraform::State;
+use flowcinch::report::terraform::TerraformOptions;
 use flowcinch::report::text;
+use flowcinch::tighten::plan::Applicability;
 
 use crate::cli::Failure;
+use crate::cli::args::ChangeArgs;
 use crate::cli::args::Color;
-use crate::cli::args::Format;
 use crate::cli::args::RenderArgs;
+use crate::cli::args::RenderFormat;
+use crate::cli::args::TerraformStage;
+use crate::cli::args::Trust;
 use crate::cli::config;
+use crate::cli::gate::Gate;
+use crate::cli::input;
+use crate::cli::input::InputError;
 use crate::cli::outcome::Outcome;
 use crate::cli::output;
 
-/// Why the analysis cannot be read.
-#[derive(Debug, thiserror::Error)]
-enum InputError {
-    /// The file, or standard input, cannot be read.
-    #[error("cannot read `{}`", .0.display())]
-    Read(PathBuf, #[source] io::Error),
-    /// What it holds is no analysis of this version.
-    #[error("`{}`", .0.display())]
-    Document(PathBuf, #[source] json::DocumentError),
-}
-
 /// Runs the command.
 pub(crate) fn run(args: &RenderArgs, color: Color) -> Result<Outcome, Failure> {
-    let analysis = read(&args.analysis)?;
-    let bytes = match args.format {
-        Format::Json => json::to_bytes(&analysis)?,
-        Format::Text => {
-            let options = match args.out {
-                Some(_) => config::file_text(args.full),
-                None => config::stdout_text(color, args.full),
-            };
-            text::render(&analysis, options).into_bytes()
-        }
-    };
+    let analysis = input::analysis(&args.analysis)?;
+    let gate = Gate::read(&args.gate)?;
+    let review = gate.review(&analysis);
+    let bytes = write(args, &analysis, &review, color)?;
     match &args.out {
         Some(path) => output::write_file(path, &bytes)?,
         None => output::print(&bytes)?,
     }
-    Ok(Outcome::Clean)
+    gate.tell(&review);
+    Ok(
+        if args.gate.is_asked() && review.failing().next().is_some() {
+            Outcome::Findings
+        } else {
+            Outcome::Clean
+        },
+    )
 }
 
-fn read(path: &Path) -> Result<Analysis, InputError> {
-    let bytes = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
-    } else {
-        fs::read(path)
+fn write(
+    args: &RenderArgs,
+    analysis: &Analysis,
+    review: &Review,
+    color: Color,
+) -> Result<Vec<u8>, Failure> {
+    let least = least(args.change.include);
+    let text = match args.format {
+        RenderFormat::Json => return Ok(json::to_bytes(analysis)?),
+        RenderFormat::Text => as_text(analysis, args, color),
+        RenderFormat::Terraform => terraform::render(analysis, &terraform_options(&args.change)?),
+        RenderFormat::Cloudformation => cloudformation::render(analysis, least),
+        RenderFormat::AwsCli => aws_cli::render(analysis, script(&args.change), least),
+        RenderFormat::Sarif => sarif::render(analysis, review),
+        RenderFormat::Ocsf => ocsf::render(analysis, review),
+        RenderFormat::Csv => csv::render(review),
+        RenderFormat::Markdown => markdown::render(analysis, review, args.full),
     };
-    let bytes = bytes.map_err(|error| InputError::Read(path.to_owned(), error))?;
-    json::from_slice(&bytes).map_err(|error| InputError::Document(path.to_owned(), error))
+    Ok(text.into_bytes())
+}
+
+fn script(args: &ChangeArgs) -> Script {
+    if args.clone_first {
+        Script::CloneFirst
+    } else {
+        Script::Change
+    }
+}
+
+fn as_text(analysis: &Analysis, args: &RenderArgs, color: Color) -> String {
+    let options = match args.out {
+        Some(_) => config::file_text(args.full),
+        None => config::stdout_text(color, args.full),
+    };
+    text::render(analysis, options)
+}
+
+fn terraform_options(args: &ChangeArgs) -> Result<TerraformOptions, InputError> {
+    let state = match &args.terraform_state {
+        None => State::default(),
+        Some(path) => State::parse(&input::bytes(path)?)
+            .map_err(|error| InputError::State(path.clone(), error))?,
+    };
+    Ok(TerraformOptions {
+        state,
+        stage: match args.terraform_stage {
+            TerraformStage::Adopt => Stage::Adopt,
+            TerraformStage::Tighten => Stage::Tighten,
+        },
+        least: least(args.include),
+    })
+}
+
+fn least(include: Trust) -> Applicability {
+    match include {
+        Trust::Apply => Applicability::Apply,
+        Trust::Review => Applicability::Review,
+        Trust::ReportOnly => Applicability::ReportOnly,
+    }
 }

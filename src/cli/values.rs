@@ -9,6 +9,7 @@ use flowcinch::net::Timestamp;
 use flowcinch::net::time::DAY;
 use flowcinch::net::time::HOUR;
 use flowcinch::pipeline::TimeBound;
+use flowcinch::report::accepted::Day;
 
 /// Reads an RFC 3339 time, or a length back from the newest record.
 pub(crate) fn time_bound(text: &str) -> Result<TimeBound, String> {
@@ -114,6 +115,11 @@ pub(crate) fn ports(text: &str) -> Result<PortSet, String> {
     };
     let ports: Option<PortSet> = text.split(',').map(one).collect();
     ports.ok_or_else(|| "give ports and ranges, as 22,3389,5985-5986, or none".to_owned())
+}
+
+/// Reads a day.
+pub(crate) fn day(text: &str) -> Result<Day, String> {
+    Day::parse(text).ok_or_else(|| "give a day, as 2027-03-31".to_owned())
 }
 
 /// Reads a share from 0 to 1.

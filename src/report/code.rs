@@ -57,6 +57,12 @@ codes! {
     AllTraffic "SG108" "all-traffic",
     /// The group refers to itself.
     SelfReference "SG109" "self-reference",
+    /// The VPC's default group lets traffic through.
+    DefaultGroup "SG110" "default-group-in-use",
+    /// A group that nothing carries or names.
+    UnusedGroup "SG111" "unused-group",
+    /// A rule lets everything out to the world.
+    UnrestrictedEgress "SG112" "unrestricted-egress",
     /// No rule of the groups admits it.
     RejectedByGroup "RJ201" "rejected-by-group",
     /// The network ACL denies it.

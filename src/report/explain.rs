@@ -3,6 +3,7 @@
 //! link to them.
 
 mod logs;
+mod posture;
 mod rejects;
 mod rules;
 mod snapshots;
@@ -10,6 +11,7 @@ mod snapshots;
 use std::cmp::Reverse;
 
 use crate::report::code::Code;
+use crate::report::controls;
 use crate::report::page::Page;
 use crate::report::page::Text;
 
@@ -40,6 +42,9 @@ pub fn manual(code: Code) -> &'static Manual {
         Code::AllTraffic => &rules::ALL_TRAFFIC,
         Code::SelfReference => &rules::SELF_REFERENCE,
         Code::ProofFailed => &rules::PROOF_FAILED,
+        Code::DefaultGroup => &posture::DEFAULT_GROUP,
+        Code::UnusedGroup => &posture::UNUSED_GROUP,
+        Code::UnrestrictedEgress => &posture::EGRESS,
         Code::RejectedByGroup => &rejects::BY_GROUP,
         Code::RejectedByAcl => &rejects::BY_ACL,
         Code::RejectedReply => &rejects::REPLY,
@@ -100,6 +105,13 @@ pub fn render(code: Code, width: usize, styled: bool) -> String {
     for (heading, text) in sections {
         page.heading(heading, "");
         page.line(2, &Text::new().plain(text));
+    }
+    let controls = controls::of(code);
+    if !controls.is_empty() {
+        page.heading("Controls that it touches", "");
+    }
+    for control in controls {
+        page.hanging(2, 4, &Text::new().plain(&control.to_string()));
     }
     page.finish()
 }

@@ -5,15 +5,29 @@
 //! counts them, [`words`] and [`human`] say them, [`escape`] keeps text of
 //! others harmless.
 
+pub mod accepted;
+pub mod aws_cli;
+pub mod change;
+pub mod cloudformation;
 pub mod code;
+pub mod controls;
+pub mod csv;
 pub mod document;
 pub mod escape;
 pub mod explain;
 pub mod findings;
+pub mod fingerprint;
 pub mod human;
 pub mod json;
+pub mod listing;
+pub mod markdown;
+pub mod ocsf;
 mod page;
+pub mod posture;
+pub mod review;
+pub mod sarif;
 pub mod summary;
+pub mod terraform;
 pub mod text;
 pub mod why;
 pub mod words;

@@ -1,0 +1,101 @@
+# How it runs. The steps above are data; nothing below depends on them.
+
+export AWS_PAGER=''
+journal=${FLOWCINCH_JOURNAL:-flowcinch-$id.journal}
+at=0
+
+usage() {
+    cat <<END
+usage: bash $0 [--dry-run | --apply | --rollback]
+  (nothing)    say what would be done
+  --dry-run    ask the API whether each step is allowed; change nothing
+  --apply      do the steps, stop at the first failure; what was done stands in
+               $journal, and running it again goes on from there
+  --rollback   undo what the journal says was done, last step first
+Account and Region are those of your AWS CLI (AWS_PROFILE, AWS_REGION).
+END
+}
+
+fail() {
+    printf 'stopped: %s\n' "$1" >&2
+    exit 1
+}
+
+state_of() {
+    if [[ -f $journal ]]; then
+        awk -v step="$1" '$2 == step { state = $1 } END { print state }' "$journal"
+    fi
+}
+
+# A rule must still be what the analysis saw.
+fields='GroupId,IsEgress,IpProtocol,CidrIpv4,CidrIpv6,PrefixListId,ReferencedGroupInfo.GroupId'
+expect_rule() {
+    local found ports=''
+    if [[ $3 == ports ]]; then ports=',FromPort,ToPort'; fi
+    found=$(aws ec2 describe-security-group-rules --security-group-rule-ids "$1" \
+        --query "SecurityGroupRules[0].[$fields$ports]" --output text) ||
+        fail "rule $1 cannot be read"
+    [[ $found == "$2" ]] || fail "rule $1 is not what it was; analyse again (found: $found)"
+}
+
+on_exit() {
+    local status=$?
+    if [[ $status -ne 0 && $at -gt 0 ]]; then
+        printf 'step %s of %s failed; what was done before it stands\n' "$at" "$total" >&2
+        printf 'the way back: bash %s --rollback\n' "$0" >&2
+    fi
+    exit "$status"
+}
+
+plan() {
+    local step
+    for ((step = 1; step <= total; step++)); do
+        printf '%3d  %s\n' "$step" "$(text "$step")"
+    done
+}
+
+dry_run() {
+    local step answer
+    for ((step = 1; step <= total; step++)); do
+        "check_$step"
+        if answer=$("do_$step" --dry-run 2>&1) || [[ $answer == *DryRunOperation* ]]; then
+            printf 'would do %s of %s: %s\n' "$step" "$total" "$(text "$step")"
+        else
+            fail "step $step would fail: $answer"
+        fi
+    done
+}
+
+apply() {
+    local step
+    trap on_exit EXIT
+    for ((step = 1; step <= total; step++)); do
+        if [[ $(state_of "$step") == done ]]; then continue; fi
+        at=$step
+        "check_$step"
+        "do_$step" >/dev/null
+        printf 'done %s\n' "$step" >>"$journal"
+        printf 'did %s of %s: %s\n' "$step" "$total" "$(text "$step")"
+    done
+    at=0
+    printf 'all done; the way back: bash %s --rollback\n' "$0"
+}
+
+rollback() {
+    local step
+    for ((step = total; step >= 1; step--)); do
+        if [[ $(state_of "$step") != done ]]; then continue; fi
+        "undo_$step" >/dev/null
+        printf 'undone %s\n' "$step" >>"$journal"
+        printf 'undid %s of %s: %s\n' "$step" "$total" "$(text "$step")"
+    done
+    printf 'all that the journal names is undone\n'
+}
+
+case ${1:-} in
+'') plan && usage ;;
+--dry-run) dry_run ;;
+--apply) apply ;;
+--rollback) rollback ;;
+*) usage >&2 && exit 2 ;;
+esac

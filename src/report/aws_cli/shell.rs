@@ -1,0 +1,116 @@
+//! Values as words of a shell script that no shell, terminal or parser acts on.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::model::Peer;
+use crate::report::change::Terms;
+use crate::report::escape;
+
+/// One word: single quotes, which no expansion crosses. What acts on a
+/// terminal is shown instead, so this is for words that people read.
+pub(super) fn shown(text: &str) -> String {
+    quote(&escape::inert(text))
+}
+
+/// One word that is the text, byte for byte. For plain text only: JSON made by
+/// [`compact`], and ids that were checked.
+pub(super) fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// JSON on one line, in ASCII: control characters, marks that turn text
+/// around and all letters beyond are written as numbers.
+pub(super) fn compact(value: &Value) -> String {
+    let mut ascii = String::new();
+    for character in value.to_string().chars() {
+        if character.is_ascii() && character != '\u{7f}' {
+            ascii.push(character);
+        } else {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                let escape = format!("\\u{unit:04x}");
+                ascii.push_str(&escape);
+            }
+        }
+    }
+    ascii
+}
+
+/// The rule as one `IpPermission`, in a list as the calls want it.
+pub(super) fn permission(terms: &Terms, described: bool) -> Value {
+    let mut peer = json!({});
+    let (list, key, value) = match &terms.peer {
+        Peer::Cidr(net) if net.addr().is_ipv4() => ("IpRanges", "CidrIp", net.to_string()),
+        Peer::Cidr(net) => ("Ipv6Ranges", "CidrIpv6", net.to_string()),
+        Peer::SecurityGroup(id) => ("UserIdGroupPairs", "GroupId", id.to_string()),
+        Peer::PrefixList(id) => ("PrefixListIds", "PrefixListId", id.to_string()),
+    };
+    set(&mut peer, key, json!(value));
+    if described && !terms.description.is_empty() {
+        set(&mut peer, "Description", json!(terms.description));
+    }
+    let mut permission = transport(terms);
+    set(&mut permission, list, json!([peer]));
+    json!([permission])
+}
+
+/// The rule as `modify-security-group-rules` wants it. A description that is
+/// not given would be deleted.
+pub(super) fn modification(id: &str, terms: &Terms) -> Value {
+    let mut rule = transport(terms);
+    let (key, value) = match &terms.peer {
+        Peer::Cidr(net) if net.addr().is_ipv4() => ("CidrIpv4", net.to_string()),
+        Peer::Cidr(net) => ("CidrIpv6", net.to_string()),
+        Peer::SecurityGroup(id) => ("ReferencedGroupId", id.to_string()),
+        Peer::PrefixList(id) => ("PrefixListId", id.to_string()),
+    };
+    set(&mut rule, key, json!(value));
+    if !terms.description.is_empty() {
+        set(&mut rule, "Description", json!(terms.description));
+    }
+    json!([{"SecurityGroupRuleId": id, "SecurityGroupRule": rule}])
+}
+
+fn transport(terms: &Terms) -> Value {
+    let mut value = json!({"IpProtocol": terms.api_protocol()});
+    if let Some((from, to)) = terms.ports() {
+        set(&mut value, "FromPort", json!(from));
+        set(&mut value, "ToPort", json!(to));
+    }
+    value
+}
+
+fn set(object: &mut Value, key: &str, value: Value) {
+    if let Some(map) = object.as_object_mut() {
+        map.insert(key.to_owned(), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn no_shell_acts_on_a_word() {
+        let nasty = "a'b\"c $(touch x) `id` \\ ; | & ${HOME} !x *";
+        let script = format!("printf %s {}", quote(nasty));
+        let output = Command::new("bash").args(["-c", &script]).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), nasty);
+        assert_eq!(shown("a\u{1b}[31m"), "'a\\u{1b}[31m'");
+    }
+
+    proptest! {
+        #[test]
+        fn json_stays_what_it_was_and_shows_ascii_alone(text in any::<String>()) {
+            let value = json!([{"Description": text}]);
+            let ascii = compact(&value);
+            prop_assert!(ascii.bytes().all(|byte| (b' '..0x7f).contains(&byte)));
+            prop_assert_eq!(serde_json::from_str::<Value>(&ascii).unwrap(), value);
+        }
+    }
+}

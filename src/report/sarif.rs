@@ -1,0 +1,263 @@
+//! SARIF 2.1.0, for code scanning: one result a finding, its rule's manual page
+//! as help, and the controls of each standard as a taxonomy.
+//!
+//! Findings are about clouds and not about lines of code, so each stands at the
+//! head of `analysis.json` and names its group, rule or interface as a logical
+//! location. The fingerprint is the finding's id: trackers do not duplicate.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::report::code::Code;
+use crate::report::controls;
+use crate::report::controls::Control;
+use crate::report::controls::Standard;
+use crate::report::document::Analysis;
+use crate::report::escape;
+use crate::report::explain;
+use crate::report::human;
+use crate::report::listing::Listed;
+use crate::report::listing::Severity;
+use crate::report::review::Entry;
+use crate::report::review::Review;
+use crate::report::review::State;
+
+const SCHEMA: &str =
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+
+/// The log file, newline at the end.
+#[must_use]
+pub fn render(analysis: &Analysis, review: &Review) -> String {
+    let codes = codes(review);
+    let mut results: Vec<Value> = review
+        .entries
+        .iter()
+        .map(|entry| result(entry, &codes))
+        .collect();
+    results.extend(review.fixed.iter().map(|listed| fixed(listed, &codes)));
+    let log = json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": driver(&codes, review)},
+            "taxonomies": taxonomies(review),
+            "invocations": [{
+                "executionSuccessful": true,
+                "toolExecutionNotifications": notifications(analysis),
+            }],
+            "artifacts": [{"location": {"uri": "analysis.json"}}],
+            "automationDetails": {"id": "flowcinch/"},
+            "columnKind": "unicodeCodePoints",
+            "results": results,
+        }],
+    });
+    format!("{log:#}\n")
+}
+
+/// Codes of findings that are there or were, ascending.
+fn codes(review: &Review) -> Vec<Code> {
+    let there = review.entries.iter().map(|entry| entry.listed.code);
+    let gone = review.fixed.iter().map(|listed| listed.code);
+    let codes: BTreeSet<Code> = there.chain(gone).collect();
+    codes.into_iter().collect()
+}
+
+fn driver(codes: &[Code], review: &Review) -> Value {
+    let standards: Vec<Value> = standards(review)
+        .keys()
+        .map(|standard| json!({"name": standard.short()}))
+        .collect();
+    json!({
+        "name": "flowcinch",
+        "semanticVersion": env!("CARGO_PKG_VERSION"),
+        "rules": codes.iter().map(|code| rule(*code)).collect::<Vec<_>>(),
+        "supportedTaxonomies": standards,
+    })
+}
+
+fn rule(code: Code) -> Value {
+    let manual = explain::manual(code);
+    let help = format!(
+        "{}\n\nWhy it matters: {}\n\nWhen it misleads: {}",
+        manual.says, manual.matters, manual.misleads
+    );
+    let tags: Vec<String> = controls::of(code).iter().map(Control::tag).collect();
+    json!({
+        "id": code.id(),
+        "name": pascal(code.slug()),
+        "shortDescription": {"text": code.slug().replace('-', " ")},
+        "fullDescription": {"text": braces(manual.says)},
+        "help": {"text": braces(&help)},
+        "properties": {"tags": tags},
+    })
+}
+
+/// `unused-rule` as `UnusedRule`: rule names are identifiers.
+fn pascal(slug: &str) -> String {
+    let word = |word: &str| {
+        let mut letters = word.chars();
+        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+        first.into_iter().chain(letters).collect::<String>()
+    };
+    slug.split('-').map(word).collect()
+}
+
+fn result(entry: &Entry, codes: &[Code]) -> Value {
+    let mut result = base(&entry.listed, codes);
+    if let Some(state) = entry.state {
+        set(
+            &mut result,
+            "baselineState",
+            json!(match state {
+                State::New => "new",
+                State::Unchanged => "unchanged",
+            }),
+        );
+    }
+    if let Some(one) = &entry.acceptance {
+        let until = human::day(one.expires.0);
+        let why = format!("{} until {until}: {}", one.owner, one.reason);
+        let suppression = json!([{
+            "kind": "external",
+            "status": "accepted",
+            "justification": escape::inert(&why),
+        }]);
+        set(&mut result, "suppressions", suppression);
+    }
+    result
+}
+
+fn fixed(listed: &Listed, codes: &[Code]) -> Value {
+    let mut result = base(listed, codes);
+    set(&mut result, "baselineState", json!("absent"));
+    result
+}
+
+fn base(listed: &Listed, codes: &[Code]) -> Value {
+    let taxa: Vec<Value> = listed
+        .controls
+        .iter()
+        .map(|control| {
+            json!({"id": control.id, "toolComponent": {"name": control.standard.short()}})
+        })
+        .collect();
+    json!({
+        "ruleId": listed.code.id(),
+        "ruleIndex": codes.iter().position(|code| *code == listed.code),
+        "level": level(listed.severity),
+        "message": {"text": message(listed)},
+        "locations": [{
+            "physicalLocation": {
+                "artifactLocation": {"uri": "analysis.json", "index": 0},
+                "region": {"startLine": 1},
+            },
+            "logicalLocations": [logical(listed)],
+        }],
+        "partialFingerprints": {"flowcinchFinding/v1": listed.id},
+        "taxa": taxa,
+        "properties": {
+            "severity": listed.severity.name(),
+            "records": listed.records,
+            "firstSeen": listed.first_seen.map(|time| time.to_string()),
+            "lastSeen": listed.last_seen.map(|time| time.to_string()),
+            "reasons": listed.reasons.iter().map(|text| escape::inert(text)).collect::<Vec<_>>(),
+        },
+    })
+}
+
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "note",
+        Severity::Low | Severity::Medium => "warning",
+        Severity::High => "error",
+    }
+}
+
+fn logical(listed: &Listed) -> Value {
+    let kind = match (&listed.rule_id, &listed.group_id, listed.interface_id) {
+        (Some(_), _, _) => "securityGroupRule",
+        (None, _, Some(_)) => "networkInterface",
+        (None, Some(_), None) => "securityGroup",
+        (None, None, None) => "analysis",
+    };
+    json!({
+        "fullyQualifiedName": escape::inert(&listed.subject),
+        "name": escape::inert(&listed.group_name),
+        "kind": kind,
+    })
+}
+
+/// The sentence with where it is, as SARIF's plain text has it: brackets would
+/// be links, braces placeholders.
+fn message(listed: &Listed) -> String {
+    let name = &listed.group_name;
+    let place = if name.is_empty() {
+        String::new()
+    } else {
+        format!(" ({name})")
+    };
+    let text = format!("{}{place}: {}", listed.subject, listed.text);
+    let inert = escape::inert(&text);
+    let mut out = String::with_capacity(inert.len());
+    for character in inert.chars() {
+        if matches!(character, '[' | ']' | '\\') {
+            out.push('\\');
+        }
+        out.push(character);
+    }
+    braces(&out)
+}
+
+fn braces(text: &str) -> String {
+    text.replace('{', "{{").replace('}', "}}")
+}
+
+/// What weakens the run, beside the findings.
+fn notifications(analysis: &Analysis) -> Vec<Value> {
+    let notification = |code: &str, text: &str| {
+        json!({
+            "descriptor": {"id": escape::inert(code)},
+            "level": "note",
+            "message": {"text": braces(&escape::inert(text))},
+        })
+    };
+    let caveats = analysis.caveats.iter();
+    caveats
+        .map(|caveat| notification(&caveat.code, &caveat.text))
+        .collect()
+}
+
+fn standards(review: &Review) -> BTreeMap<Standard, BTreeMap<&'static str, &'static str>> {
+    let there = review.entries.iter().map(|entry| &entry.listed);
+    let mut standards: BTreeMap<Standard, BTreeMap<_, _>> = BTreeMap::new();
+    for control in there
+        .chain(&review.fixed)
+        .flat_map(|listed| &listed.controls)
+    {
+        standards
+            .entry(control.standard)
+            .or_default()
+            .insert(control.id, control.title);
+    }
+    standards
+}
+
+fn taxonomies(review: &Review) -> Vec<Value> {
+    let taxonomy = |(standard, taxa): (Standard, BTreeMap<&str, &str>)| {
+        let taxa: Vec<Value> = taxa
+            .into_iter()
+            .map(|(id, title)| json!({"id": id, "shortDescription": {"text": title}}))
+            .collect();
+        json!({"name": standard.short(), "fullName": standard.name(), "taxa": taxa})
+    };
+    standards(review).into_iter().map(taxonomy).collect()
+}
+
+fn set(object: &mut Value, key: &str, value: Value) {
+    if let Some(map) = object.as_object_mut() {
+        map.insert(key.to_owned(), value);
+    }
+}
