@@ -38,6 +38,21 @@ expect_rule() {
     [[ $found == "$2" ]] || fail "rule $1 is not what it was; analyse again (found: $found)"
 }
 
+# Undoes an addition: by the id that the cloud gave, or by what the rule says.
+take_back() {
+    local made
+    made=$(made_by "$at")
+    if [[ -n $made ]]; then
+        aws ec2 "revoke-security-group-$2" --group-id "$1" --security-group-rule-ids "$made"
+    else
+        aws ec2 "revoke-security-group-$2" --group-id "$1" --ip-permissions "$3"
+    fi
+}
+
+made_by() {
+    awk -v step="$1" '$2 == step { made = $3 } END { print made }' "$journal"
+}
+
 on_exit() {
     local status=$?
     if [[ $status -ne 0 && $at -gt 0 ]]; then
@@ -67,14 +82,15 @@ dry_run() {
 }
 
 apply() {
-    local step
+    local step made
     trap on_exit EXIT
     for ((step = 1; step <= total; step++)); do
         if [[ $(state_of "$step") == done ]]; then continue; fi
         at=$step
         "check_$step"
-        "do_$step" >/dev/null
-        printf 'done %s\n' "$step" >>"$journal"
+        made=$("do_$step" --query 'SecurityGroupRules[0].SecurityGroupRuleId' --output text)
+        if [[ $made != sgr-* ]]; then made=''; fi
+        printf 'done %s %s\n' "$step" "$made" >>"$journal"
         printf 'did %s of %s: %s\n' "$step" "$total" "$(text "$step")"
     done
     at=0
@@ -85,6 +101,7 @@ rollback() {
     local step
     for ((step = total; step >= 1; step--)); do
         if [[ $(state_of "$step") != done ]]; then continue; fi
+        at=$step
         "undo_$step" >/dev/null
         printf 'undone %s\n' "$step" >>"$journal"
         printf 'undid %s of %s: %s\n' "$step" "$total" "$(text "$step")"

@@ -117,12 +117,12 @@ impl Step {
     fn functions(&self, number: usize) -> String {
         let check = self.check();
         let (act, undo) = match &self.act {
-            Act::Add(terms) => (self.authorize(terms), self.revoke(terms)),
+            Act::Add(terms) => (self.authorize(terms), self.take_back(terms)),
             Act::Modify { id, was, is } => (self.modify(id, is), self.modify(id, was)),
             Act::Remove { id, was } => (self.revoke_by_id(id, was), self.authorize(was)),
         };
         format!(
-            "check_{number}() {{ {check}; }}\ndo_{number}() {{ {act} \"$@\"; }}\nundo_{number}() {{ {undo} \"$@\"; }}\n"
+            "check_{number}() {{ {check}; }}\ndo_{number}() {{ {act} \"$@\"; }}\nundo_{number}() {{ {undo}; }}\n"
         )
     }
 
@@ -175,6 +175,16 @@ impl Step {
         self.call(
             "authorize",
             &shell::compact(&shell::permission(terms, true)),
+        )
+    }
+
+    fn take_back(&self, terms: &Terms) -> String {
+        let permission = shell::compact(&shell::permission(terms, true));
+        format!(
+            "take_back {} {} {}",
+            shell::quote(self.group.as_str()),
+            self.direction,
+            shell::quote(&permission)
         )
     }
 
