@@ -270,7 +270,7 @@ pub(crate) struct TasteArgs {
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u64).range(..=1_000_000_000), help_heading = "Tightening")]
     pub(crate) step_worth: u64,
-    /// Prefixes join addresses only where one in N of theirs was needed (density).
+    /// Prefixes join addresses only where one in N of theirs was needed, or they are a subnet's.
     #[arg(long, value_name = "N", default_value_t = 4,
           value_parser = clap::value_parser!(u32).range(1..), help_heading = "Tightening")]
     pub(crate) sparsest: u32,

@@ -295,7 +295,10 @@ impl Maker<'_> {
         }
         let vacancy = |(id, vpc): (_, &Vpc)| {
             let owned = owned.get(id).map(Vec::as_slice).unwrap_or_default();
-            (id, Vacancy::new(&vpc.cidrs, owned))
+            let subnets = self.snapshot.subnets.values();
+            let subnets = subnets.filter(|subnet| subnet.vpc_id.as_ref() == Some(id));
+            let subnets = subnets.flat_map(|subnet| subnet.cidrs.iter().copied());
+            (id, Vacancy::new(&vpc.cidrs, owned).with_subnets(subnets))
         };
         self.snapshot.vpcs.iter().map(vacancy).collect()
     }

@@ -7,7 +7,7 @@
 //! services, `labels` keeps references; `family` and `fit` make all of it fit
 //! the [`quota`], by the ways of `parts`: `plane` exactly for few services,
 //! `many` for more, `solver` for what is left. `pairing` finds for each rule the
-//! one of today that it narrows, [`exposure`] measures both sides, and `reasons`
+//! one of today that it narrows, `worth` weighs the change, [`exposure`] measures both sides, and `reasons`
 //! says why. [`proof`] checks every proposal by code that shares nothing with
 //! the code that made it but the nouns; a proposal that fails is not shown
 //! ([`proven`]). [`posture`] says what a rule is by its words alone.
@@ -44,6 +44,7 @@ pub mod references;
 pub(crate) mod slabs;
 pub(crate) mod solver;
 pub mod weight;
+pub(crate) mod worth;
 
 pub use case::Case;
 pub use case::Limits;

@@ -171,7 +171,8 @@ fn cheapest(
         .saturating_mul(measure.width)
         .saturating_add(taste.price);
     let dense = seen.saturating_mul(u128::from(taste.sparsest)) >= size;
-    let joins = dense && joined <= apart && measure.holds(block);
+    let fits = dense || measure.weights.is_declared(measure.family, block);
+    let joins = fits && joined <= apart && measure.holds(block);
     if joins {
         blocks.truncate(before);
         blocks.push(block);

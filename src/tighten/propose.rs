@@ -15,23 +15,16 @@ use crate::model::Effect;
 use crate::model::Peer;
 use crate::model::SgRule;
 use crate::model::SgRuleId;
-use crate::model::Transport;
-use crate::net::PortRange;
-use crate::net::cidr::Family;
 use crate::tighten::boxes::Plot;
-use crate::tighten::boxes::Ranges;
 use crate::tighten::case::Case;
 use crate::tighten::case::Standing;
 use crate::tighten::case::Watch;
-use crate::tighten::curve::steps;
-use crate::tighten::curve::worthwhile;
 use crate::tighten::exposure::Addresses;
 use crate::tighten::exposure::exposure;
 use crate::tighten::fit::Boxes;
 use crate::tighten::fit::Fitted;
 use crate::tighten::fit::Wish;
 use crate::tighten::fit::fit;
-use crate::tighten::fit::survey;
 use crate::tighten::obligations::Asked;
 use crate::tighten::obligations::Knows;
 use crate::tighten::obligations::Obligations;
@@ -41,7 +34,6 @@ use crate::tighten::pairing::meets;
 use crate::tighten::pairing::pair;
 use crate::tighten::pairing::restored;
 use crate::tighten::plan::Applicability;
-use crate::tighten::plan::CurvePoint;
 use crate::tighten::plan::Decision;
 use crate::tighten::plan::PlannedRule;
 use crate::tighten::plan::Proposal;
@@ -52,10 +44,6 @@ use crate::tighten::quota;
 use crate::tighten::reasons;
 use crate::tighten::references::Chooser;
 use crate::tighten::references::Introduced;
-use crate::tighten::weight::Weights;
-
-/// Needs beyond which no other number of rules is tried.
-const MOST_FOR_CURVE: usize = 20_000;
 
 /// A proposal with its proof.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,12 +105,12 @@ fn is_ranked(rule: &SgRule) -> bool {
 }
 
 /// A case with its rules sorted out.
-struct Work<'a> {
-    case: &'a Case<'a>,
+pub(crate) struct Work<'a> {
+    pub(crate) case: &'a Case<'a>,
     /// Rules of the direction, by id.
     rules: Vec<&'a SgRule>,
-    held: Vec<&'a SgRule>,
-    free: Vec<&'a SgRule>,
+    pub(crate) held: Vec<&'a SgRule>,
+    pub(crate) free: Vec<&'a SgRule>,
 }
 
 impl<'a> Work<'a> {
@@ -174,113 +162,8 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Leaves rules whole whose narrowing closes too little for its steps.
-    fn worthwhile(&self, mut paired: Paired) -> Paired {
-        let step = u128::from(self.case.limits.step_worth);
-        for rule in &self.free {
-            let own = |planned: &&PlannedRule| planned.replaces.contains(&rule.id);
-            let heirs: Vec<&PlannedRule> = paired.rules.iter().filter(own).collect();
-            if heirs.is_empty() || heirs.iter().any(|heir| heir.replaces.len() > 1) {
-                continue;
-            }
-            let left = heirs
-                .iter()
-                .map(|heir| self.weight(heir.transport, &heir.peer));
-            let left = left.fold(0, u128::saturating_add);
-            let closed = self.weight(rule.transport, &rule.peer).saturating_sub(left);
-            let steps = 2 * heirs.len() as u128 - 1;
-            if closed
-                < self
-                    .weights()
-                    .price(1)
-                    .saturating_mul(step)
-                    .saturating_mul(steps)
-            {
-                paired
-                    .rules
-                    .retain(|planned| !planned.replaces.contains(&rule.id));
-                paired.keep.insert(rule.id.clone());
-            }
-        }
-        paired
-    }
-
-    fn weights(&self) -> Weights<'a> {
-        Weights {
-            vacancy: self.case.vacancy,
-            limits: self.case.limits,
-        }
-    }
-
-    /// What a rule opens, as it is weighed.
-    fn weight(&self, transport: Transport, peer: &Peer) -> u128 {
-        let weights = self.weights();
-        let services = match transport {
-            Transport::All => weights.ports(PortRange::ALL).saturating_mul(256),
-            Transport::Tcp(_) | Transport::Udp(_) => weights.services(transport),
-            Transport::Icmp(_) | Transport::Icmpv6(_) | Transport::Other(_) => {
-                u128::from(transport.service().count())
-            }
-        };
-        let addresses = match peer {
-            Peer::Cidr(net) => {
-                let ranges = Ranges::of([*net].into_iter());
-                weights.ranges(Family::of_net(*net), &ranges)
-            }
-            Peer::SecurityGroup(_) | Peer::PrefixList(_) => {
-                self.size(peer).max(1).saturating_mul(weights.scale())
-            }
-        };
-        services.saturating_mul(addresses)
-    }
-
-    /// The proposal with how far it is from the best, and what other numbers
-    /// of rules would buy.
-    fn weighed(&self, proposal: Proposal, fitted: &Fitted) -> Proposal {
-        let owed = self.owed(!fitted.introduced.is_empty()).0;
-        let allowed = self.allowed();
-        let own = CurvePoint {
-            rules: proposal.quota_after.most(),
-            exposure: proposal.exposure_after,
-        };
-        let quotas = steps(self.case.limits.rule_quota);
-        let quotas = quotas.filter(|quota| u64::from(*quota) < own.rules);
-        let quotas: Vec<u32> = match self.case.needs.len() {
-            ..=MOST_FOR_CURVE => quotas.collect(),
-            _ => Vec::new(),
-        };
-        let survey = self.with_wish(&owed, |wish| {
-            survey(wish, &allowed, &fitted.boxes.plots, &quotas)
-        });
-        let mut points = vec![own];
-        points.extend(survey.within.iter().map(|boxes| self.point(boxes)));
-        let curve = worthwhile(points);
-        let mut reasons = proposal.reasons;
-        if curve.len() > 1 {
-            let quota = self.case.limits.rule_quota;
-            reasons.push(reasons::point(own.rules, quota, fitted.squeezed));
-        }
-        Proposal {
-            reasons,
-            optimality_gap: survey.gap.map(|parts| f64::from(parts) / 10_000.0),
-            curve,
-            ..proposal
-        }
-    }
-
-    /// What the held rules and these boxes open, and how many they are.
-    fn point(&self, boxes: &Boxes) -> CurvePoint {
-        let mut said: Vec<Said> = self.held.iter().map(|rule| said(rule)).collect();
-        said.extend(said_by_boxes(boxes));
-        let mut addresses = Addresses::new(self.case.members, self.case.prefix_lists);
-        CurvePoint {
-            rules: self.count(&said).most(),
-            exposure: exposure(said.iter().map(|(t, p)| (*t, p)), &mut addresses),
-        }
-    }
-
     /// What is owed, with references in the place of addresses if asked for.
-    fn owed(&self, refer: bool) -> (Obligations, Introduced) {
+    pub(crate) fn owed(&self, refer: bool) -> (Obligations, Introduced) {
         let by_id: BTreeMap<&SgRuleId, &SgRule> =
             self.rules.iter().map(|rule| (&rule.id, *rule)).collect();
         let is_free = |id: &SgRuleId| self.case.standing.get(id) == Some(&Standing::Free);
@@ -358,7 +241,7 @@ impl<'a> Work<'a> {
         chooser.introduce(owed)
     }
 
-    fn size(&self, peer: &Peer) -> u128 {
+    pub(crate) fn size(&self, peer: &Peer) -> u128 {
         Addresses::new(self.case.members, self.case.prefix_lists).count(peer)
     }
 
@@ -373,7 +256,7 @@ impl<'a> Work<'a> {
         self.with_wish(owed, |wish| fit(wish, &self.allowed()))
     }
 
-    fn with_wish<T>(&self, owed: &Obligations, ask: impl Fn(&Wish<'_>) -> T) -> T {
+    pub(crate) fn with_wish<T>(&self, owed: &Obligations, ask: impl Fn(&Wish<'_>) -> T) -> T {
         let weight = |peer: &Peer| quota::of_peer(peer, self.case.prefix_lists);
         let size = |peer: &Peer| self.size(peer);
         ask(&Wish {
@@ -388,7 +271,7 @@ impl<'a> Work<'a> {
     }
 
     /// What the free rules allow.
-    fn allowed(&self) -> Boxes {
+    pub(crate) fn allowed(&self) -> Boxes {
         let mut boxes = Boxes::default();
         for rule in &self.free {
             match &rule.peer {
@@ -486,7 +369,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn count(&self, rules: &[Said]) -> Quota {
+    pub(crate) fn count(&self, rules: &[Said]) -> Quota {
         let weight = |(_, peer): &Said| quota::of_peer(peer, self.case.prefix_lists);
         rules.iter().map(weight).sum()
     }
@@ -537,13 +420,13 @@ fn within<'a, 'n>(needs: &'a [&'n Need], net: IpNet) -> &'a [&'n Need] {
 }
 
 /// Prefixes first, then references.
-fn said_by_boxes(boxes: &Boxes) -> impl Iterator<Item = Said> {
+pub(crate) fn said_by_boxes(boxes: &Boxes) -> impl Iterator<Item = Said> {
     let plots = boxes.plots.iter();
     let cidrs = plots.map(|plot| (plot.transport, Peer::Cidr(plot.net)));
     let labels = boxes.labels.iter();
     cidrs.chain(labels.map(|(peer, transport)| (*transport, peer.clone())))
 }
 
-fn said(rule: &SgRule) -> Said {
+pub(crate) fn said(rule: &SgRule) -> Said {
     (rule.transport, rule.peer.clone())
 }

@@ -5,6 +5,8 @@
 //! owned weighs less. Weights are whole numbers: an address counts `vacant_share`
 //! and one that nobody owned counts 1. Exposure, as reported, is never weighed.
 
+use std::collections::BTreeSet;
+
 use ipnet::IpNet;
 
 use crate::model::Transport;
@@ -58,12 +60,15 @@ pub fn sensitive_ports() -> PortSet {
     ranges.map(|(a, b)| PortRange::spanning(a, b)).collect()
 }
 
-/// Addresses of a group's own VPC that no interface owned.
+/// Addresses of a group's own VPC that no interface owned, and the prefixes
+/// that it is laid out in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vacancy {
     v4: Spans,
     /// In /64 networks.
     v6: Spans,
+    /// Prefixes of the VPC and of its subnets.
+    declared: BTreeSet<IpNet>,
 }
 
 /// Sorted closed ranges, apart, each with how much lies before it.
@@ -77,6 +82,7 @@ impl Vacancy {
         Vacancy {
             v4: Spans(Vec::new()),
             v6: Spans(Vec::new()),
+            declared: BTreeSet::new(),
         }
     }
 
@@ -86,7 +92,15 @@ impl Vacancy {
         Vacancy {
             v4: Spans::new(ranges, owned, Family::V4),
             v6: Spans::new(ranges, owned, Family::V6),
+            declared: ranges.iter().copied().collect(),
         }
+    }
+
+    /// The same, laid out in these subnets too.
+    #[must_use]
+    pub fn with_subnets(mut self, subnets: impl Iterator<Item = IpNet>) -> Vacancy {
+        self.declared.extend(subnets);
+        self
     }
 
     fn within(&self, family: Family, block: Block) -> u128 {
@@ -166,6 +180,12 @@ impl Weights<'_> {
         let all = block.size(family).saturating_mul(self.scale());
         let vacant = self.vacancy.within(family, block);
         all.saturating_sub(vacant.saturating_mul(self.scale() - 1))
+    }
+
+    /// Whether somebody laid the VPC out in this very block.
+    pub(crate) fn is_declared(self, family: Family, block: Block) -> bool {
+        let declared = &self.vacancy.declared;
+        !declared.is_empty() && declared.contains(&block.net(family))
     }
 
     /// All addresses of ranges; IPv6 in /64 networks.

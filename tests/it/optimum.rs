@@ -451,6 +451,21 @@ fn addresses_that_nobody_owned_are_cheaper_to_open() {
 }
 
 #[test]
+fn a_subnet_may_be_opened_though_few_of_it_were_seen() {
+    let seen = [(443, 1), (443, 14)];
+    let range = ["192.0.2.0/24".parse().unwrap()];
+    let owned = [1u16, 14].map(|at| host(at).into());
+    let vacancy = Vacancy::new(&range, &owned);
+    let limits = Limits::default();
+    let ports = tcp(443, 443);
+    let apart = narrowed(ports, "192.0.2.0/24", &seen, &limits, &vacancy);
+    assert_eq!(apart.rules.len(), 2, "two of sixteen are too few");
+    let vacancy = vacancy.with_subnets(["192.0.2.0/28".parse().unwrap()].into_iter());
+    let joined = narrowed(ports, "192.0.2.0/24", &seen, &limits, &vacancy);
+    assert_eq!(nets(&joined), ["tcp/443 192.0.2.0/28"]);
+}
+
+#[test]
 fn a_change_that_closes_less_than_its_steps_are_worth_is_not_proposed() {
     let seen = [(443, 5)];
     for (worth, expected) in [(0, 1), (1, 1), (2, 0)] {

@@ -11,6 +11,7 @@ use flowcinch::model::SgRuleId;
 use flowcinch::net::Timestamp;
 use flowcinch::report::document::Analysis;
 use flowcinch::report::document::Caveat;
+use flowcinch::report::document::CurveReport;
 use flowcinch::report::document::MalformedSample;
 use flowcinch::report::document::RuleReport;
 use flowcinch::report::json;
@@ -622,4 +623,45 @@ fn a_name_that_two_groups_have_does_not_stand_for_either() {
         "{report}"
     );
     assert!(report.contains("from group db"), "{report}");
+}
+
+#[test]
+fn what_rules_are_by_their_words_takes_a_line_for_each_kind() {
+    let told = |id: &str, codes: &[&str]| RuleReport {
+        codes: codes.iter().map(|code| (*code).to_owned()).collect(),
+        ..builder::rule(id, (22, 22), builder::cidr("0.0.0.0/0"))
+    };
+    let mut analysis = builder::quiet();
+    assert!(!shown(&analysis).contains("BY THEIR WORDS"));
+    let rules = vec![
+        told("sgr-1", &["SG107"]),
+        told("sgr-2", &["SG107", "SG108"]),
+    ];
+    analysis.security_groups = vec![builder::group(builder::WEB, "web", rules)];
+    let report = shown(&analysis);
+    let lines = section(&report, "BY THEIR WORDS");
+    let expected = [
+        "  SG107  sensitive ports open to every address: 2 rules, sgr-1, sgr-2",
+        "  SG108  every protocol and port open: 1 rule, sgr-2",
+    ];
+    assert_eq!(lines.get(1..).unwrap_or_default(), expected, "{report}");
+}
+
+#[test]
+fn the_curve_shows_what_other_numbers_of_rules_would_open() {
+    let mut analysis = builder::planted();
+    let proposal = &mut analysis.proposals[0];
+    let taken = proposal.exposure_after.clone();
+    let point = |rules, exposure: &str| CurveReport {
+        rules,
+        exposure: exposure.to_owned(),
+    };
+    proposal.curve = vec![point(1, "999999"), point(2, &taken)];
+    let report = shown(&analysis);
+    let line = report
+        .lines()
+        .find(|line| line.contains("exposure by number of rules"));
+    let line = line.unwrap_or_else(|| panic!("{report}"));
+    assert!(line.contains(" for 1, "), "{line}");
+    assert!(line.ends_with("for 2 (taken)"), "{line}");
 }

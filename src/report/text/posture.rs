@@ -18,9 +18,9 @@ const BODY: usize = 9;
 /// The kinds that there are, each with its rules.
 pub(super) fn by_words(page: &mut Page, analysis: &Analysis, options: TextOptions) {
     let kinds = [
-        (Code::OpenToWorld, "open sensitive ports to every address"),
-        (Code::AllTraffic, "admit every protocol and port"),
-        (Code::SelfReference, "admit their own group"),
+        (Code::OpenToWorld, "sensitive ports open to every address"),
+        (Code::AllTraffic, "every protocol and port open"),
+        (Code::SelfReference, "open to their own group"),
     ];
     let named = |code: Code| -> Vec<SgRuleId> {
         let rules = analysis
@@ -38,7 +38,7 @@ pub(super) fn by_words(page: &mut Page, analysis: &Analysis, options: TextOption
     for (code, what, rules) in kinds.iter().filter(|(_, _, rules)| !rules.is_empty()) {
         let many = u64::try_from(rules.len()).unwrap_or(u64::MAX);
         let text = Text::new().strong(code.id()).plain("  ");
-        let text = text.plain(&format!("{} that {what}: ", human::counted(many, "rule")));
+        let text = text.plain(&format!("{what}: {}, ", human::counted(many, "rule")));
         page.hanging(2, BODY, &text.then(ids(rules, options.limit(SHOWN))));
     }
 }
