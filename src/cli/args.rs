@@ -302,7 +302,7 @@ pub(crate) struct TasteArgs {
     #[arg(
         long,
         value_name = "N",
-        default_value_t = 200,
+        default_value_t = 50,
         help_heading = "Tightening"
     )]
     pub(crate) solver_nodes: u32,

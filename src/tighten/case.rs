@@ -141,7 +141,7 @@ impl Default for Limits {
             vacant_share: 4,
             step_worth: 1,
             tolerance: 1,
-            solver_nodes: 200,
+            solver_nodes: 50,
             public_peers: 25,
             rule_worth: 4,
             sparsest: 4,

@@ -569,7 +569,7 @@ fn probed(cloud: &PlainCloud, standing: &[PlainRule], seed: u64) -> Option<(Stri
                 .map(|packet| (rule.group.clone(), packet))
         })
         .collect();
-    for _ in 0..4_000 {
+    for _ in 0..2_000 {
         let pick = |at: u64| usize::try_from(at).unwrap();
         let (group, mut packet) = corners[pick(next(corners.len() as u64))].clone();
         // The peer of another rule, or a neighbour of it.

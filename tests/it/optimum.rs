@@ -500,7 +500,7 @@ fn scattered(seed: u64) -> impl FnMut(u64) -> u64 {
 #[test]
 fn the_median_gap_of_groups_that_need_boxes_is_under_five_percent() {
     let mut gaps: Vec<f64> = Vec::new();
-    for seed in 1..=60 {
+    for seed in 1..=24 {
         let mut next = scattered(seed);
         let ports: Vec<u16> = (0..3 + next(9))
             .map(|_| u16::try_from(8_000 + next(40)).unwrap())
@@ -527,7 +527,7 @@ fn the_median_gap_of_groups_that_need_boxes_is_under_five_percent() {
         gaps.extend(one.optimality_gap);
     }
     gaps.sort_by(f64::total_cmp);
-    assert!(gaps.len() >= 50, "{}", gaps.len());
+    assert!(gaps.len() >= 20, "{}", gaps.len());
     let median = gaps[gaps.len() / 2];
     assert!(median < 0.05, "{median}: {gaps:?}");
 }
