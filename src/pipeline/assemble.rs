@@ -72,7 +72,7 @@ impl Parts<'_> {
             coverage: self.coverage(&ingested.evidence),
             security_groups: self.groups(),
             rejects: self.attribution.rejects.iter().map(reject).collect(),
-            proposals: self.proposed.proven.iter().map(proposal).collect(),
+            proposals: self.proposals(),
             verification: self.verification(),
             caveats,
             ingest: ingest(ingested),
@@ -171,6 +171,17 @@ impl Parts<'_> {
                 .map(|posture| Code::of_posture(posture).id().to_owned())
                 .collect(),
         }
+    }
+
+    fn proposals(&self) -> Vec<ProposalReport> {
+        let rollouts = self.proposed.rollouts.iter().cloned();
+        let proven = self.proposed.proven.iter();
+        let both = proven.zip(rollouts);
+        both.map(|(proven, rollout)| ProposalReport {
+            rollout,
+            ..proposal(proven)
+        })
+        .collect()
     }
 
     fn verification(&self) -> Verification {
@@ -366,6 +377,7 @@ fn proposal(proven: &Proven) -> ProposalReport {
         quota_after: proposal.quota_after.most(),
         optimality_gap: proposal.optimality_gap,
         curve: proposal.curve.iter().map(curve_point).collect(),
+        rollout: None,
     }
 }
 

@@ -11,6 +11,7 @@ pub mod ingest;
 pub mod proposals;
 pub mod references;
 pub mod request;
+pub mod rollouts;
 pub mod snapshots;
 
 pub use analyze::analyze;

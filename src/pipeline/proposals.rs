@@ -39,6 +39,8 @@ use crate::pipeline::references::Referable;
 use crate::pipeline::request::Assign;
 use crate::pipeline::request::Obligations;
 use crate::pipeline::request::Request;
+use crate::pipeline::rollouts::Planner;
+use crate::report::document::rollout::RolloutReport;
 use crate::tighten;
 use crate::tighten::Case;
 use crate::tighten::Limits;
@@ -60,6 +62,8 @@ static VACANCY: Vacancy = Vacancy::none();
 pub struct Proposed {
     /// One a group and direction that has rules.
     pub proven: Vec<Proven>,
+    /// The changes of each in order, where there are any.
+    pub rollouts: Vec<Option<RolloutReport>>,
     /// The replay of every conversation against all of them together.
     pub replay: Replay,
     /// Conversations let go by `--obligations answered`.
@@ -168,8 +172,15 @@ impl Maker<'_> {
         let proposals: Vec<_> = proven.iter().map(|one| one.proposal.clone()).collect();
         let after = After::new(&self.snapshot.groups, &proposals).with_book(self.book);
         let replay = tighten::proof::replay::replay_after(&passed, &after);
+        let planner = Planner {
+            snapshot: self.snapshot,
+            needs: &needs,
+            rule_quota: self.request.rule_quota,
+        };
+        let rollouts = planner.plan(&proposals);
         Proposed {
             proven,
+            rollouts,
             replay,
             let_go,
         }

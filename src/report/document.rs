@@ -5,6 +5,8 @@
 //! Keys and meanings are the contract with scripts; keys may be added, never
 //! renamed. Lists are sorted, so equal inputs give equal bytes.
 
+pub mod rollout;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -24,6 +26,7 @@ use crate::model::SgId;
 use crate::model::SgRuleId;
 use crate::net::Span;
 use crate::net::Timestamp;
+use crate::report::document::rollout::RolloutReport;
 use crate::tighten::plan::Applicability;
 use crate::tighten::plan::Decision;
 
@@ -301,6 +304,9 @@ pub struct ProposalReport {
     /// quota moves it.
     #[serde(default)]
     pub curve: Vec<CurveReport>,
+    /// The changes in order, and the way back. `None` where nothing changes.
+    #[serde(default)]
+    pub rollout: Option<RolloutReport>,
 }
 
 /// One point of exposure against number of rules.

@@ -11,6 +11,8 @@
 //! says why. [`proof`] checks every proposal by code that shares nothing with
 //! the code that made it but the nouns; a proposal that fails is not shown
 //! ([`proven`]). [`posture`] says what a rule is by its words alone.
+//! [`mod@rollout`] puts the changes of a proposal in an order in
+//! which nothing needed is missing at any moment.
 //!
 //! References to groups and prefix lists stay references: addresses change
 //! hands, so a reference turned into today's addresses would both break and
@@ -41,6 +43,7 @@ pub(crate) mod public;
 pub mod quota;
 pub(crate) mod reasons;
 pub mod references;
+pub mod rollout;
 pub(crate) mod slabs;
 pub(crate) mod solver;
 pub mod weight;

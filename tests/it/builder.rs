@@ -285,6 +285,7 @@ fn proposal() -> ProposalReport {
         quota_after: 2,
         optimality_gap: Some(0.0),
         curve: Vec::new(),
+        rollout: None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Proposals by scenario and by law. Rules are tried packet by packet on a
 //! small universe, beside the proof, so that a mistake in either shows.
 
+mod rollout;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;

@@ -86,6 +86,22 @@ pub fn beyond_reach(
     None
 }
 
+/// A packet that both rules let through and none of `standing` does; `None`
+/// where there is none. A reference shares packets with its like alone.
+#[must_use]
+pub fn common_beyond(
+    one: (Transport, &Peer),
+    other: (Transport, &Peer),
+    standing: &[(Transport, &Peer)],
+) -> Option<Packet> {
+    if !same_space(one.1, other.1) {
+        return None;
+    }
+    let common = Piece::of(one.0, one.1).common(&Piece::of(other.0, other.1))?;
+    let left = uncovered(vec![common], one.1, standing);
+    left.first().map(|piece| piece.corner(one.1))
+}
+
 /// What is left of the pieces, all of one peer, when today's rules are cut out.
 fn uncovered(mut left: Vec<Piece>, peer: &Peer, today: &[(Transport, &Peer)]) -> Vec<Piece> {
     let comparable = today.iter().filter(|(_, other)| same_space(peer, other));
@@ -145,6 +161,16 @@ impl Piece {
             high: u128::from(services.to()),
         };
         Piece([protocols, services, Side::of_peer(peer)])
+    }
+
+    fn common(&self, other: &Piece) -> Option<Piece> {
+        let [protocol, service, address] = self.0;
+        let [protocols, services, addresses] = other.0;
+        Some(Piece([
+            protocol.common(protocols)?,
+            service.common(services)?,
+            address.common(addresses)?,
+        ]))
     }
 
     /// What is left when the other is cut out: disjoint pieces, at most two
