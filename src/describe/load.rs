@@ -71,6 +71,14 @@ pub fn require_minimum(snapshot: &Snapshot) -> Result<(), DescribeError> {
     Ok(())
 }
 
+/// The text of one JSON file, unpacked.
+///
+/// # Errors
+/// A file that cannot be read or is too large.
+pub fn text(path: &Path) -> Result<Vec<u8>, DescribeError> {
+    Ok(read_text(path, true)?.unwrap_or_default())
+}
+
 fn load_file(path: &Path) -> Result<Loaded, DescribeError> {
     let name = path
         .file_name()

@@ -5,6 +5,8 @@
 //! ends here. What an answer leaves out, or names without showing it, becomes
 //! a [`Note`] that says what it costs; nothing is dropped without one.
 //!
+//! [`terraform`] reads another kind of description, a plan: what will be.
+//!
 //! [`Collector`] does the reading and touches no file; [`load`] walks folders
 //! and feeds it. Where the bytes came from is all that [`load`] knows, what
 //! they mean is all that [`Collector`] knows.
@@ -18,6 +20,7 @@ mod json;
 mod load;
 mod note;
 mod shelves;
+pub mod terraform;
 mod unicode;
 
 pub use collect::Collector;
@@ -25,4 +28,5 @@ pub use collect::Loaded;
 pub use error::DescribeError;
 pub use load::load;
 pub use load::require_minimum;
+pub use load::text;
 pub use note::Note;
