@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Analyze(Box<AnalyzeArgs>),
     /// Collect a snapshot through the EC2 API: groups, interfaces and what gives them meaning.
     Snapshot(SnapshotArgs),
+    /// The merge gate: what was seen, replayed against other rules or a Terraform plan.
+    Verify(VerifyArgs),
     /// One flow: which rules pass it, or what stops it and what is nearest.
     Why(WhyArgs),
     /// The manual page of a finding code; without a code, the list of codes.
@@ -193,7 +195,8 @@ pub(crate) struct LogArgs {
     /// What to print.
     #[arg(long, value_enum, default_value_t = Format::Text, help_heading = "Output")]
     pub(crate) format: Format,
-    /// Write analysis.json and report.txt into this folder too.
+    /// Write the result into this folder too: analysis.json and report.txt, or verify.json and
+    /// verify.txt.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
     /// Print nothing but the report and errors.
@@ -375,6 +378,44 @@ pub(crate) struct AnalyzeArgs {
     #[command(flatten)]
     pub(crate) gate: GateArgs,
     /// Exit 0 instead of 1 where there are findings.
+    #[arg(long, help_heading = "Output")]
+    pub(crate) exit_zero: bool,
+}
+
+/// `verify`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  terraform show -json plan.out > plan.json
+  flowcinch verify plan.json logs/ --snapshot snapshot/
+  flowcinch verify report/analysis.json logs/ --snapshot snapshot/ --format json
+  flowcinch verify tomorrow/snapshot/ logs/ --snapshot snapshot/ --since 30d
+
+Exit codes:
+  0  nothing that was seen would break, nothing would newly open
+  1  something would: each flow with the rule that let it through, each opening with a packet
+  2  could not run
+  3  neither was found, on incomplete input: unreadable objects, bad lines over the limit,
+     values known after apply, or changed groups of which no log speaks")]
+pub(crate) struct VerifyArgs {
+    /// What to hold against: an analysis.json with its proposals, another snapshot, or what
+    /// `terraform show -json` prints of a plan; told by what it holds.
+    #[arg(value_name = "RULES")]
+    pub(crate) rules: PathBuf,
+    /// Files, folders (walked), glob patterns, or - for standard input.
+    #[arg(value_name = "LOGS")]
+    pub(crate) logs: Vec<String>,
+    /// Folder or JSON file of `aws ec2 describe-...` output; again for each other time.
+    #[arg(long = "snapshot", value_name = "PATH", action = ArgAction::Append)]
+    pub(crate) snapshots: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) judge: JudgeArgs,
+    /// Cut no lists in the text report.
+    #[arg(long, help_heading = "Output")]
+    pub(crate) full: bool,
+    /// Exit 0 instead of 1 where something would break or open.
     #[arg(long, help_heading = "Output")]
     pub(crate) exit_zero: bool,
 }

@@ -21,11 +21,13 @@ use crate::cli::args::AnalyzeArgs;
 use crate::cli::args::CloudArgs;
 use crate::cli::args::Color;
 use crate::cli::args::Format;
+use crate::cli::args::JudgeArgs;
 use crate::cli::args::Keepers;
 use crate::cli::args::Kept;
 use crate::cli::args::LogArgs;
 use crate::cli::args::Sureness;
 use crate::cli::args::TasteArgs;
+use crate::cli::args::VerifyArgs;
 use crate::cli::values::BadLines;
 
 /// Widest page that is still easy to read, in columns.
@@ -64,7 +66,7 @@ impl AnalyzeConfig {
     pub(crate) fn new(args: &AnalyzeArgs, color: Color) -> AnalyzeConfig {
         let log = &args.log;
         AnalyzeConfig {
-            request: request(args),
+            request: request(&args.logs, &args.snapshots, log, &args.judge),
             bad_lines: log.max_bad_lines,
             delivery: Delivery {
                 format: log.format,
@@ -82,17 +84,51 @@ fn progress(log: &LogArgs) -> bool {
     !log.quiet && !log.no_progress && std::io::stderr().is_terminal()
 }
 
-fn request(args: &AnalyzeArgs) -> Request {
-    let (log, judge) = (&args.log, &args.judge);
+/// One run of `verify`.
+#[derive(Debug)]
+pub(crate) struct VerifyConfig {
+    /// What the library is asked.
+    pub(crate) request: Request,
+    /// How many bad lines are borne.
+    pub(crate) bad_lines: BadLines,
+    /// What standard output gets.
+    pub(crate) format: Format,
+    /// Folder that gets the files.
+    pub(crate) out: Option<PathBuf>,
+    /// Whether the text cuts no lists.
+    pub(crate) full: bool,
+    /// Whether notes go to standard error.
+    pub(crate) notes: bool,
+    /// Whether a progress bar is drawn.
+    pub(crate) progress: bool,
+}
+
+impl VerifyConfig {
+    /// What `verify` was asked.
+    pub(crate) fn new(args: &VerifyArgs) -> VerifyConfig {
+        let log = &args.log;
+        VerifyConfig {
+            request: request(&args.logs, &args.snapshots, log, &args.judge),
+            bad_lines: log.max_bad_lines,
+            format: log.format,
+            out: log.out.clone(),
+            full: args.full,
+            notes: !log.quiet,
+            progress: progress(log),
+        }
+    }
+}
+
+fn request(logs: &[String], snapshots: &[PathBuf], log: &LogArgs, judge: &JudgeArgs) -> Request {
     Request {
-        logs: args.logs.clone(),
+        logs: logs.to_vec(),
         access: Access {
             requester_pays: log.request_payer,
             profile: log.profile.clone(),
             region: log.region.clone(),
             ..access(&log.cloud)
         },
-        snapshots: args.snapshots.clone(),
+        snapshots: snapshots.to_vec(),
         fields: log.fields.clone(),
         since: log.since,
         until: log.until,

@@ -18,6 +18,7 @@ mod render;
 mod sample;
 mod snapshot;
 mod values;
+mod verify;
 mod why;
 
 use std::error::Error;
@@ -55,6 +56,7 @@ fn dispatch(command: Command, color: args::Color) -> Result<Outcome, Failure> {
     match command {
         Command::Analyze(args) => analyze::run(&args, color),
         Command::Snapshot(args) => snapshot::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Why(args) => why::run(&args),
         Command::Explain(args) => explain::run(&args, color),
         Command::Render(args) => render::run(&args, color),

@@ -33,16 +33,21 @@ use crate::tighten::proof::book::Book;
 /// # Errors
 /// See [`PipelineError`].
 pub fn analyze(request: &Request, progress: &dyn Progress) -> Result<Analysis, PipelineError> {
+    in_pool(request, || run(request, progress))
+}
+
+/// Runs with as many threads as were asked for.
+pub(super) fn in_pool<T: Send>(
+    request: &Request,
+    run: impl FnOnce() -> Result<T, PipelineError> + Send,
+) -> Result<T, PipelineError> {
     let threads = request.threads.unwrap_or(0);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     pool.map_err(|_| PipelineError::Threads(threads))?
-        .install(|| run(request, progress))
+        .install(run)
 }
 
 fn run(request: &Request, progress: &dyn Progress) -> Result<Analysis, PipelineError> {
-    if request.logs.is_empty() {
-        return Err(PipelineError::NoLogs);
-    }
     let (series, caveats) = snapshots::load(&request.snapshots)?;
     let eras = Eras::new(series.handovers());
     let ingested = read(request, &eras, progress)?;
@@ -90,11 +95,14 @@ fn run(request: &Request, progress: &dyn Progress) -> Result<Analysis, PipelineE
     Ok(parts.assemble(ingested, caveats))
 }
 
-fn read(
+pub(super) fn read(
     request: &Request,
     eras: &Eras,
     progress: &dyn Progress,
 ) -> Result<Ingested, PipelineError> {
+    if request.logs.is_empty() {
+        return Err(PipelineError::NoLogs);
+    }
     let layout = request
         .fields
         .as_deref()

@@ -300,7 +300,9 @@ impl Parts<'_> {
     }
 }
 
-fn ingest(ingested: Ingested) -> Ingest {
+/// What was read, counted.
+#[must_use]
+pub fn ingest(ingested: Ingested) -> Ingest {
     let rows = ingested.evidence.rows;
     Ingest {
         objects: ingested.objects,

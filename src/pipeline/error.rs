@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::describe::DescribeError;
 use crate::flowlog::header::LayoutError;
+use crate::pipeline::rules::RulesError;
 use crate::source::SourceError;
 
 /// Why a run could not be done.
@@ -25,6 +26,9 @@ pub enum PipelineError {
     /// A snapshot could not be read.
     #[error(transparent)]
     Describe(#[from] DescribeError),
+    /// The rules to hold flows against are none, or do not fit.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     /// `--fields` makes no sense.
     #[error("`--fields`: {0}")]
     Fields(#[from] LayoutError),

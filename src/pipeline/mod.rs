@@ -12,7 +12,9 @@ pub mod proposals;
 pub mod references;
 pub mod request;
 pub mod rollouts;
+pub mod rules;
 pub mod snapshots;
+pub mod verify;
 
 pub use analyze::analyze;
 pub use error::PipelineError;
@@ -22,3 +24,5 @@ pub use request::Obligations;
 pub use request::Progress;
 pub use request::Request;
 pub use request::TimeBound;
+pub use rules::Rules;
+pub use verify::verify;

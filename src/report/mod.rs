@@ -29,5 +29,6 @@ pub mod sarif;
 pub mod summary;
 pub mod terraform;
 pub mod text;
+pub mod verify;
 pub mod why;
 pub mod words;

@@ -126,6 +126,7 @@ struct Pending {
 
 /// The way from today's rules to the proposed ones.
 struct Walk<'a> {
+    group: &'a SgId,
     lists: &'a BTreeMap<PrefixListId, PrefixList>,
     most: Quota,
     /// What stands and will stay.
@@ -157,6 +158,7 @@ impl<'a> Walk<'a> {
         let today: Vec<&SgRule> = group.rules_of(proposal.direction).collect();
         let (staying, leaving): (Vec<&SgRule>, Vec<&SgRule>) = today.into_iter().partition(stays);
         let mut walk = Walk {
+            group: &group.id,
             lists,
             most: Quota::default(),
             settled: staying.into_iter().map(wording).collect(),
@@ -181,7 +183,7 @@ impl<'a> Walk<'a> {
 
     fn go(&mut self) {
         while !(self.pending.is_empty() && self.leaving.is_empty()) {
-            if self.add(true) || self.modify() || self.remove() || self.part() {
+            if self.add(true) || self.modify() || self.remove() || self.adopt() || self.part() {
                 continue;
             }
             // What is left fits no order: more room than the quota is needed.
@@ -246,6 +248,34 @@ impl<'a> Walk<'a> {
         let mut ids = self.leaving.keys().filter(|id| !becoming.contains(id));
         let found = ids.find(|id| self.is_safe(id, None)).cloned();
         found.is_some_and(|id| self.take(id))
+    }
+
+    /// Where there is no room for a rule: lets one that would be removed
+    /// become it.
+    fn adopt(&mut self) -> bool {
+        let becoming: BTreeSet<&SgRuleId> = self
+            .pending
+            .iter()
+            .filter_map(|one| one.from.as_ref())
+            .collect();
+        let spare = || {
+            let ids = self.leaving.iter();
+            ids.filter(|(id, _)| !becoming.contains(id) && is_named(self.group, id))
+        };
+        let heir = |one: &Pending| {
+            let mut kin = spare().filter(|(_, own)| same_kind(&own.peer, &one.to.peer));
+            kin.find(|(id, _)| self.is_safe(id, Some(&one.to)))
+        };
+        let mut added = self.pending.iter().enumerate();
+        let found = added.find_map(|(at, one)| {
+            let id = heir(one).filter(|_| one.from.is_none())?.0;
+            Some((at, id.clone()))
+        });
+        let Some((at, id)) = found else { return false };
+        if let Some(one) = self.pending.get_mut(at) {
+            one.from = Some(id);
+        }
+        true
     }
 
     /// Where rules wait for each other: lets one of them be added and removed
@@ -335,7 +365,7 @@ fn pending(
         let replaced = || planned.replaces.iter().filter_map(|id| by_id.get(id));
         let heir = |rule: &&&SgRule| {
             !taken.contains(&rule.id)
-                && is_named(&group.id, rule)
+                && is_named(&group.id, &rule.id)
                 && same_kind(&rule.peer, &planned.peer)
         };
         let holds = |rule: &&&SgRule| {
@@ -360,8 +390,8 @@ fn pending(
 /// Whether the cloud itself names the rule, and not the snapshot's reader by
 /// its group: only such a rule can be modified (API `ModifySecurityGroupRules`
 /// asks for its id).
-fn is_named(group: &SgId, rule: &SgRule) -> bool {
-    let rest = rule.id.as_str().strip_prefix(group.as_str());
+fn is_named(group: &SgId, rule: &SgRuleId) -> bool {
+    let rest = rule.as_str().strip_prefix(group.as_str());
     !rest.is_some_and(|rest| rest.starts_with('/'))
 }
 

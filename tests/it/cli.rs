@@ -33,7 +33,7 @@ fn version_is_one_line() {
 
 #[test]
 fn every_command_has_help_with_examples() {
-    for command in ["analyze", "why", "explain", "render", "sample"] {
+    for command in ["analyze", "verify", "why", "explain", "render", "sample"] {
         let run = Case::new().run(&[command, "--help"]);
         assert_eq!(run.status, Some(0), "{command}");
         assert!(run.stderr.is_empty());

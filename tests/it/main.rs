@@ -29,4 +29,5 @@ mod text_report;
 mod threads;
 mod tighten;
 mod toy;
+mod verify;
 mod why;

@@ -11,6 +11,7 @@
 //! not trust that ids are where they should be, and it is not asked how a
 //! proposal came about.
 
+pub mod against;
 pub mod book;
 pub mod contain;
 pub mod replay;
@@ -24,6 +25,8 @@ use ipnet::IpNet;
 
 use crate::attribute::needs::Need;
 use crate::model::Peer;
+use crate::model::PrefixList;
+use crate::model::PrefixListId;
 use crate::model::SecurityGroup;
 use crate::model::SgRule;
 use crate::model::SgRuleId;
@@ -116,6 +119,7 @@ pub fn check_with(
             peer: need.peer,
             today: old.copied().collect(),
             book: book.map(|book| (book, group.vpc_id.as_ref())),
+            lists: None,
         };
         match flow.outcome(index.near(need.peer)) {
             Outcome::Unexplained => proof.unexplained += 1,
@@ -230,6 +234,8 @@ struct Flow<'a> {
     today: Vec<&'a SgRule>,
     /// Who carried which group, and the VPC of the interface.
     book: Option<(&'a Book<'a>, Option<&'a VpcId>)>,
+    /// Entries of prefix lists that today's rules need not name.
+    lists: Option<&'a BTreeMap<PrefixListId, PrefixList>>,
 }
 
 /// What becomes of a flow.
@@ -296,7 +302,15 @@ impl Flow<'_> {
                 let carried = |(book, vpc): (&Book<'_>, _)| book.carried(id, vpc, self.peer);
                 self.today.iter().any(|rule| rule.peer == *peer) || self.book.is_some_and(carried)
             }
-            (Peer::PrefixList(_), _) => self.today.iter().any(|rule| rule.peer == *peer),
+            (Peer::PrefixList(id), _) => {
+                let list = self.lists.and_then(|lists| lists.get(id));
+                let mut entries = list
+                    .iter()
+                    .filter_map(|list| list.entries.as_ref())
+                    .flatten();
+                self.today.iter().any(|rule| rule.peer == *peer)
+                    || entries.any(|net| net.contains(&self.peer))
+            }
         }
     }
 }

@@ -114,6 +114,7 @@ impl<'a> After<'a> {
             peer: passed.peer,
             today: today.collect(),
             book: self.book.map(|book| (book, self.vpc(covering))),
+            lists: None,
         };
         let mut asked: Vec<&SgId> = covering.iter().map(|rule| &rule.group_id).collect();
         asked.sort_unstable();

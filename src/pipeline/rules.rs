@@ -1,0 +1,284 @@
+//! Other rules to hold what was seen against, recognised by what the file
+//! holds: the proposals of an analysis, another snapshot, a Terraform plan.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::describe;
+use crate::describe::DescribeError;
+use crate::describe::terraform;
+use crate::model::Effect;
+use crate::model::EniId;
+use crate::model::SecurityGroup;
+use crate::model::SgId;
+use crate::model::SgRule;
+use crate::model::SgRuleId;
+use crate::model::Snapshot;
+use crate::model::Transport;
+use crate::model::sg::IcmpTypeCode;
+use crate::net::IpProtocol;
+use crate::net::PortRange;
+use crate::report::document::Analysis;
+use crate::report::document::ProposalReport;
+use crate::report::document::ProposedRule;
+use crate::report::findings::tightens;
+use crate::report::json;
+use crate::report::verify::RulesKind;
+use crate::report::verify::Undecided;
+
+/// The schema of a certificate.
+const CERTIFICATE: &str = "flowcinch.certificate.v1";
+
+/// Why no rules came of a path.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RulesError {
+    /// The file cannot be read, or is no snapshot or plan.
+    #[error(transparent)]
+    Describe(#[from] DescribeError),
+    /// It says that it is an analysis, and is none.
+    #[error("`{}`", .0.display())]
+    Document(PathBuf, #[source] json::DocumentError),
+    /// It is JSON of a kind that holds no rules.
+    #[error(
+        "`{}`: holds no rules; give an analysis.json, a snapshot, or what `terraform show -json` prints of a plan", .0.display()
+    )]
+    NoRules(PathBuf),
+    /// An analysis of other rules.
+    #[error(
+        "`{}`: {why}; the analysis was made from another snapshot, analyze anew or give that one", .path.display()
+    )]
+    Foreign {
+        /// The analysis.
+        path: PathBuf,
+        /// What does not fit.
+        why: String,
+    },
+}
+
+/// What a file holds.
+#[derive(Debug)]
+pub enum Rules {
+    /// An analysis with its proposals.
+    Analysis(Box<Analysis>),
+    /// A plan of Terraform.
+    Plan(terraform::Plan),
+    /// Another snapshot.
+    Snapshot(Box<Snapshot>),
+    /// The text of a certificate.
+    Certificate(Vec<u8>),
+}
+
+/// The rules as they would stand.
+#[derive(Debug)]
+pub struct Standing {
+    /// All groups.
+    pub groups: BTreeMap<SgId, SecurityGroup>,
+    /// Groups that interfaces would carry, where that is said.
+    pub carried: BTreeMap<EniId, Vec<SgId>>,
+    /// What to know, in words.
+    pub notes: Vec<String>,
+    /// What could not be judged.
+    pub undecided: Vec<Undecided>,
+}
+
+impl Rules {
+    /// Reads what a path holds. A folder with an `analysis.json` is that
+    /// analysis, any other a snapshot.
+    ///
+    /// # Errors
+    /// See [`RulesError`].
+    pub fn load(path: &Path) -> Result<Rules, RulesError> {
+        if path.is_dir() {
+            let analysis = path.join("analysis.json");
+            if analysis.is_file() {
+                return Rules::load(&analysis);
+            }
+            return Ok(Rules::Snapshot(Box::new(describe::load(path)?.snapshot)));
+        }
+        let text = describe::text(path)?;
+        let Ok(document) = serde_json::from_slice::<Value>(&text) else {
+            // Says where the text is broken.
+            return Ok(Rules::Snapshot(Box::new(describe::load(path)?.snapshot)));
+        };
+        match document.get("schema").and_then(Value::as_str) {
+            Some(CERTIFICATE) => return Ok(Rules::Certificate(text)),
+            Some(schema) if schema.starts_with("flowcinch.analysis.") => {
+                let read = json::from_slice(&text);
+                let read = read.map_err(|error| RulesError::Document(path.to_owned(), error))?;
+                return Ok(Rules::Analysis(Box::new(read)));
+            }
+            Some(_) => return Err(RulesError::NoRules(path.to_owned())),
+            None => {}
+        }
+        if terraform::is_plan(&document) {
+            return Ok(Rules::Plan(terraform::read(path, &document)?));
+        }
+        let snapshot = describe::load(path)?.snapshot;
+        if snapshot.groups.is_empty() {
+            return Err(RulesError::NoRules(path.to_owned()));
+        }
+        Ok(Rules::Snapshot(Box::new(snapshot)))
+    }
+
+    /// What they are.
+    #[must_use]
+    pub fn kind(&self) -> RulesKind {
+        match self {
+            Rules::Analysis(_) => RulesKind::Analysis,
+            Rules::Plan(_) => RulesKind::TerraformPlan,
+            Rules::Snapshot(_) => RulesKind::Snapshot,
+            Rules::Certificate(_) => RulesKind::Certificate,
+        }
+    }
+
+    /// The rules as they would stand, from today's.
+    ///
+    /// # Errors
+    /// [`RulesError::Foreign`] where an analysis is of other rules.
+    pub fn standing(self, path: &Path, today: &Snapshot) -> Result<Standing, RulesError> {
+        let mut standing = Standing {
+            groups: today.groups.clone(),
+            carried: BTreeMap::new(),
+            notes: Vec::new(),
+            undecided: Vec::new(),
+        };
+        match self {
+            Rules::Analysis(analysis) => {
+                let foreign = |why| RulesError::Foreign {
+                    path: path.to_owned(),
+                    why,
+                };
+                propose(&analysis, &mut standing).map_err(foreign)?;
+            }
+            Rules::Plan(plan) => {
+                let applied = plan.applied(today);
+                standing.groups = applied.groups;
+                standing.notes = applied.notes;
+                let undecided = applied.unknown.into_iter();
+                standing.undecided = undecided
+                    .map(|(from, what)| Undecided { from, what })
+                    .collect();
+            }
+            Rules::Snapshot(snapshot) => {
+                let missing = today
+                    .groups
+                    .keys()
+                    .filter(|id| !snapshot.groups.contains_key(id));
+                let missing = missing.count();
+                if missing > 0 {
+                    standing.notes.push(format!(
+                        "{missing} groups of today are not in the other snapshot: they are taken as deleted"
+                    ));
+                }
+                let enis = snapshot.enis.values();
+                standing.carried = enis.map(|eni| (eni.id, eni.groups.clone())).collect();
+                standing.groups = snapshot.groups;
+            }
+            Rules::Certificate(_) => {}
+        }
+        Ok(standing)
+    }
+}
+
+/// Puts all proposals of an analysis in force.
+fn propose(analysis: &Analysis, standing: &mut Standing) -> Result<(), String> {
+    let proposals: Vec<&ProposalReport> = analysis
+        .proposals
+        .iter()
+        .filter(|one| tightens(one))
+        .collect();
+    if proposals.is_empty() {
+        standing.notes.push(
+            "the analysis proposes no change: today's rules are held against themselves".to_owned(),
+        );
+    }
+    for proposal in proposals {
+        let Some(group) = standing.groups.get_mut(&proposal.group_id) else {
+            return Err(format!(
+                "group `{}` is not in the snapshot",
+                proposal.group_id
+            ));
+        };
+        filed(group, proposal)?;
+        let keep: BTreeSet<&SgRuleId> = proposal.keep.iter().collect();
+        group
+            .rules
+            .retain(|rule| rule.direction != proposal.direction || keep.contains(&rule.id));
+        for planned in &proposal.rules {
+            let transport = transport(planned).ok_or_else(|| {
+                format!(
+                    "a proposed rule of `{}` says no protocol and ports",
+                    group.id
+                )
+            })?;
+            group.rules.push(SgRule {
+                id: SgRule::derived_id(&group.id, proposal.direction, transport, &planned.peer),
+                direction: proposal.direction,
+                effect: Effect::Allow,
+                priority: None,
+                transport,
+                peer: planned.peer.clone(),
+                description: String::new(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a proposal speaks of just the rules that the group has.
+fn filed(group: &SecurityGroup, proposal: &ProposalReport) -> Result<(), String> {
+    let replaced = proposal.rules.iter().flat_map(|rule| &rule.replaces);
+    let told: BTreeSet<&SgRuleId> = proposal
+        .keep
+        .iter()
+        .chain(&proposal.remove)
+        .chain(replaced)
+        .collect();
+    let known: BTreeSet<&SgRuleId> = group
+        .rules_of(proposal.direction)
+        .map(|rule| &rule.id)
+        .collect();
+    if let Some(strange) = told.difference(&known).next() {
+        return Err(format!(
+            "rule `{strange}` of `{}` is not in the snapshot",
+            group.id
+        ));
+    }
+    if let Some(new) = known.difference(&told).next() {
+        return Err(format!(
+            "rule `{new}` of `{}` is not in the analysis",
+            group.id
+        ));
+    }
+    Ok(())
+}
+
+/// What a proposed rule matches; `None` where it says nothing that makes sense.
+pub(crate) fn transport(rule: &ProposedRule) -> Option<Transport> {
+    let byte = |number: i32| u8::try_from(number).ok();
+    let ports = || {
+        let from = u16::try_from(rule.from_port?).ok()?;
+        PortRange::new(from, u16::try_from(rule.to_port?).ok()?)
+    };
+    let scope = || match (rule.from_port?, rule.to_port?) {
+        (-1, -1) => Some(IcmpTypeCode::Any),
+        (kind, -1) => byte(kind).map(IcmpTypeCode::Type),
+        (kind, code) => Some(IcmpTypeCode::TypeCode(byte(kind)?, byte(code)?)),
+    };
+    match rule.protocol.as_str() {
+        "all" => Some(Transport::All),
+        "tcp" => ports().map(Transport::Tcp),
+        "udp" => ports().map(Transport::Udp),
+        "icmp" => scope().map(Transport::Icmp),
+        "icmpv6" => scope().map(Transport::Icmpv6),
+        number => number
+            .parse()
+            .ok()
+            .map(|number| Transport::Other(IpProtocol(number))),
+    }
+}

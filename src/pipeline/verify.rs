@@ -1,0 +1,203 @@
+//! The merge gate: what was seen under the snapshot's rules, replayed against
+//! others.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::attribute;
+use crate::attribute::Attribution;
+use crate::attribute::initiator::Certainty;
+use crate::attribute::needs::Passed;
+use crate::attribute::scene::Scene;
+use crate::attribute::table::RuleTable;
+use crate::evidence::Evidence;
+use crate::evidence::era::Eras;
+use crate::model::Direction;
+use crate::model::Peer;
+use crate::model::SecurityGroup;
+use crate::model::SgId;
+use crate::model::Snapshot;
+use crate::model::SnapshotSeries;
+use crate::model::Transport;
+use crate::pipeline::analyze;
+use crate::pipeline::assemble;
+use crate::pipeline::error::PipelineError;
+use crate::pipeline::ingest::Ingested;
+use crate::pipeline::request::MinConfidence;
+use crate::pipeline::request::Obligations;
+use crate::pipeline::request::Progress;
+use crate::pipeline::request::Request;
+use crate::pipeline::rules::Rules;
+use crate::pipeline::rules::Standing;
+use crate::pipeline::snapshots;
+use crate::report::verify;
+use crate::report::verify::BrokenFlow;
+use crate::report::verify::OpenedBox;
+use crate::report::verify::Verification;
+use crate::tighten::proof::against::Against;
+use crate::tighten::proof::against::Loss;
+use crate::tighten::proof::against::Opened;
+use crate::tighten::proof::book::Book;
+
+/// Replays what was seen against other rules. `path` is where they come from.
+///
+/// # Errors
+/// See [`PipelineError`].
+pub fn verify(
+    request: &Request,
+    rules: Rules,
+    path: &Path,
+    progress: &dyn Progress,
+) -> Result<Verification, PipelineError> {
+    analyze::in_pool(request, || run(request, rules, path, progress))
+}
+
+fn run(
+    request: &Request,
+    rules: Rules,
+    path: &Path,
+    progress: &dyn Progress,
+) -> Result<Verification, PipelineError> {
+    let (series, _) = snapshots::load(&request.snapshots)?;
+    let kind = rules.kind();
+    // Rules that do not fit are better known before hours of reading.
+    let standing = rules.standing(path, series.latest())?;
+    let seen = seen(request, &series, progress)?;
+    progress.phase("replaying");
+    let book = Book::new(&series);
+    let today = series.latest();
+    let against = Against {
+        today,
+        after: &standing.groups,
+        carried: &standing.carried,
+        book: &book,
+    };
+    let loss = against.loss(&seen.kept(request.obligations));
+    let opened = against.opened();
+    let dark = dark(today, &standing, &seen.ingested.evidence);
+    let Standing {
+        notes, undecided, ..
+    } = standing;
+    Ok(Verification {
+        schema: verify::SCHEMA.to_owned(),
+        rules: path.to_string_lossy().into_owned(),
+        kind,
+        window: seen.ingested.evidence.span,
+        ingest: assemble::ingest(seen.ingested),
+        connections: loss.connections,
+        unexplained: loss.unexplained,
+        broken: broken(loss),
+        opened: opened.into_iter().map(opened_box).collect(),
+        undecided,
+        unwatched: dark,
+        notes,
+    })
+}
+
+/// What logs say of the snapshots' rules.
+pub(super) struct Seen {
+    pub(super) ingested: Ingested,
+    pub(super) attribution: Attribution,
+}
+
+impl Seen {
+    /// What must keep passing.
+    pub(super) fn kept(&self, obligations: Obligations) -> Vec<Passed> {
+        let kept = |one: &&Passed| match obligations {
+            Obligations::All => true,
+            Obligations::Answered => one.answered,
+        };
+        self.attribution
+            .passed
+            .iter()
+            .filter(kept)
+            .cloned()
+            .collect()
+    }
+}
+
+/// Reads and attributes, as an analysis does.
+pub(super) fn seen(
+    request: &Request,
+    series: &SnapshotSeries,
+    progress: &dyn Progress,
+) -> Result<Seen, PipelineError> {
+    let eras = Eras::new(series.handovers());
+    let ingested = analyze::read(request, &eras, progress)?;
+    progress.phase("attributing");
+    let scenes: Vec<Scene<'_>> = series.snapshots().map(Scene::new).collect();
+    let table = RuleTable::new(series.latest());
+    let min_certainty = match request.min_confidence {
+        MinConfidence::Certain => Certainty::Certain,
+        MinConfidence::High => Certainty::High,
+    };
+    let attribution =
+        attribute::attribute(&ingested.evidence, &scenes, &eras, &table, min_certainty);
+    Ok(Seen {
+        ingested,
+        attribution,
+    })
+}
+
+/// Groups whose rules change and whose interfaces no log speaks of: nothing
+/// can be said of what breaks there.
+fn dark(today: &Snapshot, standing: &Standing, evidence: &Evidence) -> Vec<SgId> {
+    let mut logged: BTreeMap<&SgId, bool> = BTreeMap::new();
+    for eni in today.enis.values() {
+        let heard = evidence
+            .interfaces
+            .get(&eni.id)
+            .is_some_and(|seen| !seen.observed.is_empty());
+        for group in &eni.groups {
+            *logged.entry(group).or_default() |= heard;
+        }
+    }
+    let changes = |id: &SgId| {
+        let before = today.groups.get(id).map(said);
+        before != standing.groups.get(id).map(said)
+    };
+    let dark = logged.into_iter().filter(|(_, heard)| !heard);
+    dark.map(|(id, _)| id)
+        .filter(|id| changes(id))
+        .cloned()
+        .collect()
+}
+
+fn said(group: &SecurityGroup) -> BTreeSet<(Direction, Transport, &Peer)> {
+    let rules = group.rules.iter();
+    rules
+        .map(|rule| (rule.direction, rule.transport, &rule.peer))
+        .collect()
+}
+
+fn broken(loss: Loss) -> Vec<BrokenFlow> {
+    let flow = |lost: crate::tighten::proof::against::Lost| BrokenFlow {
+        interface_id: lost.interface_id,
+        direction: lost.direction,
+        protocol: lost.protocol.to_string(),
+        from_port: lost.protocol.has_ports().then(|| lost.service.from()),
+        to_port: lost.protocol.has_ports().then(|| lost.service.to()),
+        peer: lost.peer,
+        group_id: lost.rule.group_id,
+        rule_id: lost.rule.rule_id,
+        records: lost.records,
+        in_doubt: lost.in_doubt,
+    };
+    loss.lost.into_iter().map(flow).collect()
+}
+
+fn opened_box(opened: Opened) -> OpenedBox {
+    let (from_port, to_port) = opened.transport.from_to().unzip();
+    OpenedBox {
+        group_id: opened.group_id,
+        direction: opened.direction,
+        rule_id: opened.rule_id,
+        interface_id: opened.interface_id,
+        protocol: opened.transport.protocol_name(),
+        from_port,
+        to_port,
+        peer: opened.peer,
+        packet: verify::packet(&opened.packet),
+    }
+}
