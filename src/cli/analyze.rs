@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use flowcinch::pipeline;
+use flowcinch::pipeline::certificate::Draft;
 use flowcinch::report::document::Analysis;
 use flowcinch::report::json;
 use flowcinch::report::text;
@@ -13,12 +14,14 @@ use crate::cli::args::Color;
 use crate::cli::args::Format;
 use crate::cli::config;
 use crate::cli::config::AnalyzeConfig;
-use crate::cli::config::Delivery;
 use crate::cli::gate::Gate;
 use crate::cli::messages;
 use crate::cli::outcome::Outcome;
 use crate::cli::output;
 use crate::cli::progress::Bar;
+
+/// Name of the document in the folder.
+const DOCUMENT: &str = "analysis.json";
 
 /// Runs the command.
 pub(crate) fn run(args: &AnalyzeArgs, color: Color) -> Result<Outcome, Failure> {
@@ -28,8 +31,8 @@ pub(crate) fn run(args: &AnalyzeArgs, color: Color) -> Result<Outcome, Failure> 
         output::make_folder(folder)?;
     }
     let gate = Gate::read(&args.gate)?;
-    let analysis = read(&config)?;
-    deliver(&config.delivery, &analysis)?;
+    let (analysis, draft) = read(&config)?;
+    deliver(&config, &analysis, draft)?;
     let (outcome, gaps) = Outcome::of(&analysis, config.bad_lines);
     if config.delivery.notes && !gaps.is_empty() {
         messages::note(&format!("incomplete input: {}", gaps.join("; ")));
@@ -47,21 +50,36 @@ pub(crate) fn run(args: &AnalyzeArgs, color: Color) -> Result<Outcome, Failure> 
     Ok(outcome.or_zero(config.exit_zero))
 }
 
-fn read(config: &AnalyzeConfig) -> Result<Analysis, Failure> {
+/// With a draft of the certificate where files are asked for.
+fn read(config: &AnalyzeConfig) -> Result<(Analysis, Option<Draft>), Failure> {
     let bar = Bar::new(config.progress);
-    let analysis = pipeline::analyze(&config.request, &bar);
+    let analysis = if config.delivery.out.is_some() {
+        pipeline::analyze_certified(&config.request, &bar)
+    } else {
+        pipeline::analyze(&config.request, &bar).map(|analysis| (analysis, None))
+    };
     bar.finish();
     Ok(analysis?)
 }
 
 /// Writes the files first: whoever reads the printed document may then count
 /// on them. Both are the same bytes.
-fn deliver(delivery: &Delivery, analysis: &Analysis) -> Result<(), Failure> {
+fn deliver(
+    config: &AnalyzeConfig,
+    analysis: &Analysis,
+    draft: Option<Draft>,
+) -> Result<(), Failure> {
+    let delivery = &config.delivery;
     let document = json::to_bytes(analysis)?;
     if let Some(folder) = &delivery.out {
+        if let Some(draft) = draft {
+            let read = (analysis.window, analysis.ingest.records);
+            let certificate = draft.sealed(&config.request, read, (DOCUMENT, &document))?;
+            output::write_file(&folder.join("certificate.json"), &certificate.to_bytes()?)?;
+        }
         write(folder, &document, analysis)?;
         if delivery.notes {
-            let path = folder.join("analysis.json");
+            let path = folder.join(DOCUMENT);
             messages::note(&format!("wrote {}", path.display()));
         }
     }
@@ -76,7 +94,7 @@ fn deliver(delivery: &Delivery, analysis: &Analysis) -> Result<(), Failure> {
 fn write(folder: &Path, document: &[u8], analysis: &Analysis) -> Result<(), Failure> {
     let report = text::render(analysis, config::file_text(true));
     output::write_file(&folder.join("report.txt"), report.as_bytes())?;
-    output::write_file(&folder.join("analysis.json"), document)?;
+    output::write_file(&folder.join(DOCUMENT), document)?;
     Ok(())
 }
 
@@ -86,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    const DOCUMENT: &str = r#"{"schema": "flowcinch.analysis.v1", "window": null,
+    const BARE: &str = r#"{"schema": "flowcinch.analysis.v1", "window": null,
         "ingest": {"objects": 0, "compressed_bytes": 0, "text_bytes": 0, "records": 0,
             "accepted": 0, "rejected": 0, "other": 0, "no_data": 0, "skip_data": 0,
             "malformed": 0, "malformed_samples": [], "unreadable": []},
@@ -100,7 +118,7 @@ mod tests {
     #[test]
     fn the_folder_gets_the_document_and_the_plain_report() {
         let folder = tempfile::tempdir().unwrap();
-        let analysis = json::from_slice(DOCUMENT.as_bytes()).unwrap();
+        let analysis = json::from_slice(BARE.as_bytes()).unwrap();
         let document = json::to_bytes(&analysis).unwrap();
         write(folder.path(), &document, &analysis).unwrap();
         let written = |name: &str| fs::read(folder.path().join(name)).unwrap();

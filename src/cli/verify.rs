@@ -5,9 +5,13 @@ use std::path::Path;
 
 use flowcinch::pipeline;
 use flowcinch::pipeline::Rules;
+use flowcinch::pipeline::certificate::Mismatch;
+use flowcinch::pipeline::certificate::against_inputs;
 use flowcinch::report::findings;
 use flowcinch::report::verify;
+use flowcinch::report::verify::CertificateReport;
 use flowcinch::report::verify::Verification;
+use flowcinch::tighten::proof::certificate;
 
 use crate::cli::Failure;
 use crate::cli::args::Format;
@@ -31,6 +35,9 @@ enum VerifyError {
 pub(crate) fn run(args: &VerifyArgs) -> Result<Outcome, Failure> {
     let config = VerifyConfig::new(args);
     let rules = Rules::load(&args.rules).map_err(pipeline::PipelineError::from)?;
+    if let Rules::Certificate(text) = &rules {
+        return certificate(&config, text, &args.rules);
+    }
     if config.request.snapshots.is_empty() {
         return Err(VerifyError::NoSnapshot.into());
     }
@@ -43,6 +50,42 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Outcome, Failure> {
     let found = found?;
     deliver(&config, &found)?;
     Ok(outcome(&config, &found).or_zero(args.exit_zero))
+}
+
+/// Checks a certificate by itself, then against whatever it was made from is
+/// given. One that is refused is a finding.
+fn certificate(config: &VerifyConfig, text: &[u8], path: &Path) -> Result<Outcome, Failure> {
+    let bar = Bar::new(config.progress);
+    let checked = checked(config, text, path, &bar);
+    bar.finish();
+    let report = checked?;
+    match config.format {
+        Format::Json => output::print(&verify::certificate_json(&report)?)?,
+        Format::Text => output::print(verify::certificate_text(&report).as_bytes())?,
+    }
+    Ok(if report.holds {
+        Outcome::Clean
+    } else {
+        Outcome::Findings
+    })
+}
+
+fn checked(
+    config: &VerifyConfig,
+    text: &[u8],
+    path: &Path,
+    bar: &Bar,
+) -> Result<CertificateReport, Failure> {
+    let name = path.to_string_lossy();
+    let (certificate, holds) = match certificate::check(text) {
+        Ok(checked) => checked,
+        Err(refusal) => return Ok(CertificateReport::refused(&name, &refusal.to_string())),
+    };
+    match against_inputs(&certificate, path, &config.request, bar) {
+        Ok(held) => Ok(CertificateReport::holds(&name, &certificate, &holds, held)),
+        Err(Mismatch::Run(error)) => Err(error.into()),
+        Err(mismatch) => Ok(CertificateReport::refused(&name, &mismatch.to_string())),
+    }
 }
 
 fn deliver(config: &VerifyConfig, found: &Verification) -> Result<(), Failure> {

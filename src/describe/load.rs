@@ -49,6 +49,20 @@ pub fn load(path: &Path) -> Result<Loaded, DescribeError> {
     }
 }
 
+/// The files that [`load`] reads of a path, sorted, the one that dates it too.
+///
+/// # Errors
+/// A path that cannot be read.
+pub fn inputs(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if !fs::metadata(path)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut inputs = files(path).map_err(io::Error::other)?;
+    inputs.extend(Some(path.join(CAPTURED_AT)).filter(|date| date.is_file()));
+    inputs.sort();
+    Ok(inputs)
+}
+
 /// Checks that the snapshot has what an analysis cannot do without: groups
 /// (or their rules) and interfaces.
 ///

@@ -26,6 +26,7 @@ mod unicode;
 pub use collect::Collector;
 pub use collect::Loaded;
 pub use error::DescribeError;
+pub use load::inputs;
 pub use load::load;
 pub use load::require_minimum;
 pub use load::text;

@@ -150,6 +150,30 @@ impl Transport {
             .map_or_else(|| "all".to_owned(), |protocol| protocol.to_string())
     }
 
+    /// What [`Transport::protocol_name`] and [`Transport::from_to`] said;
+    /// `None` for what they never say.
+    #[must_use]
+    pub fn said(protocol: &str, from: Option<i32>, to: Option<i32>) -> Option<Transport> {
+        let byte = |number: i32| u8::try_from(number).ok();
+        let ports = || PortRange::new(u16::try_from(from?).ok()?, u16::try_from(to?).ok()?);
+        let scope = || match (from?, to?) {
+            (-1, -1) => Some(IcmpTypeCode::Any),
+            (kind, -1) => byte(kind).map(IcmpTypeCode::Type),
+            (kind, code) => Some(IcmpTypeCode::TypeCode(byte(kind)?, byte(code)?)),
+        };
+        match protocol {
+            "all" => Some(Transport::All),
+            "tcp" => ports().map(Transport::Tcp),
+            "udp" => ports().map(Transport::Udp),
+            "icmp" => scope().map(Transport::Icmp),
+            "icmpv6" => scope().map(Transport::Icmpv6),
+            number => number
+                .parse()
+                .ok()
+                .map(|number| Transport::Other(IpProtocol(number))),
+        }
+    }
+
     /// `FromPort` and `ToPort` as the cloud prints them: ports, or ICMP type
     /// and code with −1 for any; `None` where ports mean nothing.
     #[must_use]

@@ -10,6 +10,7 @@ use crate::evidence::era::Eras;
 use crate::flowlog::header::Layout;
 use crate::net::Timestamp;
 use crate::pipeline::assemble;
+use crate::pipeline::certificate::Draft;
 use crate::pipeline::error::PipelineError;
 use crate::pipeline::ingest;
 use crate::pipeline::ingest::Ingested;
@@ -33,7 +34,19 @@ use crate::tighten::proof::book::Book;
 /// # Errors
 /// See [`PipelineError`].
 pub fn analyze(request: &Request, progress: &dyn Progress) -> Result<Analysis, PipelineError> {
-    in_pool(request, || run(request, progress))
+    let (analysis, _) = in_pool(request, || run(request, progress, false))?;
+    Ok(analysis)
+}
+
+/// As [`analyze`], with what a certificate of the proposals is made from.
+///
+/// # Errors
+/// See [`PipelineError`].
+pub fn analyze_certified(
+    request: &Request,
+    progress: &dyn Progress,
+) -> Result<(Analysis, Option<Draft>), PipelineError> {
+    in_pool(request, || run(request, progress, true))
 }
 
 /// Runs with as many threads as were asked for.
@@ -47,7 +60,11 @@ pub(super) fn in_pool<T: Send>(
         .install(run)
 }
 
-fn run(request: &Request, progress: &dyn Progress) -> Result<Analysis, PipelineError> {
+fn run(
+    request: &Request,
+    progress: &dyn Progress,
+    certify: bool,
+) -> Result<(Analysis, Option<Draft>), PipelineError> {
     let (series, caveats) = snapshots::load(&request.snapshots)?;
     let eras = Eras::new(series.handovers());
     let ingested = read(request, &eras, progress)?;
@@ -82,8 +99,10 @@ fn run(request: &Request, progress: &dyn Progress) -> Result<Analysis, PipelineE
         verdicts: &verdicts,
         window: &window,
         request,
+        certify,
     };
-    let proposed = maker.make();
+    let mut proposed = maker.make();
+    let draft = proposed.draft.take();
     let parts = assemble::Parts {
         series: &series,
         table: &table,
@@ -92,7 +111,7 @@ fn run(request: &Request, progress: &dyn Progress) -> Result<Analysis, PipelineE
         proposed: &proposed,
         sensitive: &request.limits.sensitive_ports,
     };
-    Ok(parts.assemble(ingested, caveats))
+    Ok((parts.assemble(ingested, caveats), draft))
 }
 
 pub(super) fn read(

@@ -6,6 +6,7 @@
 
 pub mod analyze;
 pub mod assemble;
+pub mod certificate;
 pub mod error;
 pub mod ingest;
 pub mod proposals;
@@ -17,6 +18,7 @@ pub mod snapshots;
 pub mod verify;
 
 pub use analyze::analyze;
+pub use analyze::analyze_certified;
 pub use error::PipelineError;
 pub use request::Assign;
 pub use request::MinConfidence;

@@ -35,10 +35,13 @@ use crate::model::vpc::Vpc;
 use crate::net::AddressSet;
 use crate::net::cidr::host_net;
 use crate::net::time::DAY;
+use crate::pipeline::certificate;
+use crate::pipeline::certificate::Draft;
 use crate::pipeline::references::Referable;
 use crate::pipeline::request::Assign;
 use crate::pipeline::request::Obligations;
 use crate::pipeline::request::Request;
+use crate::pipeline::rollouts::NeedsOf;
 use crate::pipeline::rollouts::Planner;
 use crate::report::document::rollout::RolloutReport;
 use crate::tighten;
@@ -48,7 +51,10 @@ use crate::tighten::Standing;
 use crate::tighten::Watch;
 use crate::tighten::plan;
 use crate::tighten::plan::Applicability;
+use crate::tighten::plan::Decision;
+use crate::tighten::plan::Proposal;
 use crate::tighten::proof::book::Book;
+use crate::tighten::proof::certificate::Certified;
 use crate::tighten::proof::replay::After;
 use crate::tighten::proof::replay::Replay;
 use crate::tighten::propose::Proven;
@@ -64,6 +70,8 @@ pub struct Proposed {
     pub proven: Vec<Proven>,
     /// The changes of each in order, where there are any.
     pub rollouts: Vec<Option<RolloutReport>>,
+    /// What a certificate is made from, where one is asked for.
+    pub draft: Option<Draft>,
     /// The replay of every conversation against all of them together.
     pub replay: Replay,
     /// Conversations let go by `--obligations answered`.
@@ -91,6 +99,8 @@ pub struct Maker<'a> {
     pub window: &'a Window,
     /// What was asked.
     pub request: &'a Request,
+    /// Whether a certificate is asked for.
+    pub certify: bool,
 }
 
 /// How groups share what an interface may have.
@@ -181,6 +191,7 @@ impl Maker<'_> {
         Proposed {
             proven,
             rollouts,
+            draft: self.certify.then(|| self.draft(&proposals, &needs)),
             replay,
             let_go,
         }
@@ -235,6 +246,42 @@ impl Maker<'_> {
             }
         }
         quotas
+    }
+
+    fn draft(&self, proposals: &[Proposal], needs: &NeedsOf<'_>) -> Draft {
+        let changes = proposals
+            .par_iter()
+            .filter(|one| one.decision == Decision::Tighten);
+        let certified = changes.filter_map(|proposal| {
+            let group = self.snapshot.groups.get(&proposal.group_id)?;
+            let own = needs.get(&(&group.id, proposal.direction)).copied();
+            Some(Certified::of(
+                group,
+                proposal,
+                own.unwrap_or_default(),
+                self.book,
+            ))
+        });
+        let certified: Vec<Certified> = certified.collect();
+        let passed = &self.attribution.passed;
+        let mut unlikely: BTreeMap<(&SgId, Direction), u64> = BTreeMap::new();
+        for verdict in &self.verdicts.rules {
+            if let Some((group, rule)) = self.table.get(verdict.rule) {
+                *unlikely.entry((&group.id, rule.direction)).or_default() +=
+                    verdict.earned.unlikely;
+            }
+        }
+        let assumed = unlikely.into_iter();
+        Draft {
+            certified,
+            passed: u64::try_from(passed.len()).unwrap_or(u64::MAX),
+            passed_sha256: certificate::hash_of_passed(passed),
+            assumptions: assumed
+                .filter_map(|((group, direction), count)| {
+                    certificate::of_initiators(group, direction, count)
+                })
+                .collect(),
+        }
     }
 
     /// What must keep passing, and how many conversations were let go.

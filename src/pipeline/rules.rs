@@ -19,12 +19,8 @@ use crate::model::SgRule;
 use crate::model::SgRuleId;
 use crate::model::Snapshot;
 use crate::model::Transport;
-use crate::model::sg::IcmpTypeCode;
-use crate::net::IpProtocol;
-use crate::net::PortRange;
 use crate::report::document::Analysis;
 use crate::report::document::ProposalReport;
-use crate::report::document::ProposedRule;
 use crate::report::findings::tightens;
 use crate::report::json;
 use crate::report::verify::RulesKind;
@@ -210,7 +206,8 @@ fn propose(analysis: &Analysis, standing: &mut Standing) -> Result<(), String> {
             .rules
             .retain(|rule| rule.direction != proposal.direction || keep.contains(&rule.id));
         for planned in &proposal.rules {
-            let transport = transport(planned).ok_or_else(|| {
+            let said = Transport::said(&planned.protocol, planned.from_port, planned.to_port);
+            let transport = said.ok_or_else(|| {
                 format!(
                     "a proposed rule of `{}` says no protocol and ports",
                     group.id
@@ -256,29 +253,4 @@ fn filed(group: &SecurityGroup, proposal: &ProposalReport) -> Result<(), String>
         ));
     }
     Ok(())
-}
-
-/// What a proposed rule matches; `None` where it says nothing that makes sense.
-pub(crate) fn transport(rule: &ProposedRule) -> Option<Transport> {
-    let byte = |number: i32| u8::try_from(number).ok();
-    let ports = || {
-        let from = u16::try_from(rule.from_port?).ok()?;
-        PortRange::new(from, u16::try_from(rule.to_port?).ok()?)
-    };
-    let scope = || match (rule.from_port?, rule.to_port?) {
-        (-1, -1) => Some(IcmpTypeCode::Any),
-        (kind, -1) => byte(kind).map(IcmpTypeCode::Type),
-        (kind, code) => Some(IcmpTypeCode::TypeCode(byte(kind)?, byte(code)?)),
-    };
-    match rule.protocol.as_str() {
-        "all" => Some(Transport::All),
-        "tcp" => ports().map(Transport::Tcp),
-        "udp" => ports().map(Transport::Udp),
-        "icmp" => scope().map(Transport::Icmp),
-        "icmpv6" => scope().map(Transport::Icmpv6),
-        number => number
-            .parse()
-            .ok()
-            .map(|number| Transport::Other(IpProtocol(number))),
-    }
 }

@@ -15,6 +15,8 @@ use crate::net::IpProtocol;
 use crate::net::Span;
 use crate::report::document::Ingest;
 use crate::report::escape;
+use crate::tighten::proof::certificate::Certificate;
+use crate::tighten::proof::certificate::Holds;
 use crate::tighten::proof::contain::Packet;
 use crate::tighten::proof::contain::PacketPeer;
 
@@ -186,6 +188,112 @@ pub fn packet(packet: &Packet) -> ExamplePacket {
         port,
         peer,
     }
+}
+
+/// What became of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateReport {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// Where the certificate comes from.
+    pub rules: String,
+    /// Always [`RulesKind::Certificate`].
+    pub kind: RulesKind,
+    /// Whether it holds.
+    pub holds: bool,
+    /// Why it is refused; `None` where it holds.
+    pub refused: Option<String>,
+    /// Proposals checked.
+    pub proposals: u64,
+    /// Obligations for which a witness was found.
+    pub obligations: u64,
+    /// Rules shown to open nothing new.
+    pub contained: u64,
+    /// What else it was held against: the analysis, the snapshot, the logs.
+    pub held_against: Vec<String>,
+    /// What it takes for granted.
+    pub assumptions: Vec<String>,
+}
+
+impl CertificateReport {
+    /// One that is refused.
+    #[must_use]
+    pub fn refused(rules: &str, why: &str) -> CertificateReport {
+        CertificateReport {
+            schema: SCHEMA.to_owned(),
+            rules: rules.to_owned(),
+            kind: RulesKind::Certificate,
+            holds: false,
+            refused: Some(why.to_owned()),
+            proposals: 0,
+            obligations: 0,
+            contained: 0,
+            held_against: Vec::new(),
+            assumptions: Vec::new(),
+        }
+    }
+
+    /// One that holds.
+    #[must_use]
+    pub fn holds(
+        rules: &str,
+        certificate: &Certificate,
+        holds: &Holds,
+        held_against: Vec<String>,
+    ) -> CertificateReport {
+        let assumptions = certificate.assumptions.iter();
+        CertificateReport {
+            holds: true,
+            refused: None,
+            proposals: holds.proposals,
+            obligations: holds.obligations,
+            contained: holds.contained,
+            held_against,
+            assumptions: assumptions
+                .map(|one| format!("{}: {}", one.about, one.text))
+                .collect(),
+            ..CertificateReport::refused(rules, "")
+        }
+    }
+}
+
+/// What became of a certificate, as JSON.
+pub fn certificate_json(report: &CertificateReport) -> std::io::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(report)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// What became of a certificate, for people.
+#[must_use]
+pub fn certificate_text(report: &CertificateReport) -> String {
+    let mut page = Page {
+        text: String::new(),
+        most: usize::MAX,
+    };
+    if let Some(why) = &report.refused {
+        page.line(&format!("refused: {why}"));
+        return page.text;
+    }
+    page.line(&format!(
+        "holds: {}, {} open nothing new, {} keep passing",
+        counted_u64(report.proposals, "proposal"),
+        counted_u64(report.contained, "changed rule"),
+        counted_u64(report.obligations, "obligation")
+    ));
+    if report.held_against.is_empty() {
+        page.line(
+            "checked by itself: give --snapshot and logs to hold it against what it was made from",
+        );
+    } else {
+        page.line(&format!("held against {}", report.held_against.join(", ")));
+    }
+    page.list("TAKEN FOR GRANTED", &report.assumptions, Clone::clone);
+    page.text
+}
+
+fn counted_u64(number: u64, noun: &str) -> String {
+    counted(usize::try_from(number).unwrap_or(usize::MAX), noun)
 }
 
 /// The document, newline at the end.

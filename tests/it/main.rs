@@ -6,6 +6,7 @@
 mod accuracy;
 mod builder;
 mod case;
+mod certificate;
 mod cli;
 mod cloud;
 mod damage;

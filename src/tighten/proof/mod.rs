@@ -13,6 +13,7 @@
 
 pub mod against;
 pub mod book;
+pub mod certificate;
 pub mod contain;
 pub mod replay;
 mod service;

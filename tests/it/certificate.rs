@@ -1,0 +1,264 @@
+//! Certificates: one that was made holds, by itself and against its inputs;
+//! one of which any field was altered is refused, with the reason.
+
+use std::fs;
+
+use flowcinch::tighten::proof::certificate;
+use flowcinch::tighten::proof::certificate::Certificate;
+use serde_json::Value;
+
+use crate::cloud::Cloud;
+
+/// A made-up cloud with its analysis in `report`.
+fn made() -> Cloud {
+    let cloud = Cloud::make(&["--records", "4000", "--seed", "3"]);
+    let run = cloud.run_with(&["made/logs", "--out", "report", "-q"], b"");
+    assert_eq!(run.status, Some(1), "{}", run.stderr);
+    cloud
+}
+
+fn text_of(cloud: &Cloud) -> Vec<u8> {
+    fs::read(cloud.case.path("report/certificate.json")).unwrap()
+}
+
+/// Paths of all leaves, as JSON pointers.
+fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                leaves(field, &format!("{path}/{key}"), found);
+            }
+        }
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                leaves(item, &format!("{path}/{at}"), found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            found.push(path.to_owned());
+        }
+    }
+}
+
+/// The same value with one thing about it changed, in several ways.
+fn altered(value: &Value) -> Vec<Value> {
+    match value {
+        Value::String(text) => {
+            let mut others = vec![
+                Value::from(format!("{text}0")),
+                Value::from(text.to_uppercase()),
+            ];
+            let mut cut = text.clone();
+            cut.pop();
+            others.push(Value::from(cut));
+            others.push(Value::Null);
+            others.retain(|other| other != value);
+            others
+        }
+        Value::Number(number) => {
+            let number = number.as_i64().unwrap();
+            vec![
+                Value::from(number + 1),
+                Value::from(number - 1),
+                Value::Null,
+            ]
+        }
+        Value::Null => vec![Value::from(0), Value::from("")],
+        Value::Bool(flag) => vec![Value::from(!flag)],
+        Value::Array(_) | Value::Object(_) => Vec::new(),
+    }
+}
+
+/// A certificate of a few proposals, so that all leaves can be tried.
+fn small(certificate: &Certificate) -> Value {
+    let mut proposals = certificate.proposals.clone();
+    proposals.sort_by_key(|one| one.obligations.len());
+    proposals.retain(|one| !one.obligations.is_empty() && !one.containment.is_empty());
+    proposals.truncate(3);
+    assert!(!proposals.is_empty());
+    let sealed = Certificate::sealed(
+        certificate.inputs.clone(),
+        proposals,
+        certificate.assumptions.clone(),
+    );
+    serde_json::to_value(sealed).unwrap()
+}
+
+fn refusal(document: &Value) -> Option<String> {
+    let checked = certificate::check(document.to_string().as_bytes());
+    checked.err().map(|refusal| refusal.to_string())
+}
+
+#[test]
+fn a_certificate_holds_and_any_altered_field_is_refused() {
+    let cloud = made();
+    let text = text_of(&cloud);
+    let (certificate, holds) = certificate::check(&text).unwrap();
+    assert!(
+        holds.proposals > 3 && holds.obligations > 20 && holds.contained > 3,
+        "{holds:?}"
+    );
+    let document = small(&certificate);
+    assert_eq!(refusal(&document), None);
+    let mut paths = Vec::new();
+    leaves(&document, "", &mut paths);
+    assert!(paths.len() > 100);
+    for path in &paths {
+        for other in altered(document.pointer(path).unwrap()) {
+            let mut spoilt = document.clone();
+            *spoilt.pointer_mut(path).unwrap() = other.clone();
+            let reason = refusal(&spoilt);
+            assert!(
+                reason.is_some_and(|why| !why.is_empty()),
+                "{path} as {other} is accepted"
+            );
+        }
+    }
+    // Lists cut, fields added and taken away.
+    let tops: Vec<String> = paths
+        .iter()
+        .filter_map(|path| Some(path.rsplit_once('/')?.0.to_owned()))
+        .collect();
+    for path in tops {
+        let mut spoilt = document.clone();
+        match spoilt.pointer_mut(&path).unwrap() {
+            Value::Array(items) => drop(items.pop()),
+            Value::Object(fields) => {
+                let key = fields.keys().next().unwrap().clone();
+                fields.remove(&key);
+            }
+            other => panic!("{other} is no holder"),
+        }
+        assert!(refusal(&spoilt).is_some(), "{path} cut is accepted");
+        let mut spoilt = document.clone();
+        if let Value::Object(fields) = spoilt.pointer_mut(&path).unwrap() {
+            fields.insert("extra".to_owned(), Value::Null);
+            assert!(refusal(&spoilt).is_some(), "{path} with more is accepted");
+        }
+    }
+}
+
+/// Who alters a proposal and seals it anew is told by what does not fit.
+#[test]
+fn a_lie_that_is_sealed_anew_is_still_refused() {
+    let cloud = made();
+    let (certificate, _) = certificate::check(&text_of(&cloud)).unwrap();
+    let with = |change: &dyn Fn(&mut certificate::Certified) -> bool| {
+        let mut changed = false;
+        let mut proposals = certificate.proposals.clone();
+        for proposal in &mut proposals {
+            if !changed && change(proposal) {
+                proposal.rehash();
+                changed = true;
+            }
+        }
+        assert!(changed, "no proposal to change");
+        let sealed = Certificate::sealed(
+            certificate.inputs.clone(),
+            proposals,
+            certificate.assumptions.clone(),
+        );
+        refusal(&serde_json::to_value(sealed).unwrap()).expect("a lie is refused")
+    };
+    // A rule that lets in more than today's.
+    let why = with(&|one| {
+        let lets = |rule: &&mut certificate::Rule| {
+            rule.protocol == "tcp" && !one.today.iter().any(|old| old.rule_id == rule.rule_id)
+        };
+        let Some(rule) = one.after.iter_mut().find(lets) else {
+            return false;
+        };
+        rule.to_port = Some(65_535);
+        rule.peer = serde_json::from_value(serde_json::json!({"cidr": "0.0.0.0/0"})).unwrap();
+        true
+    });
+    assert!(why.contains("does not say what its id stands for"), "{why}");
+    // A rule less after the change.
+    let why = with(&|one| {
+        let witness = one
+            .obligations
+            .first()
+            .and_then(|owed| owed.witnesses.first())
+            .cloned();
+        let count = one.after.len();
+        one.after
+            .retain(|rule| Some(&rule.rule_id) != witness.as_ref());
+        one.containment
+            .retain(|rule| Some(&rule.rule_id) != witness.as_ref());
+        one.after.len() < count
+    });
+    assert!(
+        why.contains("nothing lets") || why.contains("witnesses"),
+        "{why}"
+    );
+    // A need that today's rules do not cover.
+    let why = with(&|one| {
+        let Some(owed) = one.obligations.first_mut() else {
+            return false;
+        };
+        owed.covered_by = vec![flowcinch::model::SgRuleId::from("sgr-none")];
+        true
+    });
+    assert!(why.contains("not one of today's"), "{why}");
+}
+
+#[test]
+fn the_program_checks_a_certificate_against_what_it_was_made_from() {
+    let cloud = made();
+    let verify = |args: &[&str]| {
+        cloud
+            .case
+            .run(&[&["verify", "report/certificate.json"], args].concat())
+    };
+    let run = verify(&[]);
+    assert_eq!(run.status, Some(0), "{} {}", run.text(), run.stderr);
+    assert!(run.text().starts_with("holds: ") && run.text().contains("the analysis beside it"));
+    let mut snapshots = Vec::new();
+    for snapshot in &cloud.snapshots {
+        snapshots.extend(["--snapshot", snapshot.as_str()]);
+    }
+    let run = verify(&[&snapshots[..], &["made/logs"]].concat());
+    assert_eq!(run.status, Some(0), "{} {}", run.text(), run.stderr);
+    assert!(
+        run.text()
+            .contains("held against the analysis beside it, the snapshot, the logs"),
+        "{}",
+        run.text()
+    );
+    // Fewer logs, other flags, another snapshot, another analysis.
+    let run = verify(&[&snapshots[..], &["made/logs", "--until", "1d"]].concat());
+    assert_eq!(run.status, Some(1), "{}", run.text());
+    assert!(run.text().contains("other logs"), "{}", run.text());
+    let run = verify(&[&snapshots[..], &["made/logs", "--obligations", "answered"]].concat());
+    assert!(
+        run.text().starts_with("refused: ") && run.text().contains("--obligations all"),
+        "{}",
+        run.text()
+    );
+    cloud.case.file(
+        &format!("{}/more.json", cloud.snapshots[0]),
+        r#"{"FlowLogs": []}"#,
+    );
+    let run = verify(&snapshots);
+    assert_eq!(run.status, Some(1));
+    assert!(run.text().contains("another snapshot"), "{}", run.text());
+    let path = cloud.case.path("report/analysis.json");
+    let mut analysis = fs::read(&path).unwrap();
+    analysis.push(b'\n');
+    fs::write(&path, analysis).unwrap();
+    let run = verify(&[]);
+    assert_eq!(run.status, Some(1));
+    assert!(run.text().contains("not the analysis"), "{}", run.text());
+    let json = verify(&["--format", "json"]);
+    let report: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(
+        (&report["kind"], &report["holds"]),
+        (&Value::from("certificate"), &Value::from(false))
+    );
+    // Cut in the middle: no certificate any more.
+    let text = text_of(&cloud);
+    cloud
+        .case
+        .file("report/certificate.json", &text[..text.len() / 2]);
+    assert_eq!(verify(&[]).status, Some(2));
+}
