@@ -20,6 +20,7 @@ use crate::attribute::panel::Panel;
 use crate::model::Direction;
 use crate::model::TcpFlags;
 use crate::net::PortRange;
+use crate::net::Timestamp;
 
 /// Seconds by which a record's times may lag its packets.
 const LAG: i64 = 60;
@@ -265,6 +266,15 @@ impl Case<'_, '_> {
         lost || reply.is_some_and(|cell| cell.answers > 0 || cell.flags != TcpFlags(TcpFlags::RST))
     }
 
+    /// First and last second of what was accepted.
+    fn seen(&self) -> (Timestamp, Timestamp) {
+        let halves = Direction::BOTH.map(|direction| self.conversation.half(direction).accepted);
+        let cells = halves.iter().flatten();
+        let first = cells.clone().map(|cell| cell.first).min();
+        let last = cells.map(|cell| cell.last).max();
+        (first.unwrap_or(Timestamp(0)), last.unwrap_or(Timestamp(0)))
+    }
+
     /// Notes what must keep passing, one entry for each range of the service.
     fn need(
         &self,
@@ -279,6 +289,7 @@ impl Case<'_, '_> {
         }
         let key = &self.conversation.key;
         let answered = self.answered(direction);
+        let (first, last) = self.seen();
         let services = self.conversation.services(direction);
         for (position, service) in services.iter().enumerate() {
             findings.passed.push(Passed {
@@ -290,6 +301,8 @@ impl Case<'_, '_> {
                 in_doubt,
                 answered,
                 records: if position == 0 { records } else { 0 },
+                first,
+                last,
                 covered_by: Arc::clone(&cover.retained),
             });
         }

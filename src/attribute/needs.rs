@@ -18,6 +18,7 @@ use crate::model::SgId;
 use crate::model::SgRuleId;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
+use crate::net::Timestamp;
 
 /// A rule and the group it stands in.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +53,10 @@ pub struct Passed {
     pub answered: bool,
     /// Records of the initiator-to-responder half.
     pub records: u64,
+    /// Its first accepted record, of either half.
+    pub first: Timestamp,
+    /// Its last.
+    pub last: Timestamp,
     /// Rules of the newest snapshot, on this interface and direction, that
     /// cover some of it, sorted. Empty: today's rules do not explain it.
     pub covered_by: Arc<[RuleRef]>,

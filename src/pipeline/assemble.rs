@@ -21,6 +21,7 @@ use crate::model::SnapshotSeries;
 use crate::model::Transport;
 use crate::net::PortSet;
 use crate::net::time::DAY;
+use crate::pipeline::backtests;
 use crate::pipeline::ingest::Ingested;
 use crate::pipeline::proposals::Proposed;
 use crate::report::code::Code;
@@ -380,6 +381,7 @@ fn proposal(proven: &Proven) -> ProposalReport {
         optimality_gap: proposal.optimality_gap,
         curve: proposal.curve.iter().map(curve_point).collect(),
         rollout: None,
+        backtest: proven.backtest.as_ref().map(backtests::report),
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod analyze;
 pub mod assemble;
+mod backtests;
 pub mod certificate;
 pub mod error;
 pub mod ingest;

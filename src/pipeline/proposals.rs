@@ -35,6 +35,7 @@ use crate::model::vpc::Vpc;
 use crate::net::AddressSet;
 use crate::net::cidr::host_net;
 use crate::net::time::DAY;
+use crate::pipeline::backtests::Times;
 use crate::pipeline::certificate;
 use crate::pipeline::certificate::Draft;
 use crate::pipeline::references::Referable;
@@ -77,6 +78,9 @@ pub struct Proposed {
     /// Conversations let go by `--obligations answered`.
     pub let_go: u64,
 }
+
+/// What is asked of a case.
+type Ask<'a> = &'a dyn Fn(&Case<'_>) -> Proven;
 
 /// What proposals are made from.
 #[derive(Debug)]
@@ -132,6 +136,7 @@ impl Maker<'_> {
         let moving = self.moving(&passed);
         let rejects = &self.attribution.rejects;
         let referable = Referable::new(self.scenes, &passed, rejects, &moving);
+        let times = Times::of(&passed, self.window.span);
         let cases: Vec<(&SecurityGroup, Direction)> = self
             .snapshot
             .groups
@@ -139,7 +144,8 @@ impl Maker<'_> {
             .flat_map(|group| Direction::BOTH.map(|direction| (group, direction)))
             .filter(|(group, direction)| group.rules_of(*direction).next().is_some())
             .collect();
-        let propose = |(group, direction): &(&SecurityGroup, Direction), quota: u32| {
+        let put = |of: &(&SecurityGroup, Direction), quota: u32, ask: Ask<'_>| {
+            let (group, direction) = of;
             let case = Case {
                 group,
                 direction: *direction,
@@ -165,7 +171,10 @@ impl Maker<'_> {
                     ..limits.clone()
                 },
             };
-            restrained(tighten::proven(&case), &claims)
+            ask(&case)
+        };
+        let propose = |of: &(&SecurityGroup, Direction), quota: u32| {
+            put(of, quota, &|case| restrained(tighten::proven(case), &claims))
         };
         let whole = |case| propose(case, self.request.rule_quota);
         let mut proven: Vec<Proven> = cases.par_iter().map(whole).collect();
@@ -179,6 +188,14 @@ impl Maker<'_> {
             };
             cases.par_iter().zip(proven.par_iter_mut()).for_each(again);
         }
+        let proven: Vec<Proven> = cases
+            .par_iter()
+            .zip(&proven)
+            .map(|(of, one)| {
+                let tried = |case: &Case<'_>| times.tried(one.clone(), case);
+                put(of, self.request.rule_quota, &tried)
+            })
+            .collect();
         let proposals: Vec<_> = proven.iter().map(|one| one.proposal.clone()).collect();
         let after = After::new(&self.snapshot.groups, &proposals).with_book(self.book);
         let replay = tighten::proof::replay::replay_after(&passed, &after);

@@ -5,6 +5,7 @@
 //! Keys and meanings are the contract with scripts; keys may be added, never
 //! renamed. Lists are sorted, so equal inputs give equal bytes.
 
+pub mod backtest;
 pub mod rollout;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use crate::model::SgId;
 use crate::model::SgRuleId;
 use crate::net::Span;
 use crate::net::Timestamp;
+use crate::report::document::backtest::BacktestReport;
 use crate::report::document::rollout::RolloutReport;
 use crate::tighten::plan::Applicability;
 use crate::tighten::plan::Decision;
@@ -307,6 +309,10 @@ pub struct ProposalReport {
     /// The changes in order, and the way back. `None` where nothing changes.
     #[serde(default)]
     pub rollout: Option<RolloutReport>,
+    /// What its like of the past would have broken since. `None` where nothing
+    /// is tightened, the window is too short, or there is too much to try.
+    #[serde(default)]
+    pub backtest: Option<BacktestReport>,
 }
 
 /// One point of exposure against number of rules.

@@ -12,13 +12,15 @@
 //! the code that made it but the nouns; a proposal that fails is not shown
 //! ([`proven`]). [`posture`] says what a rule is by its words alone.
 //! [`mod@rollout`] puts the changes of a proposal in an order in
-//! which nothing needed is missing at any moment.
+//! which nothing needed is missing at any moment; [`mod@backtest`] tries what would
+//! have been proposed earlier on what came after.
 //!
 //! References to groups and prefix lists stay references: addresses change
 //! hands, so a reference turned into today's addresses would both break and
 //! open something later. Where only prefixes stand, `references` may put a
 //! reference in their place.
 
+pub mod backtest;
 pub(crate) mod boxes;
 pub mod case;
 pub(crate) mod curve;

@@ -15,6 +15,7 @@ use crate::model::Effect;
 use crate::model::Peer;
 use crate::model::SgRule;
 use crate::model::SgRuleId;
+use crate::tighten::backtest::Backtest;
 use crate::tighten::boxes::Plot;
 use crate::tighten::case::Case;
 use crate::tighten::case::Standing;
@@ -54,6 +55,8 @@ pub struct Proven {
     pub proof: Proof,
     /// The proposal that failed its proof: a bug to report.
     pub failed: Option<Proposal>,
+    /// What its like of the past would have broken since, where it was tried.
+    pub backtest: Option<Backtest>,
 }
 
 /// Proposes, and proves what is proposed. One that fails its proof is not
@@ -67,6 +70,7 @@ pub fn proven(case: &Case<'_>) -> Proven {
             proposal,
             proof,
             failed: None,
+            backtest: None,
         };
     }
     let reasons = vec![reasons::FAILED_PROOF.to_owned()];
@@ -74,6 +78,7 @@ pub fn proven(case: &Case<'_>) -> Proven {
         proposal: Work::new(case).unchanged(Decision::Keep, Applicability::ReportOnly, reasons),
         proof,
         failed: Some(proposal),
+        backtest: None,
     }
 }
 

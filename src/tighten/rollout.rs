@@ -333,12 +333,13 @@ impl<'a> Walk<'a> {
 }
 
 /// Whether something that the rule lets through now, and the other in the
-/// end, is let through by none of `standing`. A reference that is still to
-/// come may stand for any address: what it may carry is not let go before.
+/// end, is let through by none of `standing`. A reference that no rule names yet
+/// may stand for any address: what it may carry is not let go before.
 fn loses(own: &Wording, to: &Wording, standing: &[(Transport, &Peer)]) -> bool {
     let across = matches!(to.peer, Peer::SecurityGroup(_)) && matches!(own.peer, Peer::Cidr(_));
     if across {
-        return transport_overlaps(to.transport, own.transport);
+        let carried = contain::beyond(to.transport, &to.peer, standing).is_none();
+        return !carried && transport_overlaps(to.transport, own.transport);
     }
     contain::common_beyond(said(own), said(to), standing).is_some()
 }

@@ -286,6 +286,7 @@ fn proposal() -> ProposalReport {
         optimality_gap: Some(0.0),
         curve: Vec::new(),
         rollout: None,
+        backtest: None,
     }
 }
 

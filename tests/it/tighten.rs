@@ -26,6 +26,7 @@ use flowcinch::model::sg::IcmpTypeCode;
 use flowcinch::net::AddressSet;
 use flowcinch::net::IpProtocol;
 use flowcinch::net::PortRange;
+use flowcinch::net::Timestamp;
 use flowcinch::tighten::Case;
 use flowcinch::tighten::Limits;
 use flowcinch::tighten::Standing;
@@ -675,6 +676,8 @@ fn a_conversation_passes_while_any_group_of_the_interface_lets_it_through() {
         answered: true,
         in_doubt: false,
         records: 1,
+        first: Timestamp(0),
+        last: Timestamp(0),
         covered_by: rules
             .iter()
             .map(|id| RuleRef {
