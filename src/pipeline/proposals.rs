@@ -174,7 +174,9 @@ impl Maker<'_> {
             ask(&case)
         };
         let propose = |of: &(&SecurityGroup, Direction), quota: u32| {
-            put(of, quota, &|case| restrained(tighten::proven(case), &claims))
+            put(of, quota, &|case| {
+                restrained(tighten::proven(case), &claims)
+            })
         };
         let whole = |case| propose(case, self.request.rule_quota);
         let mut proven: Vec<Proven> = cases.par_iter().map(whole).collect();
