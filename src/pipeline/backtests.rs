@@ -61,7 +61,7 @@ impl<'a> Times<'a> {
         let dated = self.dated(case);
         let propose = |needs: &[_]| {
             let watch = case.watch.clone();
-            tighten::propose(&Case {
+            tighten::propose_unweighed(&Case {
                 needs,
                 watch,
                 ..*case

@@ -56,4 +56,5 @@ pub use case::Limits;
 pub use case::Standing;
 pub use case::Watch;
 pub use propose::propose;
+pub use propose::propose_unweighed;
 pub use propose::proven;

@@ -86,6 +86,17 @@ pub fn proven(case: &Case<'_>) -> Proven {
 /// Equal cases give equal proposals, whatever the order of rules and needs.
 #[must_use]
 pub fn propose(case: &Case<'_>) -> Proposal {
+    made(case, true)
+}
+
+/// As [`propose`], without asking how far it is from the best and what other
+/// numbers of rules would buy.
+#[must_use]
+pub fn propose_unweighed(case: &Case<'_>) -> Proposal {
+    made(case, false)
+}
+
+fn made(case: &Case<'_>, weigh: bool) -> Proposal {
     let work = Work::new(case);
     let (applicability, reasons) = match &case.watch {
         Watch::Insufficient(reasons) => {
@@ -101,7 +112,7 @@ pub fn propose(case: &Case<'_>) -> Proposal {
         let reasons = vec![reasons::RANKED.to_owned()];
         return work.unchanged(Decision::Keep, Applicability::ReportOnly, reasons);
     }
-    work.tightened(applicability, reasons)
+    work.tightened(applicability, reasons, weigh)
 }
 
 /// Whether narrowing the rule could change what other rules decide.
@@ -132,7 +143,12 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn tightened(&self, applicability: Applicability, mut reasons: Vec<String>) -> Proposal {
+    fn tightened(
+        &self,
+        applicability: Applicability,
+        mut reasons: Vec<String>,
+        weigh: bool,
+    ) -> Proposal {
         let found = self.fitted();
         let paired = match &found {
             Some(fitted) => {
@@ -162,7 +178,7 @@ impl<'a> Work<'a> {
         };
         let proposal = self.proposal(decision, applicability, reasons, paired);
         match &found {
-            Some(fitted) if changed => self.weighed(proposal, fitted),
+            Some(fitted) if changed && weigh => self.weighed(proposal, fitted),
             Some(_) | None => proposal,
         }
     }

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod accuracy;
+mod backtest;
 mod builder;
 mod case;
 mod certificate;

@@ -516,3 +516,73 @@ fn what_holds_no_rules_is_refused() {
     assert_eq!(run.status, Some(2));
     assert!(run.stderr.contains("--snapshot"), "{}", run.stderr);
 }
+
+/// As the provider prints a plan that creates: what nobody asked for is
+/// unknown as well, and references to what is yet to be made are known from
+/// the configuration alone.
+#[test]
+fn unknown_values_that_nobody_asked_for_do_not_count() {
+    let case = world();
+    let references = |to: &str| json!({"references": [format!("{to}.id"), to]});
+    let old = json!({"type": "ingress", "protocol": "icmp", "from_port": 8, "to_port": -1,
+        "security_group_id": GROUP, "cidr_blocks": ["192.0.2.0/24"], "ipv6_cidr_blocks": null,
+        "prefix_list_ids": [], "self": false, "description": null});
+    let mut one = ingress_rule(8443, "10.0.0.0/16");
+    let fields = one.as_object_mut().unwrap();
+    fields.insert("cidr_ipv4".to_owned(), Value::Null);
+    fields.remove("referenced_security_group_id");
+    let peer = json!({"name": "peer", "vpc_id": "vpc-1"});
+    let plan = json!({"format_version": "1.2", "terraform_version": "1.11.4",
+    "resource_changes": [
+        change("aws_security_group_rule", &["create"], Value::Null, old,
+            json!({"id": true, "source_security_group_id": true, "cidr_blocks": [false]})),
+        change(RULE, &["create"], Value::Null, one,
+            json!({"id": true, "referenced_security_group_id": true})),
+        change("aws_security_group", &["create"], Value::Null, peer,
+            json!({"id": true, "ingress": true, "egress": true})),
+    ],
+    "configuration": {"root_module": {"resources": [
+        {"address": "aws_security_group_rule.r", "expressions": {
+            "cidr_blocks": {"constant_value": ["192.0.2.0/24"]}}},
+        {"address": format!("{RULE}.r"), "expressions": {
+            "referenced_security_group_id": references("aws_security_group.r")}},
+        {"address": "aws_security_group.r", "expressions": {
+            "name": {"constant_value": "peer"}}},
+    ]}}});
+    case.file("plan.json", plan.to_string());
+    let document = found(&case, "plan.json", 1);
+    assert_eq!(document["undecided"], json!([]), "{document}");
+    let opened = document["opened"].as_array().unwrap();
+    let packets: Vec<&Value> = opened.iter().map(|one| &one["packet"]).collect();
+    assert_eq!(
+        packets,
+        [
+            &json!({"protocol": "icmp", "port": "8/0", "peer": "192.0.2.0"}),
+            &json!({"protocol": "tcp", "port": "8443", "peer": "aws_security_group.r"}),
+        ]
+    );
+}
+
+/// A default group that Terraform takes over loses every rule that the
+/// configuration does not give it.
+#[test]
+fn a_default_group_that_is_taken_over_is_emptied() {
+    let case = world();
+    let groups = std::fs::read_to_string(case.path("today/groups.json")).unwrap();
+    case.file(
+        "today/groups.json",
+        groups.replace("\"server\"", "\"default\""),
+    );
+    let own = json!({"protocol": "-1", "from_port": 0, "to_port": 0, "self": true, "cidr_blocks": [],
+        "ipv6_cidr_blocks": [], "prefix_list_ids": [], "security_groups": [], "description": ""});
+    let plan = json!({"format_version": "1.2", "resource_changes": [change(
+            "aws_default_security_group", &["create"], Value::Null,
+            json!({"vpc_id": "vpc-1", "ingress": [own]}), json!({"id": true, "egress": true}))],
+        "configuration": {"root_module": {"resources": [{"address": "aws_default_security_group.r",
+            "expressions": {"ingress": {"constant_value": []}}}]}}});
+    case.file("plan.json", plan.to_string());
+    let document = found(&case, "plan.json", 1);
+    assert_eq!(broken_rules(&document), ["sgr-0000000000000443"]);
+    assert_eq!(document["undecided"], json!([]));
+    assert_eq!(document["opened"][0]["peer"], json!({"group": GROUP}));
+}

@@ -228,14 +228,16 @@ impl Resource<'_> {
         for (block, direction) in BLOCKS {
             let old = if fresh { None } else { before };
             let gone = self.inline(block, old, None, &target)?;
-            let come = self.inline(block, after, unknown, &target)?;
+            let mut come = self.inline(block, after, unknown, &target)?;
             let idle = !actions.goes && !actions.comes;
-            // Terraform leaves alone what the configuration does not say.
-            let silent = unknown.and_then(|unknown| unknown.get(block)) == Some(&Value::Bool(true))
-                && !whole
-                && self.says_nothing_of(block);
-            if silent {
-                continue;
+            let hidden = unknown.and_then(|unknown| unknown.get(block)) == Some(&Value::Bool(true));
+            if hidden && self.configuration.leaves_out(self.address, block) {
+                // Terraform leaves alone what the configuration does not say;
+                // only a default group that it takes over it empties.
+                if !whole {
+                    continue;
+                }
+                come.unknown.clear();
             }
             plan.deltas.push(Delta {
                 address: self.address.to_owned(),
@@ -249,16 +251,6 @@ impl Resource<'_> {
             });
         }
         Ok(())
-    }
-
-    /// Whether the configuration has no rules of a direction; `false` where
-    /// there is no configuration to ask.
-    fn says_nothing_of(self, block: &str) -> bool {
-        let Some(configuration) = self.configuration.0 else {
-            return false;
-        };
-        let own = Configuration(Some(configuration)).expressions(self.address);
-        own.is_some_and(|expressions| expressions.get(block).is_none())
     }
 
     /// The group of a resource that has no id yet.

@@ -27,6 +27,13 @@ impl<'a> Configuration<'a> {
         resources.iter().find(is)?.get("expressions")
     }
 
+    /// Whether a resource is known to leave a key to the provider: its unknown
+    /// value is then none that anybody asked for.
+    pub(super) fn leaves_out(self, address: &str, key: &str) -> bool {
+        let expressions = self.expressions(address);
+        expressions.is_some_and(|expressions| expressions.get(key).is_none())
+    }
+
     /// The address of the one group that `key` of a resource refers to.
     /// `block` names the nested block that holds the key.
     pub(super) fn group(self, address: &str, block: Option<&str>, key: &str) -> Option<String> {

@@ -171,7 +171,8 @@ impl Place<'_> {
         unknown: Option<&Value>,
         found: &mut Found,
     ) -> Option<Peer> {
-        if !is_unknown(unknown) {
+        let left_out = self.block.is_none() && self.configuration.leaves_out(self.address, key);
+        if left_out || !is_unknown(unknown) {
             return None;
         }
         let address = self.configuration.group(self.address, self.block, key);

@@ -1,0 +1,117 @@
+//! Rules of the past tried on what came after: counted by hand.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::case::Case;
+
+const DAY: i64 = 86_400;
+/// A midnight.
+const START: i64 = 1_790_812_800;
+
+/// A server that everybody may reach at tcp/443, seen by one client more on
+/// each day: `client(day)`.
+fn analysis(days: i64, client: impl Fn(i64) -> Vec<String>) -> Value {
+    let case = Case::new();
+    let groups = json!({"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "server", "VpcId": "vpc-1",
+        "IpPermissions": [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443,
+            "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}],
+        "IpPermissionsEgress": []}]});
+    case.file("today/groups.json", groups.to_string());
+    let interfaces = json!({"NetworkInterfaces": [{"NetworkInterfaceId": "eni-1", "VpcId": "vpc-1",
+        "SubnetId": "subnet-1", "InterfaceType": "interface", "Groups": [{"GroupId": "sg-1"}],
+        "PrivateIpAddresses": [{"PrivateIpAddress": "10.0.0.1", "Primary": true}]}]});
+    case.file("today/interfaces.json", interfaces.to_string());
+    let mut log =
+        "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets \
+         bytes start end action log-status tcp-flags\n"
+            .to_owned();
+    for day in 0..days {
+        for hour in 0..24 {
+            let start = START + day * DAY + hour * 3_600;
+            for client in client(day) {
+                let end = start + 60;
+                writeln!(
+                    log,
+                    "5 1 eni-1 {client} 10.0.0.1 50000 443 6 9 900 {start} {end} ACCEPT OK 2"
+                )
+                .unwrap();
+                writeln!(
+                    log,
+                    "5 1 eni-1 10.0.0.1 {client} 443 50000 6 9 900 {start} {end} ACCEPT OK 18"
+                )
+                .unwrap();
+            }
+        }
+    }
+    case.file("logs/all.log", log);
+    let run = case.run(&["analyze", "logs", "--snapshot", "today", "--format", "json"]);
+    assert!(matches!(run.status, Some(0 | 1)), "{}", run.stderr);
+    let document: Value = serde_json::from_slice(&run.stdout).unwrap();
+    let proposals = document["proposals"].as_array().unwrap();
+    let tightens = |one: &&Value| one["decision"] == "tighten";
+    proposals.iter().find(tightens).unwrap().clone()
+}
+
+#[test]
+fn clients_that_never_change_break_nothing() {
+    let proposal = analysis(12, |_| vec!["10.1.2.3".to_owned()]);
+    let found = &proposal["backtest"];
+    assert_eq!(
+        (&found["known"], &found["new"], &found["broken"]),
+        (&json!(1), &json!(0), &json!(0))
+    );
+    assert_eq!(found["expected_new_peers_per_day"], json!(0.0));
+    assert_eq!(found["advice"], Value::Null);
+    assert_eq!(found["trained_until"], "2026-10-08T23:20:40Z");
+}
+
+#[test]
+fn a_client_more_each_day_is_counted_and_its_prefix_named() {
+    // The first is there always; each other on its own day, wide apart in one /24.
+    let proposal = analysis(12, |day| {
+        vec!["10.1.2.3".to_owned(), format!("10.1.2.{}", 20 * (day + 1))]
+    });
+    let found = &proposal["backtest"];
+    // Days 0 to 7 are known, days 8 to 11 are not.
+    assert_eq!(
+        (&found["known"], &found["new"]),
+        (&json!(9), &json!(4)),
+        "{found}"
+    );
+    assert_eq!(
+        (
+            &found["broken"],
+            &found["broken_peers"],
+            &found["broken_services"]
+        ),
+        (&json!(4), &json!(4), &json!(1))
+    );
+    // 24 records of each, of the half that opened it.
+    assert_eq!(found["broken_records"], json!(96));
+    assert_eq!(found["expected_new_peers_per_day"], json!(1.0));
+    let learning = found["learning"].as_array().unwrap();
+    assert_eq!(learning.len(), 12);
+    assert_eq!(
+        (&learning[0]["known"], &learning[11]["known"]),
+        (&json!(2), &json!(13))
+    );
+    assert_eq!(
+        found["advice"],
+        json!({"family": "ipv4", "prefix_length": 24, "carried": 4, "of": 4})
+    );
+    assert_eq!(proposal["applicability"], "report_only");
+    let reasons = proposal["reasons"].to_string();
+    assert!(
+        reasons.contains("would have broken 4 of the 4 kinds") && reasons.contains("/24"),
+        "{reasons}"
+    );
+}
+
+#[test]
+fn a_short_window_is_not_parted() {
+    let proposal = analysis(2, |_| vec!["10.1.2.3".to_owned()]);
+    assert_eq!(proposal["backtest"], Value::Null);
+}
