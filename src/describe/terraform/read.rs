@@ -215,14 +215,14 @@ impl Resource<'_> {
         if let (true, Some(old), Kind::Group) = (replaced, &old, self.kind) {
             plan.gone.push((old.clone(), self.address.to_owned()));
         }
+        if replaced && !actions.comes {
+            return Ok(());
+        }
         let target = if replaced || old.is_none() {
             self.target_to_be(to_be.as_ref(), after, plan)?
         } else {
             old.or(to_be).map_or(Target::Unknown, Target::Group)
         };
-        if replaced && !actions.comes {
-            return Ok(());
-        }
         let fresh = replaced || before.is_none();
         let whole = fresh && self.kind == Kind::DefaultGroup;
         for (block, direction) in BLOCKS {
