@@ -92,6 +92,7 @@ fn request(args: &AnalyzeArgs) -> Request {
             region: log.region.clone(),
             ..access(&log.cloud)
         },
+        digests: args.digests.clone(),
         snapshots: args.snapshots.clone(),
         fields: log.fields.clone(),
         since: log.since,

@@ -64,6 +64,7 @@ impl Parts<'_> {
     #[must_use]
     pub fn assemble(&self, ingested: Ingested, mut caveats: Vec<Caveat>) -> Analysis {
         caveats.extend(self.caveats(&ingested));
+        caveats.extend(ingested.caveats.iter().cloned());
         caveats.sort();
         caveats.dedup();
         Analysis {

@@ -6,9 +6,12 @@
 
 pub mod analyze;
 pub mod assemble;
+pub mod digest;
 pub mod error;
+pub mod hours;
 pub mod ingest;
 pub mod proposals;
+mod recall;
 pub mod references;
 pub mod request;
 pub mod snapshots;

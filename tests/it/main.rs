@@ -10,6 +10,7 @@ mod cli;
 mod cloud;
 mod damage;
 mod describe;
+mod digest;
 #[cfg(feature = "s3")]
 mod ec2;
 mod findings;
