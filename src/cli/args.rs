@@ -69,6 +69,17 @@ pub(crate) enum Format {
     Json,
 }
 
+/// What `render` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RenderFormat {
+    // A report for people.
+    Text,
+    // A report as one file for a browser.
+    Html,
+    // The analysis document.
+    Json,
+}
+
 /// Flags of the commands that read logs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogArgs {
@@ -241,6 +252,7 @@ pub(crate) struct ExplainArgs {
 #[command(after_help = "\
 Examples:
   flowcinch render report/analysis.json --format text --full
+  flowcinch render report/analysis.json --format html --out report.html
   flowcinch analyze logs/ --snapshot snapshot/ --format json | flowcinch render - --format text
   flowcinch render report/analysis.json --format json --out copy.json
 
@@ -251,7 +263,7 @@ pub(crate) struct RenderArgs {
     pub(crate) analysis: PathBuf,
     /// The format to write.
     #[arg(long, value_enum)]
-    pub(crate) format: Format,
+    pub(crate) format: RenderFormat,
     /// File to write instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

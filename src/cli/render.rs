@@ -7,13 +7,14 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use flowcinch::report::document::Analysis;
+use flowcinch::report::html;
 use flowcinch::report::json;
 use flowcinch::report::text;
 
 use crate::cli::Failure;
 use crate::cli::args::Color;
-use crate::cli::args::Format;
 use crate::cli::args::RenderArgs;
+use crate::cli::args::RenderFormat;
 use crate::cli::config;
 use crate::cli::outcome::Outcome;
 use crate::cli::output;
@@ -33,8 +34,9 @@ enum InputError {
 pub(crate) fn run(args: &RenderArgs, color: Color) -> Result<Outcome, Failure> {
     let analysis = read(&args.analysis)?;
     let bytes = match args.format {
-        Format::Json => json::to_bytes(&analysis)?,
-        Format::Text => {
+        RenderFormat::Json => json::to_bytes(&analysis)?,
+        RenderFormat::Html => html::render(&analysis)?.into_bytes(),
+        RenderFormat::Text => {
             let options = match args.out {
                 Some(_) => config::file_text(args.full),
                 None => config::stdout_text(color, args.full),

@@ -4,6 +4,7 @@ use crate::attribute;
 use crate::attribute::initiator::Certainty;
 use crate::attribute::scene::Scene;
 use crate::attribute::table::RuleTable;
+use crate::attribute::talks;
 use crate::attribute::verdicts::Court;
 use crate::attribute::watch::Window;
 use crate::evidence::era::Eras;
@@ -83,6 +84,7 @@ fn run(request: &Request, progress: &dyn Progress) -> Result<Analysis, PipelineE
         attribution: &attribution,
         verdicts: &verdicts,
         proposed: &proposed,
+        talks: &talks::talks(&attribution.passed, &scene),
     };
     Ok(parts.assemble(ingested, caveats))
 }

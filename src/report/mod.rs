@@ -10,6 +10,7 @@ pub mod document;
 pub mod escape;
 pub mod explain;
 pub mod findings;
+pub mod html;
 pub mod human;
 pub mod json;
 mod page;

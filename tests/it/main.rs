@@ -14,6 +14,7 @@ mod findings;
 mod floors;
 mod flowlog;
 mod golden;
+mod html;
 mod laws;
 mod oracle;
 mod plain;
