@@ -97,6 +97,8 @@ pub(crate) enum RenderFormat {
     Csv,
     // Findings for a ticket or a comment.
     Markdown,
+    // A report as one file for a browser.
+    Html,
     // The analysis document.
     Json,
 }
@@ -544,6 +546,7 @@ pub(crate) struct SnapshotArgs {
 #[command(after_help = "\
 Examples:
   flowcinch render report/analysis.json --format text --full
+  flowcinch render report/analysis.json --format html --out report.html
   flowcinch analyze logs/ --snapshot snapshot/ --format json | flowcinch render - --format text
   flowcinch render report/analysis.json --format json --out copy.json
 

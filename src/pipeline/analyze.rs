@@ -4,6 +4,7 @@ use crate::attribute;
 use crate::attribute::initiator::Certainty;
 use crate::attribute::scene::Scene;
 use crate::attribute::table::RuleTable;
+use crate::attribute::talks;
 use crate::attribute::verdicts::Court;
 use crate::attribute::watch::Window;
 use crate::digest::Union;
@@ -88,6 +89,7 @@ fn run(request: &Request, progress: &dyn Progress) -> Result<Analysis, PipelineE
         verdicts: &verdicts,
         proposed: &proposed,
         sensitive: &request.limits.sensitive_ports,
+        talks: &talks::talks(&attribution.passed, &scene),
     };
     Ok(parts.assemble(ingested, caveats))
 }

@@ -17,6 +17,7 @@ mod findings;
 mod floors;
 mod flowlog;
 mod golden;
+mod html;
 mod laws;
 mod optimum;
 mod oracle;
