@@ -256,7 +256,8 @@ fn json<T: Serialize>(value: &T) -> parquet::errors::Result<ByteArray> {
         .map_err(|error| ParquetError::External(Box::new(error)))
 }
 
-/// A day since the epoch as `2026-10-01`.
+/// A day since the epoch as `2026-10-01`; as its first second where the
+/// calendar ends before it (`9999-12-31`).
 #[must_use]
 pub fn date(day: i64) -> String {
     let time = Timestamp(day.saturating_mul(DAY)).to_string();
@@ -266,8 +267,8 @@ pub fn date(day: i64) -> String {
 /// What [`date`] made a text of.
 #[must_use]
 pub fn day(date: &str) -> Option<i64> {
-    let time = Timestamp::parse_rfc3339(&format!("{date}T00:00:00Z"))?;
-    Some(time.day())
+    let time = Timestamp::parse_rfc3339(&format!("{date}T00:00:00Z"));
+    Some(time.or_else(|| Timestamp::parse_printed(date))?.day())
 }
 
 #[cfg(test)]
