@@ -18,6 +18,7 @@ fn request(corpus: &Corpus) -> Request {
     Request {
         logs: vec![corpus.logs()],
         access: Access::default(),
+        digests: Vec::new(),
         snapshots: vec![corpus.snapshot()],
         fields: None,
         since: None,

@@ -2,6 +2,7 @@
 
 use divan::Bencher;
 use divan::counter::BytesCount;
+use flowcinch::digest::Union;
 use flowcinch::evidence::era::Eras;
 use flowcinch::flowlog::Layout;
 use flowcinch::pipeline::ingest;
@@ -53,7 +54,8 @@ fn ingested(objects: &[Object], eras: &Eras) -> Ingested {
         until: None,
         memory: None,
     };
-    ingest::ingest(objects, &reading, &Silent).expect("nothing bounds the memory")
+    ingest::ingest(objects, &Union::default(), &reading, &Silent)
+        .expect("nothing bounds the memory")
 }
 
 #[divan::bench]

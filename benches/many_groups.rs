@@ -88,6 +88,7 @@ fn request(folder: &TempDir) -> Request {
         logs: vec![path("logs").display().to_string()],
         snapshots: vec![path("snapshot")],
         access: Access::default(),
+        digests: Vec::new(),
         fields: None,
         since: None,
         until: None,

@@ -20,6 +20,8 @@
 //!    in which each interface was watched or lost. Each worker folds its own;
 //!    they merge in any order to the same value. That is why the number of
 //!    threads and the order of files cannot change an answer.
+//!    A [`digest`] is that evidence on disk, object by object: logs, digests, or
+//!    both, from here on nobody knows which.
 //! 4. [`describe`] turns what an API printed into a [`model::Snapshot`], and whatever
 //!    it lacks into notes. A [`model::SnapshotSeries`] says which rules, members and
 //!    addresses held when.
@@ -50,6 +52,7 @@
 //! | 6 | [`report`] | the document, the codes of findings, one renderer a format |
 //! | 5 | [`tighten`] | evidence and rules to proposals; `proof`, the independent check |
 //! | 4 | [`attribute`] | evidence and the rules of its time to verdicts; pure |
+//! | 4 | [`digest`] | evidence on disk, each object once |
 //! | 3 | [`evidence`] | what was seen; merges by law |
 //! | 2 | [`flowlog`] | log bytes to rows; no files, no sockets |
 //! | 2 | [`describe`] | API JSON to snapshots |
@@ -91,6 +94,7 @@ pub mod attribute;
 pub mod cloud;
 pub mod collections;
 pub mod describe;
+pub mod digest;
 pub mod evidence;
 pub mod flowlog;
 pub mod model;

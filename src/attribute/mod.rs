@@ -31,6 +31,7 @@ mod ruling;
 pub mod scene;
 pub mod strays;
 pub mod table;
+pub mod talks;
 mod trip;
 pub mod unfiltered;
 pub mod usage;

@@ -46,6 +46,10 @@ pub(crate) enum Command {
     Snapshot(SnapshotArgs),
     /// The merge gate: what was seen, replayed against other rules or a Terraform plan.
     Verify(VerifyArgs),
+    /// Fold logs into a digest, which keeps what they said: each object is read once, ever.
+    Ingest(IngestArgs),
+    /// Any number of digests into one, the same in any order and grouping.
+    Merge(MergeArgs),
     /// One flow: which rules pass it, or what stops it and what is nearest.
     Why(WhyArgs),
     /// The manual page of a finding code; without a code, the list of codes.
@@ -95,6 +99,8 @@ pub(crate) enum RenderFormat {
     Csv,
     // Findings for a ticket or a comment.
     Markdown,
+    // A report as one file for a browser.
+    Html,
     // The analysis document.
     Json,
 }
@@ -353,6 +359,7 @@ Examples:
   flowcinch analyze 'logs/2026/11/**/*.log.gz' --snapshot snapshot/ --since 30d --out report/
   zcat day.log.gz | flowcinch analyze - --snapshot groups.json --format json > analysis.json
   flowcinch analyze s3://bucket/AWSLogs/ --snapshot snapshot/ --since 30d
+  flowcinch analyze --digest digest/ --snapshot snapshot/ --since 90d
 
 Exit codes:
   0  nothing to report
@@ -363,8 +370,11 @@ Exit codes:
      or groups in use of which no log speaks")]
 pub(crate) struct AnalyzeArgs {
     /// Files, folders (walked), glob patterns, `s3://bucket/prefix`, or - for standard input.
-    #[arg(value_name = "LOGS", required = true)]
+    #[arg(value_name = "LOGS", required_unless_present = "digests")]
     pub(crate) logs: Vec<String>,
+    /// A digest, instead of logs or beside them; again for each other one.
+    #[arg(long = "digest", value_name = "DIR", action = ArgAction::Append, help_heading = "Reading")]
+    pub(crate) digests: Vec<PathBuf>,
     /// Folder or JSON file of `aws ec2 describe-...` output; again for each other time.
     #[arg(long = "snapshot", value_name = "PATH", required = true, action = ArgAction::Append)]
     pub(crate) snapshots: Vec<PathBuf>,
@@ -408,6 +418,9 @@ pub(crate) struct VerifyArgs {
     /// Folder or JSON file of `aws ec2 describe-...` output; again for each other time.
     #[arg(long = "snapshot", value_name = "PATH", action = ArgAction::Append)]
     pub(crate) snapshots: Vec<PathBuf>,
+    /// A digest, instead of logs or beside them; again for each other one.
+    #[arg(long = "digest", value_name = "DIR", action = ArgAction::Append, help_heading = "Reading")]
+    pub(crate) digests: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) log: LogArgs,
     #[command(flatten)]
@@ -418,6 +431,90 @@ pub(crate) struct VerifyArgs {
     /// Exit 0 instead of 1 where something would break or open.
     #[arg(long, help_heading = "Output")]
     pub(crate) exit_zero: bool,
+}
+
+/// `ingest`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  flowcinch ingest logs/ --digest digest/
+  flowcinch ingest 'logs/2026/11/**/*.log.gz' --digest digest/ --format json
+  flowcinch analyze --digest digest/ --snapshot snapshot/
+
+Run it again after each delivery: what the digest has is not read again. It may be stopped at
+any moment. To forget a day, delete digest/evidence/day=2026-11-20.
+
+Exit codes: 0 done, 2 could not run, 3 incomplete input (unreadable objects, bad lines over the
+limit).")]
+pub(crate) struct IngestArgs {
+    /// Files, folders (walked), glob patterns or `s3://bucket/prefix`.
+    #[arg(value_name = "LOGS", required = true)]
+    pub(crate) logs: Vec<String>,
+    /// The digest; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) digest: PathBuf,
+    // Taken to say why not.
+    #[arg(long, hide = true, value_parser = values::time_bound)]
+    pub(crate) since: Option<TimeBound>,
+    #[arg(long, hide = true, value_parser = values::time_bound)]
+    pub(crate) until: Option<TimeBound>,
+    /// Columns of logs without a header line, if they are not the default 14.
+    #[arg(long, value_name = "NAMES", help_heading = "Reading")]
+    pub(crate) fields: Option<String>,
+    /// Lines that may be unreadable before the exit code is 3: a number, or a share as 0.1%.
+    #[arg(long, value_name = "N|P%", value_parser = values::bad_lines, default_value = "0.1%",
+          help_heading = "Reading")]
+    pub(crate) max_bad_lines: BadLines,
+    /// Worker threads [default: one per core].
+    #[arg(long, value_name = "N", value_parser = values::threads, help_heading = "Reading")]
+    pub(crate) threads: Option<usize>,
+    /// Write smaller batches, to stay within about this much memory, as 512M or 4G.
+    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Reading")]
+    pub(crate) memory: Option<u64>,
+    #[command(flatten)]
+    pub(crate) cloud: CloudArgs,
+    /// Profile of the AWS configuration files [default: that of the environment].
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub(crate) profile: Option<String>,
+    /// Region of the buckets [default: asked of each].
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub(crate) region: Option<String>,
+    /// Pay for requests to buckets whose owner asks for it.
+    #[arg(long, help_heading = "AWS")]
+    pub(crate) request_payer: bool,
+    /// What to print.
+    #[arg(long, value_enum, default_value_t = Format::Text, help_heading = "Output")]
+    pub(crate) format: Format,
+    /// Print nothing but errors.
+    #[arg(long, short, help_heading = "Output")]
+    pub(crate) quiet: bool,
+    /// Show no progress bar (there is none anyway unless standard error is a terminal).
+    #[arg(long, help_heading = "Output")]
+    pub(crate) no_progress: bool,
+}
+
+/// `merge`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  flowcinch merge account-a/ account-b/ --into all/
+  flowcinch merge digest/ --into compact/      (one batch in place of many)
+
+Objects that several digests have read count once. What is written depends on the objects alone:
+the same bytes in any order and grouping. Exit codes: 0 done, 2 could not run.")]
+pub(crate) struct MergeArgs {
+    /// The digests.
+    #[arg(value_name = "DIGEST", required = true)]
+    pub(crate) digests: Vec<PathBuf>,
+    /// The digest to write; what it holds already stays.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) into: PathBuf,
+    /// Worker threads [default: one per core].
+    #[arg(long, value_name = "N", value_parser = values::threads)]
+    pub(crate) threads: Option<usize>,
+    /// Print nothing but errors.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
 }
 
 /// `why`.
@@ -493,6 +590,7 @@ pub(crate) struct SnapshotArgs {
 #[command(after_help = "\
 Examples:
   flowcinch render report/analysis.json --format text --full
+  flowcinch render report/analysis.json --format html --out report.html
   flowcinch analyze logs/ --snapshot snapshot/ --format json | flowcinch render - --format text
   flowcinch render report/analysis.json --format json --out copy.json
 

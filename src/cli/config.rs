@@ -66,7 +66,12 @@ impl AnalyzeConfig {
     pub(crate) fn new(args: &AnalyzeArgs, color: Color) -> AnalyzeConfig {
         let log = &args.log;
         AnalyzeConfig {
-            request: request(&args.logs, &args.snapshots, log, &args.judge),
+            request: request(
+                (&args.logs, &args.digests),
+                &args.snapshots,
+                log,
+                &args.judge,
+            ),
             bad_lines: log.max_bad_lines,
             delivery: Delivery {
                 format: log.format,
@@ -108,7 +113,12 @@ impl VerifyConfig {
     pub(crate) fn new(args: &VerifyArgs) -> VerifyConfig {
         let log = &args.log;
         VerifyConfig {
-            request: request(&args.logs, &args.snapshots, log, &args.judge),
+            request: request(
+                (&args.logs, &args.digests),
+                &args.snapshots,
+                log,
+                &args.judge,
+            ),
             bad_lines: log.max_bad_lines,
             format: log.format,
             out: log.out.clone(),
@@ -119,7 +129,12 @@ impl VerifyConfig {
     }
 }
 
-fn request(logs: &[String], snapshots: &[PathBuf], log: &LogArgs, judge: &JudgeArgs) -> Request {
+fn request(
+    (logs, digests): (&[String], &[PathBuf]),
+    snapshots: &[PathBuf],
+    log: &LogArgs,
+    judge: &JudgeArgs,
+) -> Request {
     Request {
         logs: logs.to_vec(),
         access: Access {
@@ -128,6 +143,7 @@ fn request(logs: &[String], snapshots: &[PathBuf], log: &LogArgs, judge: &JudgeA
             region: log.region.clone(),
             ..access(&log.cloud)
         },
+        digests: digests.to_vec(),
         snapshots: snapshots.to_vec(),
         fields: log.fields.clone(),
         since: log.since,

@@ -9,7 +9,9 @@ mod args;
 mod config;
 mod explain;
 mod gate;
+mod ingest;
 mod input;
+mod merge;
 mod messages;
 mod outcome;
 mod output;
@@ -57,6 +59,8 @@ fn dispatch(command: Command, color: args::Color) -> Result<Outcome, Failure> {
         Command::Analyze(args) => analyze::run(&args, color),
         Command::Snapshot(args) => snapshot::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Ingest(args) => ingest::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Why(args) => why::run(&args),
         Command::Explain(args) => explain::run(&args, color),
         Command::Render(args) => render::run(&args, color),

@@ -5,6 +5,7 @@ use flowcinch::report::aws_cli::Script;
 use flowcinch::report::cloudformation;
 use flowcinch::report::csv;
 use flowcinch::report::document::Analysis;
+use flowcinch::report::html;
 use flowcinch::report::json;
 use flowcinch::report::markdown;
 use flowcinch::report::ocsf;
@@ -61,6 +62,7 @@ fn write(
     let text = match args.format {
         RenderFormat::Json => return Ok(json::to_bytes(analysis)?),
         RenderFormat::Text => as_text(analysis, args, color),
+        RenderFormat::Html => html::render(analysis)?,
         RenderFormat::Terraform => terraform::render(analysis, &terraform_options(&args.change)?),
         RenderFormat::Cloudformation => cloudformation::render(analysis, least),
         RenderFormat::AwsCli => aws_cli::render(analysis, script(&args.change), least),

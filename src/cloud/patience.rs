@@ -67,7 +67,10 @@ impl Fault {
 
     /// What a server answered instead of what was asked for.
     pub(crate) fn answered(status: u16, code: &str, message: &str) -> Fault {
+        // What is no error and still cannot be used was cut short or bent.
+        let unreadable = (200..300).contains(&status);
         let named = match (code, message) {
+            ("", "") if unreadable => "the answer cannot be read".to_owned(),
             ("", "") => format!("HTTP status {status}"),
             ("", message) => format!("{message} (HTTP status {status})"),
             (code, "") => format!("{code} (HTTP status {status})"),
@@ -76,7 +79,7 @@ impl Fault {
         // Of the server errors only "not implemented" stays.
         let server = status >= 500 && status != 501 && code != "NotImplemented";
         Fault {
-            passing: server || matches!(status, 408 | 429) || PASSING.contains(&code),
+            passing: unreadable || server || matches!(status, 408 | 429) || PASSING.contains(&code),
             code: code.to_owned(),
             text: named,
         }

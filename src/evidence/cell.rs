@@ -32,7 +32,8 @@ pub struct CellKey {
     pub source: IpAddr,
     /// Destination of the packets, likewise.
     pub destination: IpAddr,
-    /// Era of the first packet.
+    /// Era of the packets; while gathering, the stretch in which the first
+    /// packet came (see [`crate::evidence::era`]).
     pub era: u16,
     /// The port taken as the service; 0 for protocols without ports.
     pub port: u16,

@@ -4,6 +4,7 @@
 use crate::collections::HashMap;
 use crate::evidence::cell::Cell;
 use crate::evidence::cell::CellKey;
+use crate::evidence::era::Eras;
 use crate::evidence::packed::Packed;
 use crate::evidence::table::BATCH;
 use crate::evidence::table::Table;
@@ -88,9 +89,36 @@ impl Cells {
     /// Adds packed cells of this interface, given in runs without a key twice
     /// in one run.
     pub(super) fn add_packed(&mut self, runs: Vec<Vec<Packed>>) {
-        let (mut packed, aside) = joined(runs);
+        let (packed, aside) = joined(runs);
         self.unpack();
-        for cell in &aside {
+        self.take_in(packed, &aside);
+    }
+
+    /// Gives every cell its era in place of the stretch that it was gathered
+    /// in; cells that come to one key are added up.
+    pub(super) fn settle(&mut self, eras: &Eras) {
+        let Cells { packed, open } = std::mem::take(self);
+        // In hash order, which is lawful: adding up is commutative.
+        for (mut key, cell) in open {
+            key.era = eras.settle(key.era, cell.first, cell.last);
+            self.add_open(key, &cell);
+        }
+        let meet = |cell: &&Packed| !eras.is_settled(cell.key.era());
+        if packed.iter().any(|cell| meet(&cell)) {
+            let settled: Vec<Packed> = packed.iter().map(|cell| cell.settled(eras)).collect();
+            let (packed, aside) = added_up(&[settled]);
+            self.take_in(packed, &aside);
+        } else {
+            // Every stretch is an era of its own: no two keys become one.
+            let settled = packed.iter().map(|cell| cell.settled(eras)).collect();
+            self.take_in(settled, &[]);
+        }
+    }
+
+    /// Takes packed cells without a key twice, and what they had no room for,
+    /// into open ones.
+    fn take_in(&mut self, mut packed: Vec<Packed>, aside: &[Packed]) {
+        for cell in aside {
             self.add_open(cell.key.open(), &cell.open());
         }
         if !self.open.is_empty() {
@@ -127,6 +155,10 @@ fn joined(mut runs: Vec<Vec<Packed>>) -> (Vec<Packed>, Vec<Packed>) {
     if runs.len() < 2 {
         return (runs.pop().unwrap_or_default(), Vec::new());
     }
+    added_up(&runs)
+}
+
+fn added_up(runs: &[Vec<Packed>]) -> (Vec<Packed>, Vec<Packed>) {
     let mut table = Table::with_capacity(runs.iter().map(Vec::len).sum());
     for batch in runs.iter().flat_map(|run| run.chunks(BATCH)) {
         table.add_batch(batch);

@@ -39,7 +39,8 @@ impl HourSet {
         }
     }
 
-    fn insert(&mut self, hour: i64) {
+    /// Adds an hour.
+    pub fn insert(&mut self, hour: i64) {
         if self.latest == Some(hour) {
             return;
         }

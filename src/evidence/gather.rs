@@ -13,11 +13,13 @@ use rayon::prelude::*;
 use crate::collections::HashMap;
 use crate::evidence::Evidence;
 use crate::evidence::RowTally;
+use crate::evidence::cell::CellKey;
 use crate::evidence::cells::Cells;
 use crate::evidence::coverage::HourSet;
 use crate::evidence::era::Eras;
 use crate::evidence::interface::InterfaceEvidence;
 use crate::evidence::packed::Packed;
+use crate::evidence::rows::EvidenceRow;
 use crate::evidence::table::BATCH;
 use crate::evidence::table::Table;
 use crate::flowlog::brief::Brief;
@@ -109,6 +111,59 @@ impl<'e> Gathering<'e> {
         }
     }
 
+    /// Adds what a row of evidence says whose records begin in this stretch.
+    /// `interfaces` are those that this gathering is joined with.
+    pub fn fold_evidence(&mut self, stretch: u16, row: &EvidenceRow, interfaces: &mut Interfaces) {
+        let EvidenceRow::Cell(id, key, cell) = row else {
+            self.plain.add_row(row);
+            return;
+        };
+        let key = CellKey {
+            era: stretch,
+            ..*key
+        };
+        let number = interfaces.number_of(*id);
+        match number.and_then(|number| Packed::pack(number, &key, cell)) {
+            Some(packed) => {
+                self.batch.push(packed);
+                if self.batch.len() == BATCH {
+                    self.flush();
+                }
+            }
+            None => self.plain.add_row(&EvidenceRow::Cell(*id, key, *cell)),
+        }
+    }
+
+    /// The evidence of this gathering alone; `interfaces` are its reader's.
+    #[must_use]
+    pub fn finish(mut self, interfaces: &Interfaces) -> Evidence {
+        self.flush();
+        let mut evidence = std::mem::take(&mut self.plain);
+        evidence.rows += self.rows();
+        if let Some(span) = self.span() {
+            evidence.see(span.start, span.end);
+        }
+        let mut cells: HashMap<u32, Vec<Packed>> = HashMap::default();
+        for cell in self.table.iter().chain(&self.table.aside) {
+            let own = cells.entry(cell.key.interface()).or_default();
+            own.push(cell.under(0));
+        }
+        for (number, heard) in (0_u32..).zip(&self.hours) {
+            let cells = cells.remove(&number).unwrap_or_default();
+            if let Some(id) = interfaces.id(number)
+                && !(cells.is_empty() && heard.observed.is_empty())
+            {
+                let own = evidence.interfaces.entry(id).or_default();
+                own.observed.merge(&heard.observed);
+                own.active.merge(&heard.active);
+                for cell in cells {
+                    own.add(cell.key.open(), &cell.open());
+                }
+            }
+        }
+        evidence
+    }
+
     /// Cells so far, of which some may be the same.
     #[must_use]
     pub fn cells(&self) -> usize {
@@ -150,8 +205,8 @@ impl<'e> Gathering<'e> {
 
     #[cold]
     fn look_up_era(&mut self, second: u32) {
-        self.era = self.eras.index(Timestamp(i64::from(second)));
-        let (from, to) = self.eras.bounds(self.era);
+        self.era = self.eras.stretch(Timestamp(i64::from(second)));
+        let (from, to) = self.eras.stretch_bounds(self.era);
         let clamped = |time: Timestamp| {
             u32::try_from(time.0.clamp(0, i64::from(u32::MAX))).unwrap_or(u32::MAX)
         };

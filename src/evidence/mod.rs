@@ -15,7 +15,10 @@ pub mod gather;
 pub mod interface;
 pub mod packed;
 pub mod ports;
+pub mod rows;
 mod table;
+
+use rayon::prelude::*;
 
 use crate::collections::HashMap;
 use crate::evidence::cell::Cell;
@@ -31,7 +34,7 @@ use crate::net::Span;
 use crate::net::Timestamp;
 
 /// Rows counted by what they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RowTally {
     /// Rows with ACCEPT.
     pub accepted: u64,
@@ -43,6 +46,21 @@ pub struct RowTally {
     pub no_data: u64,
     /// SKIPDATA rows.
     pub skip_data: u64,
+}
+
+impl RowTally {
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> u64 {
+        let RowTally {
+            accepted,
+            rejected,
+            other,
+            no_data,
+            skip_data,
+        } = *self;
+        accepted + rejected + other + no_data + skip_data
+    }
 }
 
 /// Records that no interface or no time could be given.
@@ -109,7 +127,7 @@ impl Evidence {
             interface.efa_records += 1;
             return;
         }
-        if let Some((key, other_port)) = CellKey::of(record, eras.index(start)) {
+        if let Some((key, other_port)) = CellKey::of(record, eras.stretch(start)) {
             interface.add(key, &Cell::of(record, start, end, other_port));
         } else {
             interface.incomplete_records += 1;
@@ -136,6 +154,18 @@ impl Evidence {
     fn see(&mut self, start: Timestamp, end: Timestamp) {
         let span = Span { start, end };
         self.span = Some(self.span.map_or(span, |seen| seen.union(span)));
+    }
+
+    /// Gives every cell its era, once everything was folded.
+    pub fn settle(&mut self, eras: &Eras) {
+        if !eras.is_single() {
+            // In hash order, which is lawful: each is settled by itself.
+            let mut interfaces: Vec<&mut InterfaceEvidence> =
+                self.interfaces.values_mut().collect();
+            interfaces
+                .par_iter_mut()
+                .for_each(|interface| interface.cells.settle(eras));
+        }
     }
 
     /// Adds other evidence; any order and grouping gives the same value.

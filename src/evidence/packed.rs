@@ -15,6 +15,7 @@ use std::net::Ipv4Addr;
 use crate::evidence::cell::Cell;
 use crate::evidence::cell::CellKey;
 use crate::evidence::cell::Side;
+use crate::evidence::era::Eras;
 use crate::evidence::ports::PortSample;
 use crate::flowlog::brief::Brief;
 use crate::model::Action;
@@ -81,6 +82,15 @@ impl PackedKey {
     fn with_interface(self, number: u32) -> PackedKey {
         PackedKey {
             rest: self.rest & (u64::MAX >> 20) | u64::from(number) << INTERFACE,
+            ..self
+        }
+    }
+
+    /// The same key in another stretch or era.
+    pub(super) fn with_era(self, era: u16) -> PackedKey {
+        let mask = u64::from(u16::MAX) << ERA;
+        PackedKey {
+            rest: self.rest & !mask | u64::from(era) << ERA,
             ..self
         }
     }
@@ -234,6 +244,63 @@ impl Packed {
         }
     }
 
+    /// A cell of the interface of this number; `None` where it does not fit.
+    pub(super) fn pack(interface: u32, key: &CellKey, cell: &Cell) -> Option<Packed> {
+        let CellKey {
+            source: IpAddr::V4(source),
+            destination: IpAddr::V4(destination),
+            era,
+            port,
+            side,
+            protocol,
+            direction,
+            action,
+        } = *key
+        else {
+            return None;
+        };
+        let Cell {
+            records,
+            packets,
+            bytes,
+            first,
+            last,
+            requests,
+            answers,
+            plain,
+            flags,
+            other_ports,
+            block_public_access,
+        } = *cell;
+        let direction = match direction {
+            Some(FlowDirection::Ingress) => 1,
+            Some(FlowDirection::Egress) => 2,
+            None => 0,
+        };
+        let rest = u64::from(interface) << INTERFACE
+            | u64::from(era) << ERA
+            | u64::from(port) << PORT
+            | u64::from(protocol.0) << PROTOCOL
+            | direction << DIRECTION
+            | u64::from(side == Side::Destination) << 1
+            | u64::from(action == Action::Reject);
+        let addresses = u64::from(source.to_bits()) << 32 | u64::from(destination.to_bits());
+        Some(Packed {
+            key: PackedKey { addresses, rest },
+            packets,
+            bytes,
+            first: u32::try_from(first.0).ok()?,
+            last: u32::try_from(last.0).ok()?,
+            records: u32::try_from(records).ok()?,
+            plain: u32::try_from(plain).ok()?,
+            requests: u16::try_from(requests).ok()?,
+            answers: u16::try_from(answers).ok()?,
+            other_ports,
+            flags: flags.0,
+            block_public_access: u8::try_from(block_public_access).ok()?,
+        })
+    }
+
     /// Adds another cell of the same key; where a counter is too narrow for
     /// it, puts what was gathered before in `aside`.
     #[inline(always)]
@@ -269,6 +336,16 @@ impl Packed {
     pub(super) fn under(&self, interface: u32) -> Packed {
         Packed {
             key: self.key.with_interface(interface),
+            ..*self
+        }
+    }
+
+    /// The same cell in the era that it is settled in.
+    pub(super) fn settled(&self, eras: &Eras) -> Packed {
+        let time = |second: u32| Timestamp(i64::from(second));
+        let era = eras.settle(self.key.era(), time(self.first), time(self.last));
+        Packed {
+            key: self.key.with_era(era),
             ..*self
         }
     }

@@ -32,6 +32,26 @@ impl PortSample {
         }
     }
 
+    /// The sample that [`PortSample::state`] gave; `None` for what it never
+    /// gives.
+    #[must_use]
+    pub fn from_state(ports: [u16; EXACT], len: u8) -> Option<PortSample> {
+        let (used, rest) = match len {
+            SPAN => ports.split_at(2),
+            0..SPAN => ports.split_at(usize::from(len)),
+            _ => return None,
+        };
+        let ascending = used.is_sorted_by(|a, b| a < b);
+        (ascending && rest.iter().all(|port| *port == 0)).then_some(PortSample { ports, len })
+    }
+
+    /// Its ports and how many: up to [`EXACT`] ascending, then zeros; where
+    /// there are more, the lowest and the highest, and 5.
+    #[must_use]
+    pub fn state(&self) -> ([u16; EXACT], u8) {
+        (self.ports, self.len)
+    }
+
     /// Whether it holds no port.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -156,6 +156,18 @@ impl Interfaces {
         }
     }
 
+    /// The number of an id; `None` where it is too long, or one too many.
+    pub fn number_of(&mut self, id: EniId) -> Option<u32> {
+        let text = id.as_str().as_bytes();
+        let mut padded = [0; 24];
+        padded.get_mut(..text.len())?.copy_from_slice(text);
+        let (words, _) = padded.as_chunks::<8>();
+        let [one, two, three] = *words else {
+            return None;
+        };
+        self.number([one, two, three].map(u64::from_le_bytes), text)
+    }
+
     #[inline(never)]
     fn look_up(&mut self, bits: IdBits, text: &[u8], place: usize) -> Option<u32> {
         let number = match self.numbers.get(&bits) {

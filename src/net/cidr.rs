@@ -12,6 +12,15 @@ use ipnet::IpNet;
 use ipnet::Ipv4Net;
 use ipnet::Ipv6Net;
 
+/// Private addresses (RFC 1918, RFC 4193) and carrier-grade ones (RFC 6598).
+#[must_use]
+pub fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64),
+        IpAddr::V6(v6) => v6.is_unique_local(),
+    }
+}
+
 /// Address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {

@@ -27,6 +27,13 @@ impl Timestamp {
             .map(|time| Timestamp(time.as_second()))
     }
 
+    /// Reads what [`Timestamp`] prints: RFC 3339, or the plain number of
+    /// seconds where the calendar cannot show it (its last day and beyond).
+    #[must_use]
+    pub fn parse_printed(text: &str) -> Option<Timestamp> {
+        Timestamp::parse_rfc3339(text).or_else(|| text.parse().ok().map(Timestamp))
+    }
+
     /// Number of the hour since the epoch.
     #[must_use]
     pub fn hour(self) -> i64 {
@@ -60,7 +67,7 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Timestamp::parse_rfc3339(&text)
+        Timestamp::parse_printed(&text)
             .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not an RFC 3339 time")))
     }
 }
@@ -107,5 +114,14 @@ mod tests {
         );
         assert_eq!(Timestamp(1_770_218_549).to_string(), "2026-02-04T15:22:29Z");
         assert_eq!(Timestamp::parse_rfc3339("yesterday"), None);
+    }
+
+    #[test]
+    fn what_is_printed_is_read_again_also_on_the_last_day_of_the_calendar() {
+        for seconds in [0, 1_770_218_549, 253_402_207_200, 253_402_300_799] {
+            let text = Timestamp(seconds).to_string();
+            assert_eq!(Timestamp::parse_printed(&text), Some(Timestamp(seconds)));
+        }
+        assert_eq!(Timestamp::parse_printed("yesterday"), None);
     }
 }

@@ -4,13 +4,16 @@ use crate::attribute;
 use crate::attribute::initiator::Certainty;
 use crate::attribute::scene::Scene;
 use crate::attribute::table::RuleTable;
+use crate::attribute::talks;
 use crate::attribute::verdicts::Court;
 use crate::attribute::watch::Window;
+use crate::digest::Union;
 use crate::evidence::era::Eras;
 use crate::flowlog::header::Layout;
 use crate::net::Timestamp;
 use crate::pipeline::assemble;
 use crate::pipeline::certificate::Draft;
+use crate::pipeline::digest;
 use crate::pipeline::error::PipelineError;
 use crate::pipeline::ingest;
 use crate::pipeline::ingest::Ingested;
@@ -110,6 +113,7 @@ fn run(
         verdicts: &verdicts,
         proposed: &proposed,
         sensitive: &request.limits.sensitive_ports,
+        talks: &talks::talks(&attribution.passed, &scene),
     };
     Ok((parts.assemble(ingested, caveats), draft))
 }
@@ -119,23 +123,25 @@ pub(super) fn read(
     eras: &Eras,
     progress: &dyn Progress,
 ) -> Result<Ingested, PipelineError> {
-    if request.logs.is_empty() {
+    if request.logs.is_empty() && request.digests.is_empty() {
         return Err(PipelineError::NoLogs);
     }
     let layout = request
         .fields
         .as_deref()
         .map_or_else(|| Ok(Layout::default()), Layout::parse)?;
+    let digests = digest::open(&request.digests)?;
     let Found {
         objects,
         since,
         until,
-    } = objects(request, &layout, progress)?;
+    } = objects(request, &digests, &layout, progress)?;
     let sizes: Option<u64> = objects.iter().map(|object| object.size).sum();
     progress.begin(u64::try_from(objects.len()).unwrap_or(u64::MAX), sizes);
     progress.phase("reading");
-    ingest::ingest(
+    let mut ingested = ingest::ingest(
         &objects,
+        &digests,
         &Reading {
             layout,
             eras,
@@ -144,7 +150,9 @@ pub(super) fn read(
             memory: request.memory,
         },
         progress,
-    )
+    )?;
+    ingested.caveats = digest::caveats(&digests, request, (since, until));
+    Ok(ingested)
 }
 
 /// What to read, and which span of it counts.
@@ -156,23 +164,27 @@ struct Found {
 
 /// The objects that can hold something of the asked span. A bound counted back
 /// from the newest record has the newest logs read once more, to find it.
+/// Digests know whole hours only, so with them the span is widened to these.
 fn objects(
     request: &Request,
+    digests: &Union,
     layout: &Layout,
     progress: &dyn Progress,
 ) -> Result<Found, PipelineError> {
     progress.phase("listing");
-    let fixed = fixed_bounds(request);
+    let fixed = fixed_bounds(request).map(|fixed| widened(request, fixed));
     let search = Search {
         access: request.access.clone(),
         // What times are counted back from may lie anywhere.
         wanted: fixed.unwrap_or_default(),
     };
-    let mut objects = source::find(&request.logs, &search)?;
+    let found = source::find(&request.logs, &search)?;
+    let mut objects = digest::not_in(&digests.known(), found);
     let wanted = match fixed {
         Some(fixed) => fixed,
-        None => counted_back(request, &objects, layout, progress)?,
+        None => counted_back(request, &objects, digests, layout, progress)?,
     };
+    let wanted = widened(request, wanted);
     objects.retain(|object| wanted.may_hold(&object.name));
     let Wanted { since, until } = wanted;
     Ok(Found {
@@ -180,6 +192,17 @@ fn objects(
         since,
         until,
     })
+}
+
+/// The span in the hours that digests know, where there are digests.
+fn widened(request: &Request, wanted: Wanted) -> Wanted {
+    if request.digests.is_empty() {
+        return wanted;
+    }
+    Wanted {
+        since: wanted.since.map(digest::hour_start),
+        until: wanted.until.map(digest::hour_end),
+    }
 }
 
 /// The asked span, where none of its ends is counted back from the newest record.
@@ -199,6 +222,7 @@ fn fixed_bounds(request: &Request) -> Option<Wanted> {
 fn counted_back(
     request: &Request,
     objects: &[Object],
+    digests: &Union,
     layout: &Layout,
     progress: &dyn Progress,
 ) -> Result<Wanted, PipelineError> {
@@ -206,7 +230,7 @@ fn counted_back(
         return Err(PipelineError::RelativeOnStdin);
     }
     progress.phase("finding the newest record");
-    let newest = ingest::newest(objects, layout);
+    let newest = ingest::newest(objects, layout).max(digest::newest(digests));
     let point = |bound: TimeBound| match bound {
         TimeBound::At(time) => Some(time),
         TimeBound::BeforeNewest { seconds } => {

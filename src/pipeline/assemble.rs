@@ -9,6 +9,9 @@ use crate::attribute::Attribution;
 use crate::attribute::rejects::RejectFinding;
 use crate::attribute::table::RuleIndex;
 use crate::attribute::table::RuleTable;
+use crate::attribute::talks::Party;
+use crate::attribute::talks::Service;
+use crate::attribute::talks::Talk;
 use crate::attribute::verdicts::RuleVerdict;
 use crate::attribute::verdicts::Verdicts;
 use crate::attribute::watch;
@@ -19,6 +22,7 @@ use crate::model::SecurityGroup;
 use crate::model::SgRule;
 use crate::model::SnapshotSeries;
 use crate::model::Transport;
+use crate::net::PortRange;
 use crate::net::PortSet;
 use crate::net::time::DAY;
 use crate::pipeline::backtests;
@@ -37,6 +41,9 @@ use crate::report::document::ProposedRule;
 use crate::report::document::RejectReport;
 use crate::report::document::RuleReport;
 use crate::report::document::SCHEMA;
+use crate::report::document::TalkParty;
+use crate::report::document::TalkReport;
+use crate::report::document::TalkService;
 use crate::report::document::Verification;
 use crate::tighten::plan::CurvePoint;
 use crate::tighten::plan::PlannedRule;
@@ -58,6 +65,8 @@ pub struct Parts<'a> {
     pub proposed: &'a Proposed,
     /// Ports behind which an opening weighs more.
     pub sensitive: &'a PortSet,
+    /// Who talks to whom.
+    pub talks: &'a [Talk],
 }
 
 impl Parts<'_> {
@@ -65,6 +74,7 @@ impl Parts<'_> {
     #[must_use]
     pub fn assemble(&self, ingested: Ingested, mut caveats: Vec<Caveat>) -> Analysis {
         caveats.extend(self.caveats(&ingested));
+        caveats.extend(ingested.caveats.iter().cloned());
         caveats.sort();
         caveats.dedup();
         Analysis {
@@ -75,6 +85,7 @@ impl Parts<'_> {
             rejects: self.attribution.rejects.iter().map(reject).collect(),
             proposals: self.proposals(),
             verification: self.verification(),
+            talks: self.talks.iter().map(talk).collect(),
             caveats,
             ingest: ingest(ingested),
         }
@@ -401,6 +412,33 @@ fn planned(rule: &PlannedRule) -> ProposedRule {
         peer: rule.peer.clone(),
         replaces: rule.replaces.clone(),
         records: rule.records,
+    }
+}
+
+fn talk(talk: &Talk) -> TalkReport {
+    TalkReport {
+        group_id: talk.group_id.clone(),
+        direction: talk.direction,
+        party: match &talk.party {
+            Party::Group(group) => TalkParty::Group(group.clone()),
+            Party::NoGroup => TalkParty::NoGroup,
+            Party::Private => TalkParty::Private,
+            Party::Internet => TalkParty::Internet,
+        },
+        conversations: talk.conversations,
+        records: talk.records,
+        services: talk.services.iter().map(talk_service).collect(),
+        more_services: talk.more_services,
+    }
+}
+
+fn talk_service(service: &Service) -> TalkService {
+    let ports = service.protocol.has_ports().then_some(service.ports);
+    TalkService {
+        protocol: service.protocol.to_string(),
+        from_port: ports.map(PortRange::from),
+        to_port: ports.map(PortRange::to),
+        records: service.records,
     }
 }
 

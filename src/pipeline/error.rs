@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::describe::DescribeError;
+use crate::digest::DigestError;
 use crate::flowlog::header::LayoutError;
 use crate::pipeline::rules::RulesError;
 use crate::source::SourceError;
@@ -15,7 +16,9 @@ use crate::source::SourceError;
 #[non_exhaustive]
 pub enum PipelineError {
     /// No log was named.
-    #[error("no logs given; name files, folders, glob patterns or `-` for standard input")]
+    #[error(
+        "no logs given; name files, folders, glob patterns or `-` for standard input, or a digest with `--digest`"
+    )]
     NoLogs,
     /// No snapshot was named.
     #[error("no snapshot given; name a folder of `aws ec2 describe-…` output with `--snapshot`")]
@@ -43,6 +46,21 @@ pub enum PipelineError {
         "a time counted back from the newest record needs the logs read twice, which standard input cannot be; give an RFC 3339 time"
     )]
     RelativeOnStdin,
+    /// A digest cannot be read or written.
+    #[error(transparent)]
+    Digest(#[from] DigestError),
+    /// What a digest reads it must be able to know again.
+    #[error(
+        "standard input has no name by which a digest could know it again; \
+         write it to a file and name that"
+    )]
+    DigestOfStdin,
+    /// A digest keeps whole objects.
+    #[error(
+        "a digest keeps each object whole, so that none has to be read twice; leave out `--since` \
+         and `--until` here and give them to `analyze`"
+    )]
+    DigestOfSpan,
     /// The evidence outgrew the bound.
     #[error(
         "what the logs hold does not fit in the {limit} bytes of `--memory`; \

@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
+use crate::digest::Union;
 use crate::evidence::Evidence;
 use crate::evidence::era::Eras;
 use crate::evidence::gather;
@@ -23,7 +24,9 @@ use crate::model::FlowRecord;
 use crate::model::Row;
 use crate::net::Timestamp;
 use crate::pipeline::error::PipelineError;
+use crate::pipeline::recall;
 use crate::pipeline::request::Progress;
+use crate::report::document::Caveat;
 use crate::report::document::MalformedSample;
 use crate::report::document::Unreadable;
 use crate::source::Ahead;
@@ -73,6 +76,8 @@ pub struct Ingested {
     pub unreadable: BTreeSet<Unreadable>,
     /// Rows about time outside the asked span: read and left out.
     pub outside: u64,
+    /// What digests could not give in full.
+    pub caveats: BTreeSet<Caveat>,
 }
 
 impl Ingested {
@@ -87,6 +92,7 @@ impl Ingested {
             samples,
             unreadable,
             outside,
+            caveats,
         } = other;
         self.evidence.merge(evidence);
         self.objects += objects;
@@ -97,6 +103,7 @@ impl Ingested {
         self.keep_first_samples();
         self.unreadable.extend(unreadable);
         self.outside += outside;
+        self.caveats.extend(caveats);
     }
 
     fn keep_first_samples(&mut self) {
@@ -106,67 +113,110 @@ impl Ingested {
     }
 }
 
-/// Reads all objects with the threads of the current pool.
+/// What rows are folded into.
+pub trait Gather {
+    /// Adds what one row says.
+    fn fold(&mut self, row: &Row);
+    /// Adds what one brief record says.
+    fn fold_brief(&mut self, brief: &Brief, interfaces: &Interfaces);
+    /// Cells so far, about.
+    fn cells(&self) -> usize;
+}
+
+impl Gather for Gathering<'_> {
+    fn fold(&mut self, row: &Row) {
+        Gathering::fold(self, row);
+    }
+
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "it is compiled for the caller's processor"
+    )]
+    fn fold_brief(&mut self, brief: &Brief, _: &Interfaces) {
+        Gathering::fold_brief(self, brief);
+    }
+
+    fn cells(&self) -> usize {
+        Gathering::cells(self)
+    }
+}
+
+/// Reads all objects with the threads of the current pool, and what digests
+/// hold.
 ///
 /// # Errors
-/// Where the evidence outgrows the bound. Objects that cannot be read are
-/// named in the result instead.
+/// Where the evidence outgrows the bound, or a digest is damaged. Objects that
+/// cannot be read are named in the result instead.
 pub fn ingest(
     objects: &[Object],
+    digests: &Union,
     reading: &Reading<'_>,
     progress: &dyn Progress,
 ) -> Result<Ingested, PipelineError> {
-    let shared = Shared {
-        objects,
-        next: AtomicUsize::new(0),
-        cells: AtomicU64::new(0),
-        full: AtomicBool::new(false),
-    };
+    let shared = Shared::new(objects);
     // Large objects first, so that none is left to one worker at the end.
     let mut order: Vec<usize> = (0..objects.len()).collect();
     order.sort_by_key(|index| Reverse(objects.get(*index).and_then(|object| object.size)));
     let _ahead = Ahead::start(order.iter().filter_map(|index| objects.get(*index)));
-    let worker = || Worker {
-        shared: &shared,
-        reading,
-        progress,
-        ingested: Ingested::default(),
-        gathering: Gathering::new(reading.eras),
-        blocks: 0,
-        cells: 0,
-    };
+    let worker = || Worker::new(&shared, reading, progress, Gathering::new(reading.eras));
     let parts = rayon::broadcast(|_| worker().run(&order));
+    let (counted, from_digests) = recall::recall(digests, &shared, reading, progress)?;
     if shared.full.load(Ordering::Relaxed) {
         return Err(PipelineError::Memory {
             limit: reading.memory.unwrap_or(0),
         });
     }
-    let mut all = Ingested::default();
-    let mut gathered = Vec::with_capacity(parts.len());
+    let mut all = counted;
+    let mut gathered = from_digests;
     for (part, gathering, interfaces) in parts {
         all.merge(part);
         gathered.push((gathering, interfaces));
     }
     all.evidence = gather::join(gathered);
+    all.evidence.settle(reading.eras);
     Ok(all)
 }
 
 /// What the workers share while they read.
-struct Shared<'a> {
+pub(super) struct Shared<'a> {
     objects: &'a [Object],
     next: AtomicUsize,
     cells: AtomicU64,
     full: AtomicBool,
 }
 
+impl<'a> Shared<'a> {
+    pub(super) fn new(objects: &'a [Object]) -> Shared<'a> {
+        Shared {
+            objects,
+            next: AtomicUsize::new(0),
+            cells: AtomicU64::new(0),
+            full: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the evidence outgrew the bound.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    /// Notes so many more cells.
+    pub(super) fn grow(&self, cells: u64, limit: u64) {
+        let all = self.cells.fetch_add(cells, Ordering::Relaxed) + cells;
+        self.full
+            .fetch_or(all.saturating_mul(CELL_BYTES) > limit, Ordering::Relaxed);
+    }
+}
+
 /// One thread's work.
-struct Worker<'a, 'r> {
+pub(super) struct Worker<'a, 'r, G> {
     shared: &'a Shared<'a>,
     reading: &'a Reading<'r>,
     progress: &'a dyn Progress,
     /// Its evidence is empty: the worker gathers instead.
-    ingested: Ingested,
-    gathering: Gathering<'r>,
+    pub(super) ingested: Ingested,
+    pub(super) gathering: G,
     /// Blocks read since the evidence was last measured.
     blocks: u64,
     /// Cells as last measured.
@@ -176,29 +226,54 @@ struct Worker<'a, 'r> {
 /// Blocks between two looks at the size of the evidence.
 const BLOCKS_A_LOOK: u64 = 16;
 
-impl<'r> Worker<'_, 'r> {
-    fn run(mut self, order: &[usize]) -> (Ingested, Gathering<'r>, Interfaces) {
+impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
+    pub(super) fn new(
+        shared: &'a Shared<'a>,
+        reading: &'a Reading<'r>,
+        progress: &'a dyn Progress,
+        gathering: G,
+    ) -> Worker<'a, 'r, G> {
+        Worker {
+            shared,
+            reading,
+            progress,
+            ingested: Ingested::default(),
+            gathering,
+            blocks: 0,
+            cells: 0,
+        }
+    }
+
+    /// The object whose turn it is and its place in the list.
+    pub(super) fn next(&self, order: &[usize]) -> Option<(usize, &'a Object)> {
+        let turn = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        let index = *order.get(turn)?;
+        Some((index, self.shared.objects.get(index)?))
+    }
+
+    fn run(mut self, order: &[usize]) -> (Ingested, G, Interfaces) {
         let mut opener = Opener::default();
         let mut reader = LogReader::new(&self.reading.layout);
         while !self.shared.full.load(Ordering::Relaxed) {
-            let turn = self.shared.next.fetch_add(1, Ordering::Relaxed);
-            let Some(object) = order
-                .get(turn)
-                .and_then(|index| self.shared.objects.get(*index))
-            else {
+            let Some((_, object)) = self.next(order) else {
                 break;
             };
-            self.ingested.objects += 1;
-            if let Err(error) = self.read(object, &mut opener, &mut reader) {
-                let reason = error.kind.to_string();
-                self.ingested.unreadable.insert(Unreadable {
-                    object: error.object,
-                    reason,
-                });
-            }
-            self.progress.object_done();
+            self.take(object, &mut opener, &mut reader);
         }
         (self.ingested, self.gathering, reader.into_interfaces())
+    }
+
+    /// Reads an object, whatever becomes of it.
+    pub(super) fn take(&mut self, object: &Object, opener: &mut Opener, reader: &mut LogReader) {
+        self.ingested.objects += 1;
+        if let Err(error) = self.read(object, opener, reader) {
+            let reason = error.kind.to_string();
+            self.ingested.unreadable.insert(Unreadable {
+                object: error.object,
+                reason,
+            });
+        }
+        self.progress.object_done();
     }
 
     fn read(
@@ -242,7 +317,7 @@ impl<'r> Worker<'_, 'r> {
         ended
     }
 
-    fn folding<'w>(&'w mut self, object: &'w Object) -> Folding<'w, 'r> {
+    fn folding<'w>(&'w mut self, object: &'w Object) -> Folding<'w, G> {
         Folding {
             object,
             since: self.reading.since,
@@ -263,26 +338,23 @@ impl<'r> Worker<'_, 'r> {
             let cells = u64::try_from(self.gathering.cells()).unwrap_or(u64::MAX);
             let grown = cells.saturating_sub(self.cells);
             self.cells = cells;
-            let all = self.shared.cells.fetch_add(grown, Ordering::Relaxed) + grown;
-            self.shared
-                .full
-                .fetch_or(all.saturating_mul(CELL_BYTES) > limit, Ordering::Relaxed);
+            self.shared.grow(grown, limit);
         }
-        self.shared.full.load(Ordering::Relaxed)
+        self.shared.is_full()
     }
 }
 
 /// Folds the rows of one object.
-struct Folding<'a, 'e> {
+struct Folding<'a, G> {
     object: &'a Object,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     ingested: &'a mut Ingested,
-    gathering: &'a mut Gathering<'e>,
+    gathering: &'a mut G,
     rows: u64,
 }
 
-impl Sink for Folding<'_, '_> {
+impl<G: Gather> Sink for Folding<'_, G> {
     fn row(&mut self, row: &Row) {
         self.rows += 1;
         if self.asked_for(row) {
@@ -297,10 +369,10 @@ impl Sink for Folding<'_, '_> {
         clippy::inline_always,
         reason = "it is compiled for the caller's processor"
     )]
-    fn brief(&mut self, brief: &Brief, _: &Interfaces) {
+    fn brief(&mut self, brief: &Brief, interfaces: &Interfaces) {
         self.rows += 1;
-        if self.spans(Timestamp(i64::from(brief.start))) {
-            self.gathering.fold_brief(brief);
+        if self.spans(Timestamp(i64::from(brief.start.min(brief.end)))) {
+            self.gathering.fold_brief(brief, interfaces);
         } else {
             self.ingested.outside += 1;
         }
@@ -324,7 +396,7 @@ impl Sink for Folding<'_, '_> {
     }
 }
 
-impl Folding<'_, '_> {
+impl<G> Folding<'_, G> {
     /// Whether a row begins inside the asked span. Rows without a time are
     /// kept: what cannot be placed is counted, not dropped.
     fn asked_for(&self, row: &Row) -> bool {
@@ -339,12 +411,15 @@ impl Folding<'_, '_> {
     }
 }
 
-fn begins(row: &Row) -> Option<Timestamp> {
-    match row {
-        Row::Flow(FlowRecord { start, end, .. }) => start.or(*end),
-        Row::NoData(interval) | Row::SkipData(interval) => interval.start.or(interval.end),
-        Row::Other => None,
-    }
+/// When a row begins; `None` where it has no time.
+pub(super) fn begins(row: &Row) -> Option<Timestamp> {
+    let (start, end) = match row {
+        Row::Flow(FlowRecord { start, end, .. }) => (*start, *end),
+        Row::NoData(interval) | Row::SkipData(interval) => (interval.start, interval.end),
+        Row::Other => (None, None),
+    };
+    let both = start.zip(end).map(|(start, end)| start.min(end));
+    both.or(start).or(end)
 }
 
 /// The last second that any row of the objects speaks of: what relative times
@@ -400,8 +475,8 @@ impl Newest {
 impl Sink for Newest {
     fn row(&mut self, row: &Row) {
         let end = match row {
-            Row::Flow(FlowRecord { start, end, .. }) => end.or(*start),
-            Row::NoData(interval) | Row::SkipData(interval) => interval.end.or(interval.start),
+            Row::Flow(FlowRecord { start, end, .. }) => (*start).max(*end),
+            Row::NoData(interval) | Row::SkipData(interval) => interval.start.max(interval.end),
             Row::Other => None,
         };
         self.0 = self.0.max(end);

@@ -60,6 +60,8 @@ pub struct Request {
     pub logs: Vec<String>,
     /// How to come to S3.
     pub access: Access,
+    /// Folders of digests, read beside the logs.
+    pub digests: Vec<PathBuf>,
     /// Folders or JSON files, each one snapshot in time.
     pub snapshots: Vec<PathBuf>,
     /// Columns of logs without a header, parted by spaces.

@@ -191,6 +191,26 @@ pub struct Changes<'a> {
     pub held: Vec<Held<'a>>,
 }
 
+/// The rules of a group today.
+#[must_use]
+pub fn today(group: &GroupReport, direction: Direction) -> Vec<Terms> {
+    let rules = group
+        .rules
+        .iter()
+        .filter(|rule| rule.direction == direction);
+    rules.map(Terms::of).collect()
+}
+
+/// The rules of a group after the changes; today's where nothing changes.
+#[must_use]
+pub fn after(group: &GroupReport, direction: Direction, changes: &[Change<'_>]) -> Vec<Terms> {
+    let is_it = |change: &&Change<'_>| {
+        change.group.group_id == group.group_id && change.direction == direction
+    };
+    let changed = changes.iter().find(is_it);
+    changed.map_or_else(|| today(group, direction), Change::after)
+}
+
 /// Sorts the proposals of an analysis: those trusted at least so far are to be
 /// done. Nothing is done of an analysis whose proof failed.
 #[must_use]

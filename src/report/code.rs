@@ -93,6 +93,10 @@ codes! {
     RejectOnlyLog "FL307" "reject-only-log",
     /// Logs hold only ACCEPT.
     AcceptOnlyLog "FL308" "accept-only-log",
+    /// Days were deleted from a digest.
+    DroppedDays "FL311" "dropped-days",
+    /// The span was widened to the hours that digests know.
+    WidenedSpan "FL312" "widened-span",
     /// Snapshot without ACLs.
     NoNetworkAcls "SN101" "no-network-acls",
     /// Snapshot without subnets.

@@ -57,6 +57,9 @@ pub struct Analysis {
     pub proposals: Vec<ProposalReport>,
     /// The proof that the proposals are safe.
     pub verification: Verification,
+    /// Who talks to whom, by group: a summary for people.
+    #[serde(default)]
+    pub talks: Vec<TalkReport>,
 }
 
 /// What was read, counted. `records` is `accepted + rejected + other`.
@@ -356,6 +359,53 @@ pub struct GroupVerification {
     pub witnesses: u64,
     /// Packets that would newly pass; empty, or it is a bug.
     pub widened: u64,
+}
+
+/// What one group let through, to or from one party. An interface with several
+/// groups tells a conversation in each: do not add talks up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TalkReport {
+    /// The group.
+    pub group_id: SgId,
+    /// Ingress: the party opened it.
+    pub direction: Direction,
+    /// The far side.
+    pub party: TalkParty,
+    /// Conversations.
+    pub conversations: u64,
+    /// Records of the initiator-to-responder half.
+    pub records: u64,
+    /// What was asked for, the services with most records.
+    pub services: Vec<TalkService>,
+    /// How many more services there were.
+    pub more_services: u64,
+}
+
+/// The far side of a talk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TalkParty {
+    /// Interfaces that carry this group.
+    Group(SgId),
+    /// Interfaces of the snapshot that carry no group.
+    NoGroup,
+    /// Private addresses of no known interface.
+    Private,
+    /// Everything else.
+    Internet,
+}
+
+/// A service of a talk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TalkService {
+    /// `tcp`, `udp`, `icmp`, `icmpv6` or a number.
+    pub protocol: String,
+    /// First port; `None` where it means nothing.
+    pub from_port: Option<u16>,
+    /// Last port, more than the first where the port is not known exactly.
+    pub to_port: Option<u16>,
+    /// Records of the initiator-to-responder half.
+    pub records: u64,
 }
 
 fn one() -> u64 {

@@ -17,6 +17,7 @@ pub mod escape;
 pub mod explain;
 pub mod findings;
 pub mod fingerprint;
+pub mod html;
 pub mod human;
 pub mod json;
 pub mod listing;

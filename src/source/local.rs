@@ -108,6 +108,14 @@ impl Object {
         self.remote().and_then(Remote::etag)
     }
 
+    /// Its path; `None` where it has none.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Stdin | Place::Remote(_) => None,
+            Place::File(path) => Some(path),
+        }
+    }
+
     /// Whether it is standard input, which can be read once only.
     #[must_use]
     pub fn is_stdin(&self) -> bool {

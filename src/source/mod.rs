@@ -7,6 +7,7 @@
 
 mod ahead;
 pub mod error;
+mod fingerprint;
 mod gzip;
 pub mod key;
 mod layer;

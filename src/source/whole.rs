@@ -15,6 +15,7 @@ use libdeflater::Decompressor;
 use memchr::memmem;
 
 use crate::source::error::ReadError;
+use crate::source::fingerprint;
 use crate::source::gzip;
 use crate::source::local::Object;
 use crate::source::s3::Body;
@@ -114,6 +115,20 @@ impl Opener {
                 text: text.len() as u64,
             },
         })
+    }
+
+    /// Length and SHA-256 of the object that was opened last, if it was fetched
+    /// in one and is still at hand.
+    #[must_use]
+    pub fn checksum(&self) -> Option<(u64, String)> {
+        let at_hand = self.body.is_some() && !self.packed.is_empty();
+        at_hand.then(|| fingerprint::sum_of(self.packed.as_slice()).ok())?
+    }
+
+    /// Whether the object that was opened last was fetched in one.
+    #[must_use]
+    pub fn was_fetched(&self) -> bool {
+        self.body.is_some()
     }
 
     /// Takes the bytes of an object in S3.

@@ -66,6 +66,7 @@ pub(crate) fn quiet() -> Analysis {
         security_groups: Vec::new(),
         rejects: Vec::new(),
         proposals: Vec::new(),
+        talks: Vec::new(),
         verification: Verification::default(),
     }
 }

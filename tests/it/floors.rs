@@ -6,7 +6,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 /// The rooms of the library and the binary, each with its floor.
-const FLOORS: [(&str, u32); 13] = [
+const FLOORS: [(&str, u32); 14] = [
     ("net", 0),
     ("collections", 0),
     ("model", 1),
@@ -16,6 +16,7 @@ const FLOORS: [(&str, u32); 13] = [
     ("source", 2),
     ("sample", 2),
     ("evidence", 3),
+    ("digest", 4),
     ("attribute", 4),
     ("tighten", 5),
     ("report", 6),

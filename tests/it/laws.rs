@@ -173,6 +173,34 @@ proptest! {
     }
 
     #[test]
+    fn rows_of_evidence_give_it_back(rows in prop::collection::vec(row(), 0..60)) {
+        let evidence = folded(&rows);
+        let mut back = Evidence::default();
+        for row in evidence.to_rows() {
+            back.add_row(&row);
+        }
+        prop_assert_eq!(&back, &evidence);
+        prop_assert_eq!(back.to_rows(), evidence.to_rows());
+    }
+
+    #[test]
+    fn rows_of_parts_in_any_order_give_what_the_parts_merge_to(
+        rows in prop::collection::vec((row(), 0usize..3), 0..60),
+        seed in any::<Index>(),
+    ) {
+        let part = |part| folded(rows.iter().filter(|(_, own)| *own == part).map(|(row, _)| row));
+        let mut listed: Vec<_> = (0..3).flat_map(|own| part(own).to_rows()).collect();
+        let middle = seed.index(listed.len().max(1));
+        listed.rotate_left(middle);
+        listed.reverse();
+        let mut back = Evidence::default();
+        for row in listed {
+            back.add_row(&row);
+        }
+        prop_assert_eq!(back, folded(rows.iter().map(|(row, _)| row)));
+    }
+
+    #[test]
     fn merging_is_commutative_and_associative(
         a in prop::collection::vec(row(), 0..20),
         b in prop::collection::vec(row(), 0..20),

@@ -12,12 +12,14 @@ mod cli;
 mod cloud;
 mod damage;
 mod describe;
+mod digest;
 #[cfg(feature = "s3")]
 mod ec2;
 mod findings;
 mod floors;
 mod flowlog;
 mod golden;
+mod html;
 mod laws;
 mod optimum;
 mod oracle;

@@ -378,6 +378,7 @@ fn request() -> Request {
     Request {
         logs: Vec::new(),
         access: Access::default(),
+        digests: Vec::new(),
         snapshots: Vec::<PathBuf>::new(),
         fields: None,
         since: None,

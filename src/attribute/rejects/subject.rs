@@ -1,8 +1,6 @@
 //! One rejected half of a conversation: what groups and ACL of its time would
 //! do with it, and the cause that this makes.
 
-use std::net::IpAddr;
-
 use crate::attribute::acl;
 use crate::attribute::acl::AclDecision;
 use crate::attribute::case::Case;
@@ -27,6 +25,7 @@ use crate::model::AclId;
 use crate::model::Direction;
 use crate::net::PortRange;
 use crate::net::cidr::host_net;
+use crate::net::cidr::is_private;
 
 /// What the rejected packets were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -316,13 +315,5 @@ impl<'c, 'a> Subject<'c, 'a> {
             Role::Reply => RejectVerdict::Misconfiguration,
             Role::Request => self.triage(),
         }
-    }
-}
-
-/// Private addresses (RFC 1918, RFC 4193) and carrier-grade ones (RFC 6598).
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_private() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64),
-        IpAddr::V6(v6) => v6.is_unique_local(),
     }
 }

@@ -13,7 +13,6 @@ use crate::model::Peer;
 use crate::model::SgId;
 use crate::report::aws_cli::shell;
 use crate::report::change;
-use crate::report::change::Change;
 use crate::report::change::Changes;
 use crate::report::change::Terms;
 use crate::report::document::Analysis;
@@ -54,7 +53,7 @@ fn copied<'a>(changes: &Changes<'a>) -> BTreeMap<&'a SgId, &'a GroupReport> {
 fn copy(id: &SgId, group: &GroupReport, changes: &Changes<'_>) -> String {
     let name = format!("flowcinch-{}", fingerprint::short(&[id.as_str()]));
     let list = |direction| {
-        let permissions: Vec<Value> = after(group, direction, changes)
+        let permissions: Vec<Value> = change::after(group, direction, &changes.done)
             .iter()
             .filter_map(|terms| shell::permission(terms, true).as_array()?.first().cloned())
             .collect();
@@ -70,23 +69,6 @@ fn copy(id: &SgId, group: &GroupReport, changes: &Changes<'_>) -> String {
     )
 }
 
-/// The rules of a group after the change; today's where nothing changes.
-fn after(group: &GroupReport, direction: Direction, changes: &Changes<'_>) -> Vec<Terms> {
-    let is_it = |change: &&Change<'_>| {
-        change.group.group_id == group.group_id && change.direction == direction
-    };
-    let changed = changes.done.iter().find(is_it);
-    changed.map_or_else(|| today(group, direction), Change::after)
-}
-
-fn today(group: &GroupReport, direction: Direction) -> Vec<Terms> {
-    let rules = group
-        .rules
-        .iter()
-        .filter(|rule| rule.direction == direction);
-    rules.map(Terms::of).collect()
-}
-
 /// Arguments of each twin behind its number.
 fn twins(
     analysis: &Analysis,
@@ -97,11 +79,11 @@ fn twins(
     let named = |group: &&GroupReport| change::is_plain_id(group.group_id.as_str());
     for group in analysis.security_groups.iter().filter(named) {
         for direction in Direction::BOTH {
-            for terms in today(group, direction) {
+            for terms in change::today(group, direction) {
                 twins.extend(twin("production", group, direction, &terms, copied));
             }
             if copied.contains_key(&group.group_id) {
-                for terms in after(group, direction, changes) {
+                for terms in change::after(group, direction, &changes.done) {
                     twins.extend(twin("copy", group, direction, &terms, copied));
                 }
             }

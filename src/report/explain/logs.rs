@@ -57,3 +57,17 @@ pub(super) const ACCEPT_ONLY: Manual = Manual {
     misleads: "A quiet private network may have no REJECTs at all.",
     example: "FL308 the logs hold ACCEPT records only. Next: create the flow log with traffic type ALL to see REJECTs.",
 };
+
+pub(super) const DROPPED_DAYS: Manual = Manual {
+    says: "Days were deleted from a digest, as a rolling window does. The digest still knows the objects as read and will not read them again; what they said counts nowhere, and objects all of whose days are gone are not counted either.",
+    matters: "The analysis is of the days that are left: no rule is called unused for longer than these, and a use on a dropped day is forgotten.",
+    misleads: "The record that began just before midnight of the first day left is gone with the day before.",
+    example: "FL311 30 days were dropped from the digests (2026-08-01 .. 2026-08-30), and 8,640 objects with them: they count nowhere.",
+};
+
+pub(super) const WIDENED_SPAN: Manual = Manual {
+    says: "A digest keeps evidence by whole hours. The span given by --since and --until was widened to the hours that it touches, for digests and for logs read beside them.",
+    matters: "Records of up to 59 minutes before and after the span asked for are part of the analysis.",
+    misleads: "A length counted back from the newest record, as 30d, is nearly never whole hours, so this is usual.",
+    example: "FL312 digests know whole hours, so the span was widened: 2026-10-01T07:00:00Z .. the end.",
+};

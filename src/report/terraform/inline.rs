@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use crate::model::Direction;
 use crate::model::Peer;
 use crate::model::SgId;
+use crate::report::change;
 use crate::report::change::Change;
 use crate::report::change::Terms;
-use crate::report::document::GroupReport;
 use crate::report::terraform::State;
 use crate::report::terraform::hcl;
 use crate::report::terraform::hcl::Block;
@@ -33,11 +33,7 @@ pub(super) fn tighten(
     }
     let mut blocks = Vec::new();
     for direction in Direction::BOTH {
-        let changed = all
-            .iter()
-            .filter(of_group)
-            .find(|one| one.direction == direction);
-        let after = changed.map_or_else(|| today(group, direction), Change::after);
+        let after = change::after(group, direction, all);
         blocks.extend(rule_blocks(direction, &after, &group.group_id, state));
     }
     if held.stands_alone() {
@@ -51,14 +47,6 @@ pub(super) fn tighten(
     for block in blocks {
         file.comment_block(block);
     }
-}
-
-fn today(group: &GroupReport, direction: Direction) -> Vec<Terms> {
-    let rules = group
-        .rules
-        .iter()
-        .filter(|rule| rule.direction == direction);
-    rules.map(Terms::of).collect()
 }
 
 fn resource(held: &Managed, blocks: Vec<Block>) -> Block {

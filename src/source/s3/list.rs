@@ -16,6 +16,7 @@ use crate::source::key::Wanted;
 use crate::source::local::WRITE_TEST;
 use crate::source::s3::bucket;
 use crate::source::s3::bucket::Bucket;
+use crate::source::s3::complete::WholePages;
 use crate::source::s3::fetch::Remote;
 
 /// How deep below the prefix folders that nobody knows are looked into one by
@@ -160,6 +161,8 @@ impl Scan {
                     .set_continuation_token(token.map(str::to_owned))
                     .set_request_payer(self.bucket.payer());
                 let page = request
+                    .customize()
+                    .interceptor(WholePages)
                     .send()
                     .await
                     .map_err(|error| bucket::fault(&error))?;

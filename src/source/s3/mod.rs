@@ -13,6 +13,7 @@
 
 mod ahead;
 mod bucket;
+mod complete;
 mod fetch;
 mod list;
 mod parts;

@@ -26,15 +26,16 @@ use crate::ec2::written;
 
 const REGION: &str = "eu-west-1";
 
-/// Another program, if it is there and runs.
-fn tool(name: &str) -> Option<PathBuf> {
+/// Another program, if it is there and answers what it is asked: the AWS CLI
+/// takes `--help` for an error.
+fn tool(name: &str, asked: &str) -> Option<PathBuf> {
     let path = match std::env::var_os("FLOWCINCH_TOOLS") {
         Some(folder) => PathBuf::from(folder).join(name),
         None => PathBuf::from(name),
     };
     let mut command = Command::new(&path);
     let tried = command
-        .arg("--help")
+        .arg(asked)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
@@ -124,7 +125,7 @@ fn surround(moto: &Moto, vpc: &str, other: &str, web: &str) {
             ("PortRange.From", "22"),
             ("PortRange.To", "23"),
         ],
-        "return",
+        "requestId",
     );
     moto.call(
         "CreateTags",
@@ -133,7 +134,7 @@ fn surround(moto: &Moto, vpc: &str, other: &str, web: &str) {
             ("Tag.1.Key", "Name"),
             ("Tag.1.Value", "the <web> & \"more\""),
         ],
-        "return",
+        "requestId",
     );
     moto.call(
         "CreateVpcPeeringConnection",
@@ -198,7 +199,7 @@ fn furnish(moto: &Moto) -> (String, String) {
                 ("IpPermissions.1.ToPort", port),
                 peer,
             ],
-            "return",
+            "requestId",
         );
     };
     allow(
@@ -237,7 +238,8 @@ fn furnish(moto: &Moto) -> (String, String) {
     reason = "that a test was skipped has to be seen"
 )]
 fn the_snapshot_is_what_the_aws_cli_prints() {
-    let (Some(server), Some(aws)) = (tool("moto_server"), tool("aws")) else {
+    let (Some(server), Some(aws)) = (tool("moto_server", "--help"), tool("aws", "--version"))
+    else {
         let required = std::env::var_os("FLOWCINCH_TOOLS").is_some();
         assert!(
             !required,

@@ -168,6 +168,24 @@ fn a_server_that_fails_now_and_then_changes_nothing() {
 }
 
 #[test]
+fn a_listing_that_is_cut_anywhere_is_asked_for_again() {
+    let cloud = make(&["--records", "1000", "--days", "0.4"]);
+    let objects = objects(&cloud);
+    let pages = objects.len();
+    assert!(pages > 100, "{pages}");
+    let server = Server::start(
+        objects,
+        Manners {
+            cut_pages: true,
+            page: 1,
+            ..Manners::default()
+        },
+    );
+    assert_same(&analyze(&cloud, &server, &[]), &local(&cloud, &[]));
+    assert!(server.lists() > 2 * pages, "{}", server.lists());
+}
+
+#[test]
 fn an_object_that_fails_for_ever_is_named_and_the_rest_counts() {
     let cloud = make(&["--records", "3000", "--days", "3"]);
     let objects = objects(&cloud);
@@ -336,7 +354,7 @@ fn prefixes_are_taken_as_they_are_and_what_is_no_log_is_left() {
 
 #[test]
 fn keys_of_any_kind_are_read() {
-    let cloud = make(&["--records", "2000", "--days", "1"]);
+    let cloud = make(&["--records", "1000", "--days", "0.4"]);
     let odd = [
         "org//double",
         "org/../dots",

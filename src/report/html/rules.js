@@ -1,0 +1,80 @@
+// A group's rules with what each earned, and when.
+
+function ruleService(rule) {
+  return service(rule.protocol, rule.from_port, rule.to_port);
+}
+
+/** A peer with the names that go with its id. */
+function peer(of) {
+  if (of.cidr) return code(of.cidr);
+  if (of.group) return groupLink(of.group);
+  if (of.prefix_list) return el("span", null, "prefix list ", code(of.prefix_list));
+  return code(JSON.stringify(of));
+}
+
+function groupLink(id) {
+  const group = model.groups.get(id);
+  if (!group) return el("span", null, "group ", code(id), " (not in the snapshot)");
+  return el("a", { href: "#group=" + encodeURIComponent(id) }, group.group_name || id);
+}
+
+function statusBadge(rule) {
+  const [kind, word] = STATUS[rule.status] || ["", rule.status];
+  const tier = rule.status === "unused" && rule.tier ? ": " + (TIER[rule.tier] || rule.tier) + " (" + rule.tier + ")" : "";
+  return badge(kind, word + tier);
+}
+
+function rulesTable(group, direction) {
+  const rules = group.rules.filter((rule) => rule.direction === direction);
+  if (rules.length === 0) return null;
+  const toward = direction === "ingress" ? "From" : "To";
+  const columns = [["Service"], [toward], ["What became of it"], ["Records", "num"], ["Needed by it alone", "num"], ["Seen"], ["Rule"]];
+  const rows = rules.map((rule) => [
+    code(ruleService(rule)),
+    [peer(rule.peer), rule.effect === "drop" ? badge("bad", "drop") : null],
+    [statusBadge(rule), ruleReasons(rule)],
+    number(rule.records),
+    number(rule.sole_records),
+    [strip(rule), rule.first_seen ? el("small", { class: "note" }, day(rule.first_seen) + " to " + day(rule.last_seen)) : "never"],
+    [code(rule.rule_id), rule.description ? el("div", { class: "note" }, "\u201c" + rule.description + "\u201d") : null],
+  ]);
+  return [el("h4", null, direction === "ingress" ? "Ingress rules" : "Egress rules"),
+    table((direction === "ingress" ? "Ingress" : "Egress") + " rules of " + (group.group_name || group.group_id), columns, rows)];
+}
+
+function ruleReasons(rule) {
+  const lines = [...rule.reasons];
+  if (rule.also_allowed_by.length > 0) {
+    const shown = rule.also_allowed_by.slice(0, 4).join(", ");
+    const rest = rule.also_allowed_by.length - 4;
+    lines.push("also let through by " + shown + (rest > 0 ? " and " + rest + " more" : ""));
+  }
+  if (lines.length === 0) return null;
+  return el("ul", { class: "plain note" }, lines.map((line) => el("li", null, line)));
+}
+
+/** When a rule was used, within the window of the logs. */
+function strip(rule) {
+  if (!model.window || !rule.first_seen) return null;
+  const start = Date.parse(model.window.start);
+  const span = Math.max(1, Date.parse(model.window.end) - start);
+  const at = (text) => (Date.parse(text) - start) / span * 144;
+  const [from, to] = [at(rule.first_seen), at(rule.last_seen)];
+  const days = (rule.active_days || rule.history || []);
+  return svg("svg", { class: "strip", viewBox: "0 0 144 16", role: "img", "aria-label": stripText(rule, days) },
+    svg("rect", { class: "base", x: 0, y: 7, width: 144, height: 2 }),
+    svg("rect", { class: "life", x: from.toFixed(1), y: 4, width: Math.max(2, to - from).toFixed(1), height: 8 }),
+    activeDays(days).map((one) => svg("rect", { class: "day", x: at(one + "T00:00:00Z").toFixed(1), y: 2, width: 1.5, height: 12 })));
+}
+
+/** Days as `YYYY-MM-DD`, however the analysis tells them; none where it does not. */
+function activeDays(days) {
+  if (!Array.isArray(days)) return [];
+  return days.map((one) => (typeof one === "string" ? one : one.day)).filter((one) => typeof one === "string");
+}
+
+function stripText(rule, days) {
+  const known = activeDays(days).length;
+  return "used from " + time(rule.first_seen) + " to " + time(rule.last_seen)
+    + (known > 0 ? ", on " + plural(known, "day") : "");
+}
