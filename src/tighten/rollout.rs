@@ -29,6 +29,12 @@ use crate::tighten::plan::Quota;
 use crate::tighten::proof::contain;
 use crate::tighten::quota;
 
+/// Rules that come and go beyond which no orders are tried.
+const MOST_SEARCHED: usize = 32;
+
+/// Orders of changes are tried through this many states at most.
+const MOST_TRIED: usize = 2_000;
+
 /// What one step says a rule is, with the text that people gave it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wording {
@@ -88,8 +94,12 @@ pub fn plan(
     lists: &BTreeMap<PrefixListId, PrefixList>,
     rule_quota: u32,
 ) -> Option<Rollout> {
-    let mut walk = Walk::new(group, proposal, lists, rule_quota);
+    let start = Walk::new(group, proposal, lists, rule_quota);
+    let mut walk = start.clone();
     walk.go();
+    if walk.forced {
+        walk = start.searched().unwrap_or(walk);
+    }
     if walk.steps.is_empty() {
         return None;
     }
@@ -125,6 +135,7 @@ struct Pending {
 }
 
 /// The way from today's rules to the proposed ones.
+#[derive(Clone)]
 struct Walk<'a> {
     group: &'a SgId,
     lists: &'a BTreeMap<PrefixListId, PrefixList>,
@@ -136,6 +147,8 @@ struct Walk<'a> {
     pending: Vec<Pending>,
     steps: Vec<Change>,
     peak: u64,
+    /// Whether a step was taken that needs more room than there is.
+    forced: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -169,6 +182,7 @@ impl<'a> Walk<'a> {
             pending: Vec::new(),
             steps: Vec::new(),
             peak: 0,
+            forced: false,
         };
         let today = walk.count();
         let quota = u64::from(rule_quota);
@@ -186,29 +200,94 @@ impl<'a> Walk<'a> {
             if self.add(true) || self.modify() || self.remove() || self.adopt() || self.part() {
                 continue;
             }
-            // What is left fits no order: more room than the quota is needed.
+            // What is left fits no order of this kind.
+            self.forced = true;
             if !self.add(false) {
                 self.remove_any();
             }
         }
     }
 
+    /// Every order of changes, the first that fits the quota: where the way
+    /// that needs no trying does not. `None` where there is none, or too many
+    /// were tried.
+    fn searched(self) -> Option<Walk<'a>> {
+        if self.pending.len() + self.leaving.len() > MOST_SEARCHED {
+            return None;
+        }
+        let mut seen = BTreeSet::new();
+        let mut open = vec![self];
+        while let Some(walk) = open.pop() {
+            if walk.pending.is_empty() && walk.leaving.is_empty() {
+                return Some(walk);
+            }
+            if seen.len() >= MOST_TRIED || !seen.insert(walk.place()) {
+                continue;
+            }
+            open.extend(walk.nexts());
+        }
+        None
+    }
+
+    /// Where on the way it is.
+    fn place(&self) -> (Vec<Wording>, Vec<SgRuleId>) {
+        let pending = self.pending.iter().map(|one| one.to.clone());
+        (pending.collect(), self.leaving.keys().cloned().collect())
+    }
+
+    /// Where one more step leads that loses nothing and needs no more room
+    /// than there is; what costs least room comes last.
+    fn nexts(&self) -> Vec<Walk<'a>> {
+        let mut nexts = Vec::new();
+        let mut take = |step: &dyn Fn(&mut Walk<'a>)| {
+            let mut next = self.clone();
+            step(&mut next);
+            nexts.push(next);
+        };
+        for (at, one) in self.pending.iter().enumerate() {
+            if self.has_room(one) {
+                take(&|next| next.add_at(at));
+            }
+        }
+        for (id, own) in &self.leaving {
+            for (at, one) in self.pending.iter().enumerate() {
+                let may = is_named(self.group, id) && same_kind(&own.peer, &one.to.peer);
+                if may && self.is_safe(id, Some(&one.to)) {
+                    take(&|next| next.become_at(at, id.clone()));
+                }
+            }
+        }
+        for id in self.leaving.keys() {
+            if self.is_safe(id, None) {
+                take(&|next| {
+                    next.take(id.clone());
+                });
+            }
+        }
+        nexts
+    }
+
+    fn has_room(&self, one: &Pending) -> bool {
+        let more = self.count() + quota::of_peer(&one.to.peer, self.lists);
+        more.v4 <= self.most.v4 && more.v6 <= self.most.v6
+    }
+
     /// Adds the first rule that is to be added, if there is room, or if none
     /// is asked for.
     fn add(&mut self, within: bool) -> bool {
-        let room = |one: &Pending| {
-            let more = self.count() + quota::of_peer(&one.to.peer, self.lists);
-            more.v4 <= self.most.v4 && more.v6 <= self.most.v6
-        };
         let found = self
             .pending
             .iter()
-            .position(|one| one.from.is_none() && (!within || room(one)));
+            .position(|one| one.from.is_none() && (!within || self.has_room(one)));
         let Some(at) = found else { return false };
+        self.add_at(at);
+        true
+    }
+
+    fn add_at(&mut self, at: usize) {
         let one = self.pending.remove(at);
         self.settled.push(one.to.clone());
         self.step(Change::Add { to: one.to });
-        true
     }
 
     /// Modifies the first rule that nothing owed is lost by.
@@ -225,6 +304,12 @@ impl<'a> Walk<'a> {
         let Some((at, rule)) = found else {
             return false;
         };
+        self.become_at(at, rule);
+        true
+    }
+
+    /// Modifies a rule into a pending one.
+    fn become_at(&mut self, at: usize, rule: SgRuleId) {
         let one = self.pending.remove(at);
         if let Some(from) = self.leaving.remove(&rule) {
             // The description goes with the id.
@@ -235,7 +320,6 @@ impl<'a> Walk<'a> {
             self.settled.push(to.clone());
             self.step(Change::Modify { rule, from, to });
         }
-        true
     }
 
     /// Removes the first rule that nothing owed is lost by.

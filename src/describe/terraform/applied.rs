@@ -17,6 +17,7 @@ use crate::model::SgRule;
 use crate::model::SgRuleId;
 use crate::model::Snapshot;
 use crate::model::Transport;
+use crate::model::VpcId;
 
 /// Groups as they will stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +43,8 @@ impl Plan {
             notes: self.notes.clone(),
             unknown: Vec::new(),
         };
-        let placed: Vec<(&Delta, SgId)> = self
-            .deltas
+        let deltas = self.by_own_ids(today);
+        let placed: Vec<(&Delta, SgId)> = deltas
             .iter()
             .filter_map(|delta| Some((delta, applied.target(delta, today)?)))
             .collect();
@@ -76,6 +77,33 @@ impl Plan {
         applied.unknown.dedup();
         applied
     }
+
+    /// The deltas, default groups that rules call by their resource under the
+    /// id that they have.
+    fn by_own_ids(&self, today: &Snapshot) -> Vec<Delta> {
+        let ids = self.deltas.iter().filter_map(|delta| match &delta.group {
+            Target::DefaultOf(vpc, name) => Some((name, default_of(vpc, today)?)),
+            Target::Group(_) | Target::Unknown => None,
+        });
+        let ids: BTreeMap<&SgId, &SgId> = ids.collect();
+        let mut deltas = self.deltas.clone();
+        for delta in &mut deltas {
+            for text in delta.come.iter_mut().chain(&mut delta.gone) {
+                if let Peer::SecurityGroup(name) = &mut text.peer
+                    && let Some(id) = ids.get(name)
+                {
+                    *name = (*id).clone();
+                }
+            }
+        }
+        deltas
+    }
+}
+
+/// The default group of a VPC.
+fn default_of<'a>(vpc: &VpcId, today: &'a Snapshot) -> Option<&'a SgId> {
+    let is = |group: &&SecurityGroup| group.name == "default" && group.vpc_id.as_ref() == Some(vpc);
+    today.groups.values().find(is).map(|group| &group.id)
 }
 
 fn empty(id: SgId, name: String) -> SecurityGroup {
@@ -106,11 +134,8 @@ impl Applied {
         };
         match &delta.group {
             Target::Group(id) => Some(id.clone()),
-            Target::DefaultOf(vpc) => {
-                let is = |group: &&SecurityGroup| {
-                    group.name == "default" && group.vpc_id.as_ref() == Some(vpc)
-                };
-                let found = today.groups.values().find(is).map(|group| group.id.clone());
+            Target::DefaultOf(vpc, _) => {
+                let found = default_of(vpc, today).cloned();
                 if found.is_none() {
                     lost("the default group of its VPC is not in the snapshot", self);
                 }

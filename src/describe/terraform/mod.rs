@@ -71,8 +71,8 @@ struct Delta {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Target {
     Group(SgId),
-    /// The default group of a VPC.
-    DefaultOf(VpcId),
+    /// The default group of a VPC, and what rules of the plan call it.
+    DefaultOf(VpcId, SgId),
     Unknown,
 }
 

@@ -266,7 +266,8 @@ impl Resource<'_> {
         let vpc = after.map(|after| after.optional_id("vpc_id")).transpose()?;
         let vpc_id = vpc.flatten().map(VpcId::from);
         if self.kind == Kind::DefaultGroup {
-            return Ok(vpc_id.map_or(Target::Unknown, Target::DefaultOf));
+            let id = SgId::from(self.address);
+            return Ok(vpc_id.map_or(Target::Unknown, |vpc| Target::DefaultOf(vpc, id)));
         }
         let name = after.map(|after| after.words("name")).transpose()?;
         let id = SgId::from(self.address);
@@ -440,8 +441,8 @@ fn direction(values: Object<'_>) -> Result<Direction, Fault> {
 
 fn own(target: &Target) -> Option<&SgId> {
     match target {
-        Target::Group(id) => Some(id),
-        Target::DefaultOf(_) | Target::Unknown => None,
+        Target::Group(id) | Target::DefaultOf(_, id) => Some(id),
+        Target::Unknown => None,
     }
 }
 

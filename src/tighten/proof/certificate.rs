@@ -293,18 +293,20 @@ impl Certified {
         today.into_iter().map(Rule::of).collect()
     }
 
-    /// What must be known of groups that only rules after the change name.
+    /// What must be known of groups that new rules name: where else today's
+    /// rules let their members in, and who of those seen is one.
     fn take_new_references(&mut self, group: &SecurityGroup, needs: &[Need], book: &Book<'_>) {
-        let named: BTreeSet<&SgId> = self
+        let said = |rule: &Rule| (rule.protocol.clone(), rule.from_port, rule.to_port);
+        let old: BTreeSet<_> = self
             .today
             .iter()
-            .filter_map(|rule| label(&rule.peer))
+            .map(|rule| (said(rule), &rule.peer))
             .collect();
         let new: BTreeSet<SgId> = self
             .after
             .iter()
+            .filter(|rule| !old.contains(&(said(rule), &rule.peer)))
             .filter_map(|rule| label(&rule.peer))
-            .filter(|id| !named.contains(id))
             .cloned()
             .collect();
         let peers: BTreeSet<IpAddr> = needs.iter().map(|need| need.peer).collect();
