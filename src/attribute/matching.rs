@@ -138,7 +138,9 @@ mod tests {
 
     use super::*;
     use crate::model::EniId;
+    use crate::model::GroupPolicy;
     use crate::model::InterfaceKind;
+    use crate::model::Limits;
     use crate::model::Snapshot;
     use crate::model::Transport;
     use crate::model::VpcId;
@@ -172,6 +174,7 @@ mod tests {
             priority: None,
             transport,
             peer,
+            limits: Limits::default(),
             description: String::new(),
         }
     }
@@ -184,6 +187,7 @@ mod tests {
             vpc_id: None,
             owner_id: None,
             tags: std::collections::BTreeMap::new(),
+            policy: GroupPolicy::default(),
             rules: Vec::new(),
         }
     }

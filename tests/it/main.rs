@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod accuracy;
+mod alibaba;
 mod builder;
 mod case;
 mod cli;
