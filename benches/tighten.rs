@@ -43,6 +43,7 @@ fn group() -> SecurityGroup {
         priority: None,
         transport: Transport::Tcp(PortRange::single(443)),
         peer: Peer::Cidr("10.0.0.0/8".parse().expect("a prefix")),
+        limits: flowcinch::model::Limits::default(),
         description: String::new(),
     };
     SecurityGroup {
@@ -52,6 +53,7 @@ fn group() -> SecurityGroup {
         vpc_id: None,
         owner_id: None,
         tags: BTreeMap::new(),
+        policy: flowcinch::model::GroupPolicy::default(),
         rules: vec![rule],
     }
 }

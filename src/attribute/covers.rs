@@ -223,6 +223,7 @@ mod tests {
             .eni("eni-1", "subnet-1", "10.0.1.6", own)
             .eni("eni-2", "subnet-1", "10.0.1.7", peer)
             .eni("eni-3", "subnet-2", "10.0.2.9", &["sg-b"])
+            .eni("eni-4", "subnet-2", "10.0.2.9", peer)
             .group("sg-a", &texts(a))
             .group("sg-b", &texts(b))
             .with(|snapshot| {

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use crate::attribute::scene::PeerFacts;
 use crate::attribute::scene::Scene;
 use crate::model::Direction;
+use crate::model::Eni;
 use crate::model::Peer;
 use crate::model::SecurityGroup;
 use crate::model::SgId;
@@ -169,10 +170,9 @@ impl SideIndex {
             IpAddr::V4(address) => join(sure, self.v4.row(address.to_bits())),
             IpAddr::V6(address) => join(sure, self.v6.row(address.to_bits())),
         }
-        for group in facts.owners.iter().flat_map(|owner| &owner.groups) {
-            let at = self.references.binary_search_by(|(own, _)| own.cmp(group));
-            let row = at.ok().and_then(|at| self.references.get(at));
-            join(sure, row.map_or(&[], |(_, row)| row));
+        match facts.owners.as_slice() {
+            [owner] => self.references_to(owner, sure),
+            owners => self.references_to_some(owners, sure, possible),
         }
         join(possible, &self.unknown_lists);
         join(possible, &self.balanced);
@@ -185,6 +185,30 @@ impl SideIndex {
         for (possible, sure) in possible.iter_mut().zip(sure) {
             *possible &= !*sure;
         }
+    }
+
+    /// Adds the rules that refer to a group of this interface.
+    fn references_to(&self, owner: &Eni, row: &mut [u64]) {
+        for group in &owner.groups {
+            let at = self.references.binary_search_by(|(own, _)| own.cmp(group));
+            let found = at.ok().and_then(|at| self.references.get(at));
+            join(row, found.map_or(&[], |(_, row)| row));
+        }
+    }
+
+    /// Of several that may own the address, a reference to what all carry is
+    /// sure, and one to what some carry is possible.
+    fn references_to_some(&self, owners: &[&Eni], sure: &mut [u64], possible: &mut [u64]) {
+        let mut common = vec![if owners.is_empty() { 0 } else { u64::MAX }; self.words];
+        for owner in owners {
+            let mut own = vec![0; self.words];
+            self.references_to(owner, &mut own);
+            join(possible, &own);
+            for (common, own) in common.iter_mut().zip(own) {
+                *common &= own;
+            }
+        }
+        join(sure, &common);
     }
 
     /// Rules that refer to groups.

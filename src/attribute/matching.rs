@@ -84,20 +84,19 @@ fn contained(nets: &[IpNet], facts: &PeerFacts<'_>) -> Fit {
 }
 
 /// A reference matches the private addresses of interfaces that carry the
-/// group. Beyond that it may match clients behind a load balancer that keeps
-/// their address (ELB guide, "Security groups for your Network Load
+/// group; of several that may own the address, all have to. Beyond that it may
+/// match an address of which some owner carries it, clients behind a load
+/// balancer that keeps their address (ELB guide, "Security groups for your Network Load
 /// Balancer"), addresses of the VPC whose interface is gone, and, for a group
 /// the snapshot lacks, any address without a known owner.
 fn reference_fit(group: &SgId, facts: &PeerFacts<'_>, scene: &Scene<'_>) -> Fit {
-    if facts
-        .owners
-        .iter()
-        .any(|owner| owner.groups.contains(group))
-    {
+    let carries = |owner: &&Eni| owner.groups.contains(group);
+    let some = facts.owners.iter().any(carries);
+    if some && facts.owners.iter().all(carries) {
         return Fit::Whole;
     }
     let foreign = scene.group(group).is_none() && facts.owners.is_empty();
-    if facts.lost_owner || foreign || scene.on_balancer(group) {
+    if some || facts.lost_owner || foreign || scene.on_balancer(group) {
         Fit::Possible
     } else {
         Fit::None
@@ -138,7 +137,9 @@ mod tests {
 
     use super::*;
     use crate::model::EniId;
+    use crate::model::GroupPolicy;
     use crate::model::InterfaceKind;
+    use crate::model::Limits;
     use crate::model::Snapshot;
     use crate::model::Transport;
     use crate::model::VpcId;
@@ -172,6 +173,7 @@ mod tests {
             priority: None,
             transport,
             peer,
+            limits: Limits::default(),
             description: String::new(),
         }
     }
@@ -184,6 +186,7 @@ mod tests {
             vpc_id: None,
             owner_id: None,
             tags: std::collections::BTreeMap::new(),
+            policy: GroupPolicy::default(),
             rules: Vec::new(),
         }
     }
@@ -245,6 +248,24 @@ mod tests {
         assert_eq!(ask_fit(&world, &rule, 6, &[port], "203.0.113.9"), Fit::None);
         assert_eq!(ask_fit(&world, &rule, 17, &[port], "10.0.2.20"), Fit::None);
         assert_eq!(ask_fit(&world, &rule, 6, &[PG], "10.0.2.20"), Fit::Part);
+    }
+
+    #[test]
+    fn of_several_owners_all_have_to_carry_the_group() {
+        let port = PortRange::single(5432);
+        let peer = |group| Peer::SecurityGroup(SgId::from(group));
+        let app = rule(Transport::Tcp(port), peer("sg-app"));
+        let own = rule(Transport::Tcp(port), peer("sg-db"));
+        let mut world = world();
+        let second = eni("eni-app-2", "10.0.2.20", "sg-app");
+        world.enis.insert(second.id, second);
+        assert_eq!(ask_fit(&world, &app, 6, &[port], "10.0.2.20"), Fit::Whole);
+        let third = eni("eni-db-2", "10.0.2.20", "sg-db");
+        world.enis.insert(third.id, third);
+        for rule in [&app, &own] {
+            let fit = ask_fit(&world, rule, 6, &[port], "10.0.2.20");
+            assert_eq!(fit, Fit::Possible);
+        }
     }
 
     #[test]

@@ -2,19 +2,23 @@
 //! interface made ready, and what is known of the peer asked about last:
 //! conversations come sorted by peer.
 
+use std::cell::OnceCell;
 use std::cell::Ref;
 use std::cell::RefCell;
 use std::net::IpAddr;
 
 use crate::attribute::cover::Candidate;
 use crate::attribute::cover::Question;
+use crate::attribute::ends::peered;
 use crate::attribute::index::GroupIndex;
 use crate::attribute::matching::Fit;
 use crate::attribute::matching::groups_of;
 use crate::attribute::scene::PeerFacts;
 use crate::model::Direction;
+use crate::model::Eni;
 use crate::model::NetworkAcl;
 use crate::model::SecurityGroup;
+use crate::model::Snapshot;
 
 /// The snapshots that may have been in force in an era, with the groups of the
 /// interface made ready.
@@ -25,6 +29,8 @@ pub struct Panel<'a> {
     candidates: Vec<Candidate<'a>>,
     /// One a candidate.
     pub seats: Vec<Seat<'a>>,
+    /// Load balancers that may bring connections in their clients' names.
+    balancers: OnceCell<Balancers<'a>>,
     asked: RefCell<Asked<'a>>,
 }
 
@@ -82,6 +88,14 @@ struct Across<'a> {
     egress: Rows,
 }
 
+/// Load balancers near the interface, asked about its addresses.
+#[derive(Debug, Default)]
+struct Balancers<'a> {
+    guarded: Vec<Across<'a>>,
+    /// Whether what one of them brings is limited by no group that is known.
+    unfiltered: bool,
+}
+
 impl<'a> Panel<'a> {
     /// Prepares candidates; `number` tells the panels of an interface apart.
     #[must_use]
@@ -91,6 +105,7 @@ impl<'a> Panel<'a> {
             number,
             candidates,
             seats,
+            balancers: OnceCell::new(),
             asked: RefCell::default(),
         }
     }
@@ -178,9 +193,15 @@ impl<'a> Panel<'a> {
     }
 
     /// The rule part of test 4: what went both ways was let through at both
-    /// ends. True where the peer's interface is not known for certain.
+    /// ends. True where the peer's interface is not known for certain, or may
+    /// have asked for a load balancer and not for this interface.
     #[must_use]
     pub fn feasible_at_peer(&self, question: &Question<'_>) -> bool {
+        let by_balancer = || question.direction == Direction::Ingress && self.by_balancer(question);
+        self.let_through_by_peer(question) || by_balancer()
+    }
+
+    fn let_through_by_peer(&self, question: &Question<'_>) -> bool {
         self.ask(question.peer);
         let mut asked = self.asked.borrow_mut();
         if asked.across.is_none() {
@@ -196,6 +217,39 @@ impl<'a> Panel<'a> {
         } = &mut *asked;
         let across = across.as_deref().unwrap_or_default();
         across.is_empty() || across.iter().any(|one| one.feasible(&reverse, fitting))
+    }
+
+    /// Whether a Network Load Balancer may have brought the connection with its
+    /// client's address kept (ELB user guide, "Client IP preservation"): then
+    /// only the balancer's own groups speak of the way to this interface.
+    fn by_balancer(&self, question: &Question<'_>) -> bool {
+        let balancers = self.balancers.get_or_init(|| self.find_balancers());
+        let reverse = Question {
+            direction: Direction::Egress,
+            ..*question
+        };
+        let mut scratch = Fitting::default();
+        let mut guarded = balancers.guarded.iter();
+        balancers.unfiltered || guarded.any(|one| one.feasible(&reverse, &mut scratch))
+    }
+
+    fn find_balancers(&self) -> Balancers<'a> {
+        let mut found = Balancers::default();
+        for candidate in &self.candidates {
+            let Candidate { scene, eni: local } = *candidate;
+            let others = scene.balancers().filter(|eni| eni.id != local.id);
+            for eni in others.filter(|eni| near(local, eni, scene.snapshot)) {
+                let seat = Seat::new(&Candidate { scene, eni });
+                // Which address of a delegated prefix was meant, logs do not say.
+                found.unfiltered |=
+                    seat.groups.is_empty() || seat.unknown_group || !local.prefixes.is_empty();
+                let addresses = local.addresses.iter();
+                let asked =
+                    addresses.map(|address| Across::new(&seat, &own_facts(*address, local)));
+                found.guarded.extend(asked);
+            }
+        }
+        found
     }
 
     /// The peer's interface, asked about each address of this one in each
@@ -231,6 +285,24 @@ impl<'a> Panel<'a> {
             }
         }
         Some(all)
+    }
+}
+
+/// What others know of an address that is this interface's for certain.
+fn own_facts(address: IpAddr, eni: &Eni) -> PeerFacts<'_> {
+    PeerFacts {
+        address,
+        owners: vec![eni],
+        lost_owner: false,
+    }
+}
+
+/// Whether a load balancer may have the interface for a target: both are of
+/// one VPC, or of two that an active peering joins, or nobody knows.
+fn near(local: &Eni, balancer: &Eni, snapshot: &Snapshot) -> bool {
+    match (&local.vpc_id, &balancer.vpc_id) {
+        (Some(own), Some(other)) => own == other || peered(own, other, snapshot),
+        (None | Some(_), None | Some(_)) => true,
     }
 }
 

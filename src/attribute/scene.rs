@@ -148,6 +148,12 @@ impl<'a> Scene<'a> {
         self.balancer_groups.contains(group)
     }
 
+    /// Network Load Balancers: they may keep the client's address.
+    pub fn balancers(&self) -> impl Iterator<Item = &'a Eni> {
+        let all = self.snapshot.enis.values();
+        all.filter(|eni| eni.kind == InterfaceKind::NetworkLoadBalancer)
+    }
+
     /// What is known of an address as seen from an interface.
     #[must_use]
     pub fn peer(&self, address: IpAddr, seen_from: &Eni) -> PeerFacts<'a> {

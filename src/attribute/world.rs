@@ -8,7 +8,9 @@ use crate::model::Direction;
 use crate::model::Effect;
 use crate::model::Eni;
 use crate::model::EniId;
+use crate::model::GroupPolicy;
 use crate::model::InterfaceKind;
+use crate::model::Limits;
 use crate::model::NetworkAcl;
 use crate::model::Peer;
 use crate::model::PrefixListId;
@@ -98,6 +100,7 @@ impl World {
             vpc_id: None,
             owner_id: None,
             tags: BTreeMap::new(),
+            policy: GroupPolicy::default(),
             rules: rules.iter().map(|text| rule(&id, text)).collect(),
         };
         self.with(|snapshot| {
@@ -145,6 +148,7 @@ fn rule(group: &SgId, text: &str) -> SgRule {
         priority: None,
         transport,
         peer,
+        limits: Limits::default(),
         description: String::new(),
     }
 }

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use serde_json::Deserializer;
 use serde_json::Value;
 
+use crate::describe::alibaba;
+use crate::describe::alibaba::pages::Totals;
 use crate::describe::aws::answer::Answer;
 use crate::describe::aws::config::State;
 use crate::describe::aws::config::Timeline;
@@ -29,6 +31,7 @@ use crate::describe::note::subject;
 use crate::describe::shelves::Shelves;
 use crate::describe::unicode::utf8;
 use crate::model::PrefixListId;
+use crate::model::Provider;
 use crate::model::Snapshot;
 use crate::model::snapshot::Part;
 use crate::net::Timestamp;
@@ -53,6 +56,10 @@ pub struct Collector {
     config: Timeline,
     instances: bool,
     pages: BTreeMap<Answer, Pages>,
+    /// Whether answers of AWS, and of Alibaba Cloud, were among them.
+    aws: bool,
+    alibaba: bool,
+    totals: Totals,
     notes: Notes,
 }
 
@@ -116,7 +123,11 @@ impl Collector {
         if own_output(object) {
             return Ok(false);
         }
+        if self.alibaba_answers(object, file)? {
+            return Ok(true);
+        }
         if let Some(answer) = Answer::holding(object) {
+            self.aws = true;
             self.take(answer, std::slice::from_ref(value), object, file)?;
             return Ok(true);
         }
@@ -128,6 +139,7 @@ impl Collector {
         for (answer, items) in Answer::within(object) {
             self.count_page(answer, object, file);
             self.take(answer, items, object, file)?;
+            self.aws = true;
             known = true;
         }
         if !known && let Some(data) = object.field("data") {
@@ -136,6 +148,21 @@ impl Collector {
         for (key, value) in object.fields().filter(|(key, _)| key.starts_with("pl-")) {
             known |= self.keyed_entries(key, value, file)?;
         }
+        Ok(known)
+    }
+
+    /// Answers of Alibaba Cloud, whose lists stand within an object.
+    fn alibaba_answers(&mut self, object: Object<'_>, file: &Arc<str>) -> Result<bool, Fault> {
+        let mut known = false;
+        for (answer, items) in alibaba::answer::Answer::within(object) {
+            self.parts.extend(answer.part());
+            self.totals.count(answer, object, file)?;
+            let notes = &mut self.notes;
+            self.shelves
+                .put_alibaba(answer, items, object, file, notes)?;
+            known = true;
+        }
+        self.alibaba |= known;
         Ok(known)
     }
 
@@ -241,21 +268,32 @@ impl Collector {
         self.settle_config()?;
         self.settle_instances();
         self.settle_pages();
+        self.settle_clouds();
         let Collector {
             parts,
-            shelves,
+            mut shelves,
             config: _,
             instances: _,
             pages: _,
+            aws: _,
+            alibaba,
+            totals: _,
             mut notes,
         } = self;
+        let ranked = std::mem::take(&mut shelves.drafts).finish(&mut notes);
         let rows = shelves.rules.into_values().collect();
+        let groups = rules::join(shelves.groups.into_map(), rows, &mut notes);
         let lists = shelves.lists.into_map().into_iter();
         let lists = lists.map(|(id, draft)| (id.clone(), draft.finish(id)));
         let snapshot = Snapshot {
+            provider: if alibaba {
+                Provider::Alibaba
+            } else {
+                Provider::Aws
+            },
             captured_at,
             parts,
-            groups: rules::join(shelves.groups.into_map(), rows, &mut notes),
+            groups: groups.into_iter().chain(ranked).collect(),
             enis: shelves.enis.into_map(),
             acls: shelves.acls.into_map(),
             subnets: shelves.subnets.into_map(),
@@ -310,6 +348,13 @@ impl Collector {
         self.notes
             .absorb(std::mem::take(&mut self.shelves.instance_notes));
         self.shelves.enis = std::mem::take(&mut self.shelves.instance_enis);
+    }
+
+    fn settle_clouds(&mut self) {
+        if self.aws && self.alibaba {
+            self.notes.add(Doubt::TWO_CLOUDS);
+        }
+        self.totals.note(&self.shelves, &mut self.notes);
     }
 
     /// Pages may lie in files of their own, so only an answer without any

@@ -10,6 +10,7 @@ use crate::model::Eni;
 use crate::model::InterfaceKind;
 use crate::model::Peer;
 use crate::model::PrefixListId;
+use crate::model::Provider;
 use crate::model::SecurityGroup;
 use crate::model::Snapshot;
 use crate::model::snapshot::Part;
@@ -30,12 +31,21 @@ pub(super) fn note(snapshot: &Snapshot, notes: &mut Notes) {
 }
 
 fn missing_parts(snapshot: &Snapshot, notes: &mut Notes) {
-    for (part, doubt) in [
-        (Part::NetworkAcls, Doubt::NO_NETWORK_ACLS),
-        (Part::Subnets, Doubt::NO_SUBNETS),
-        (Part::Vpcs, Doubt::NO_VPCS),
-        (Part::FlowLogs, Doubt::NO_FLOW_LOGS),
-    ] {
+    let parts = match snapshot.provider {
+        Provider::Aws => [
+            (Part::NetworkAcls, Doubt::NO_NETWORK_ACLS),
+            (Part::Subnets, Doubt::NO_SUBNETS),
+            (Part::Vpcs, Doubt::NO_VPCS),
+            (Part::FlowLogs, Doubt::NO_FLOW_LOGS),
+        ],
+        Provider::Alibaba => [
+            (Part::NetworkAcls, Doubt::NO_NETWORK_ACLS_ALIBABA),
+            (Part::Subnets, Doubt::NO_SUBNETS_ALIBABA),
+            (Part::Vpcs, Doubt::NO_VPCS_ALIBABA),
+            (Part::FlowLogs, Doubt::NO_FLOW_LOGS_ALIBABA),
+        ],
+    };
+    for (part, doubt) in parts {
         if !snapshot.parts.contains(&part) {
             notes.add(doubt);
         }
@@ -66,6 +76,11 @@ fn empty_parts(snapshot: &Snapshot, notes: &mut Notes) {
 fn interface(eni: &Eni, snapshot: &Snapshot, notes: &mut Notes) {
     if eni.groups.is_empty() && carries_groups(eni.kind) {
         notes.about(Doubt::INTERFACE_WITHOUT_GROUPS, subject(eni.id.as_str()));
+    }
+    let known = || eni.groups.iter().filter_map(|id| snapshot.groups.get(id));
+    let defaults: BTreeSet<_> = known().map(|group| group.policy.egress_default).collect();
+    if defaults.len() > 1 {
+        notes.about(Doubt::MIXED_GROUPS, subject(eni.id.as_str()));
     }
     for group in &eni.groups {
         if !snapshot.groups.contains_key(group) {

@@ -21,6 +21,7 @@ use crate::describe::date;
 use crate::describe::error::DescribeError;
 use crate::describe::unicode::opens_json;
 use crate::describe::unicode::utf8;
+use crate::model::Provider;
 use crate::model::Snapshot;
 use crate::model::snapshot::Part;
 use crate::net::Timestamp;
@@ -70,6 +71,10 @@ pub fn inputs(path: &Path) -> io::Result<Vec<PathBuf>> {
 /// [`DescribeError::Missing`], which says what to run.
 pub fn require_minimum(snapshot: &Snapshot) -> Result<(), DescribeError> {
     let lacks = |part| !snapshot.parts.contains(&part);
+    if snapshot.provider == Provider::Alibaba {
+        require_of_alibaba(&lacks)?;
+        return Err(DescribeError::NotJudged);
+    }
     if lacks(Part::SecurityGroups) && lacks(Part::SecurityGroupRules) {
         return Err(DescribeError::Missing {
             part: "SecurityGroups",
@@ -81,6 +86,26 @@ pub fn require_minimum(snapshot: &Snapshot) -> Result<(), DescribeError> {
             part: "NetworkInterfaces",
             call: "aws ec2 describe-network-interfaces",
         });
+    }
+    Ok(())
+}
+
+fn require_of_alibaba(lacks: &dyn Fn(Part) -> bool) -> Result<(), DescribeError> {
+    for (kind, part, call) in [
+        (
+            Part::SecurityGroupRules,
+            "Permissions",
+            "aliyun ecs DescribeSecurityGroupAttribute",
+        ),
+        (
+            Part::NetworkInterfaces,
+            "NetworkInterfaceSets",
+            "aliyun ecs DescribeNetworkInterfaces",
+        ),
+    ] {
+        if lacks(kind) {
+            return Err(DescribeError::Missing { part, call });
+        }
     }
     Ok(())
 }

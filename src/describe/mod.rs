@@ -11,6 +11,7 @@
 //! and feeds it. Where the bytes came from is all that [`load`] knows, what
 //! they mean is all that [`Collector`] knows.
 
+mod alibaba;
 mod aws;
 mod collect;
 mod date;

@@ -117,6 +117,39 @@ doubts! {
     PEERING_WITHOUT_VPCS = "SN125",
         "peerings that do not name both VPCs",
         "they are left out: group references across them cannot be checked";
+    GROUP_WITHOUT_ATTRIBUTE = "SN126",
+        "groups whose rules were not printed (`aliyun ecs DescribeSecurityGroupAttribute`)",
+        "they are left out, as groups that are not known";
+    GROUP_WITHOUT_TYPE = "SN127",
+        "groups that `aliyun ecs DescribeSecurityGroups` does not list",
+        "they are taken for basic groups of the account's own";
+    PORT_LIST = "SN128",
+        "groups with rules whose ports are a list that is printed elsewhere",
+        "such a rule may match any port, so its use cannot be shown, nor that of the weaker rules it may stop";
+    NO_RULE_IDS_ALIBABA = "SN129",
+        "groups whose rules have no `SecurityGroupRuleId`",
+        "their rules are named by what they say";
+    FILTERED_FLOW_LOG = "SN130",
+        "flow logs that keep the traffic of some paths alone (`TrafficPath`)",
+        "what took another path is not in them: nothing can be called unused by them";
+    NO_NETWORK_ACLS_ALIBABA = "SN131",
+        "network ACLs of Alibaba Cloud are not read",
+        "a REJECT by a network ACL cannot be told from one by a security group";
+    NO_SUBNETS_ALIBABA = "SN132",
+        "no `VSwitches` (`aliyun vpc DescribeVSwitches`)",
+        "an address without an interface cannot be placed in a vSwitch";
+    NO_VPCS_ALIBABA = "SN133",
+        "no `Vpcs` (`aliyun vpc DescribeVpcs`)",
+        "whether an address is inside the VPC is told from vSwitches and interfaces alone";
+    NO_FLOW_LOGS_ALIBABA = "SN134",
+        "no `FlowLogs` (`aliyun vpc DescribeFlowLogs`)",
+        "a flow log that keeps only Allow, only Drop or only some paths cannot be told from a whole one";
+    TWO_CLOUDS = "SN135",
+        "answers of AWS and of Alibaba Cloud in one snapshot",
+        "they are read together as one of Alibaba Cloud; keep them in folders of their own";
+    MIXED_GROUPS = "SN136",
+        "interfaces with basic and advanced groups",
+        "Alibaba Cloud allows no such thing; what no rule matches is taken as in doubt";
 }
 
 /// Notes as they come up, told in the order of codes.

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::describe::alibaba;
+use crate::describe::alibaba::drafts::Drafts;
 use crate::describe::aws::acls;
 use crate::describe::aws::answer::Answer;
 use crate::describe::aws::flow_logs;
@@ -69,6 +71,11 @@ impl<K: Ord + fmt::Display, V: PartialEq> Shelf<K, V> {
         }
     }
 
+    /// How many resources.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The resources by id.
     pub(super) fn into_map(self) -> BTreeMap<K, V> {
         let items = self.0.into_iter();
@@ -98,6 +105,8 @@ pub(super) struct Shelves {
     pub(super) peerings: Shelf<String, VpcPeering>,
     pub(super) flow_logs: Shelf<String, FlowLog>,
     pub(super) lists: Shelf<PrefixListId, ListDraft>,
+    /// Groups of Alibaba Cloud.
+    pub(super) drafts: Drafts,
 }
 
 impl Shelves {
@@ -157,6 +166,74 @@ impl Shelves {
                 }
             }
             Answer::Entries | Answer::ConfigurationItems => {}
+        }
+        Ok(())
+    }
+
+    /// Puts what one answer of Alibaba Cloud lists on its shelf.
+    pub(super) fn put_alibaba(
+        &mut self,
+        answer: alibaba::answer::Answer,
+        items: &[Value],
+        document: Object<'_>,
+        file: &Arc<str>,
+        notes: &mut Notes,
+    ) -> Result<(), Fault> {
+        match answer {
+            alibaba::answer::Answer::Permissions => {
+                return self.drafts.permissions(document, items, notes);
+            }
+            alibaba::answer::Answer::Entries => {
+                let id = document.id("PrefixListId");
+                let id = id.map_err(|fault| fault.of("prefix list", "?"))?;
+                return self.put_entries(PrefixListId::from(id), items, file, notes);
+            }
+            alibaba::answer::Answer::Groups
+            | alibaba::answer::Answer::Interfaces
+            | alibaba::answer::Answer::VSwitches
+            | alibaba::answer::Answer::Vpcs
+            | alibaba::answer::Answer::PrefixLists
+            | alibaba::answer::Answer::FlowLogs => {}
+        }
+        for object in items.iter().filter_map(Object::of) {
+            self.put_alibaba_one(answer, object, file, notes)?;
+        }
+        Ok(())
+    }
+
+    fn put_alibaba_one(
+        &mut self,
+        answer: alibaba::answer::Answer,
+        object: Object<'_>,
+        file: &Arc<str>,
+        notes: &mut Notes,
+    ) -> Result<(), Fault> {
+        match answer {
+            alibaba::answer::Answer::Groups => self.drafts.list(object, notes)?,
+            alibaba::answer::Answer::Interfaces => {
+                let eni = alibaba::interfaces::interface(object)?;
+                self.enis.put(eni.id, eni, file, notes);
+            }
+            alibaba::answer::Answer::VSwitches => {
+                let vswitch = alibaba::networks::vswitch(object)?;
+                self.subnets.put(vswitch.id.clone(), vswitch, file, notes);
+            }
+            alibaba::answer::Answer::Vpcs => {
+                let vpc = alibaba::networks::vpc(object)?;
+                self.vpcs.put(vpc.id.clone(), vpc, file, notes);
+            }
+            alibaba::answer::Answer::PrefixLists => {
+                let (id, draft) = prefix_lists::list(object)?;
+                self.put_list(id, draft, file, notes);
+            }
+            alibaba::answer::Answer::FlowLogs => {
+                let (log, filtered) = alibaba::networks::flow_log(object)?;
+                if filtered {
+                    notes.about(Doubt::FILTERED_FLOW_LOG, subject(&log.id));
+                }
+                self.flow_logs.put(log.id.clone(), log, file, notes);
+            }
+            alibaba::answer::Answer::Permissions | alibaba::answer::Answer::Entries => {}
         }
         Ok(())
     }
@@ -231,6 +308,7 @@ impl Shelves {
             peerings,
             flow_logs,
             lists,
+            drafts,
         } = other;
         self.groups.fill_from(groups);
         self.rules.fill_from(rules);
@@ -244,5 +322,6 @@ impl Shelves {
         self.peerings.fill_from(peerings);
         self.flow_logs.fill_from(flow_logs);
         self.lists.fill_from(lists);
+        self.drafts.fill_from(drafts);
     }
 }

@@ -12,6 +12,8 @@ use crate::model::id::PrefixListId;
 use crate::model::id::SgId;
 use crate::model::id::SgRuleId;
 use crate::model::id::VpcId;
+use crate::model::policy::GroupPolicy;
+use crate::model::policy::Limits;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
 
@@ -250,6 +252,8 @@ pub struct SgRule {
     pub transport: Transport,
     /// Whom it matches.
     pub peer: Peer,
+    /// What else it asks.
+    pub limits: Limits,
     /// Free text by the customer; hostile until escaped.
     pub description: String,
 }
@@ -290,6 +294,8 @@ pub struct SecurityGroup {
     pub owner_id: Option<String>,
     /// Tags by key.
     pub tags: BTreeMap<String, String>,
+    /// What holds beside its rules.
+    pub policy: GroupPolicy,
     /// Rules of both directions, sorted by direction and id.
     pub rules: Vec<SgRule>,
 }

@@ -16,6 +16,7 @@ use crate::model::id::SgId;
 use crate::model::id::SubnetId;
 use crate::model::id::VpcId;
 use crate::model::prefix_list::PrefixList;
+use crate::model::provider::Provider;
 use crate::model::sg::SecurityGroup;
 use crate::model::vpc::FlowLog;
 use crate::model::vpc::Subnet;
@@ -52,6 +53,8 @@ pub enum Part {
 /// Configuration at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
+    /// Which cloud it describes.
+    pub provider: Provider,
     /// When it was taken; `None` stands for the whole window.
     pub captured_at: Option<Timestamp>,
     /// Which kinds of answers were in it, empty ones included.

@@ -13,6 +13,7 @@ use crate::describe::DescribeError;
 use crate::describe::terraform;
 use crate::model::Effect;
 use crate::model::EniId;
+use crate::model::Limits;
 use crate::model::SecurityGroup;
 use crate::model::SgId;
 use crate::model::SgRule;
@@ -221,6 +222,7 @@ fn propose(analysis: &Analysis, standing: &mut Standing) -> Result<(), String> {
                 transport,
                 peer: planned.peer.clone(),
                 description: String::new(),
+                limits: Limits::default(),
             });
         }
     }

@@ -59,6 +59,7 @@ fn is_open_to_world(rule: &SgRule, sensitive: &PortSet) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Limits;
     use crate::model::SgRuleId;
     use crate::net::PortRange;
     use crate::tighten::weight::sensitive_ports;
@@ -73,6 +74,7 @@ mod tests {
             priority: None,
             transport,
             peer: peer.parse().map_or_else(|_| label(), Peer::Cidr),
+            limits: Limits::default(),
             description: String::new(),
         };
         of_rule(&group, &rule, &sensitive_ports())

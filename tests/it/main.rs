@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod accuracy;
+mod alibaba;
 mod backtest;
 mod builder;
 mod case;

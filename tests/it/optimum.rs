@@ -105,6 +105,7 @@ fn group(size: Size, allowed: u64) -> SecurityGroup {
             priority: None,
             transport: Transport::Tcp(*range),
             peer: Peer::Cidr(host(at).into()),
+            limits: flowcinch::model::Limits::default(),
             description: String::new(),
         }));
     }
@@ -115,6 +116,7 @@ fn group(size: Size, allowed: u64) -> SecurityGroup {
         vpc_id: None,
         owner_id: None,
         tags: BTreeMap::new(),
+        policy: flowcinch::model::GroupPolicy::default(),
         rules,
     }
 }
@@ -244,6 +246,7 @@ fn referring(names: &[&str]) -> SecurityGroup {
         priority: None,
         transport: Transport::Tcp(PortRange::single(443)),
         peer: Peer::SecurityGroup(SgId::from(*name)),
+        limits: flowcinch::model::Limits::default(),
         description: String::new(),
     }));
     group
@@ -342,6 +345,7 @@ fn narrowed(
         priority: None,
         transport,
         peer: Peer::Cidr(net.parse().unwrap()),
+        limits: flowcinch::model::Limits::default(),
         description: String::new(),
     });
     let need = |(port, at): &(u16, u16)| Need {

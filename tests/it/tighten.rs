@@ -81,6 +81,7 @@ fn rule(id: &str, what: &str, whom: &str) -> SgRule {
         priority: None,
         transport: transport(what),
         peer: peer(whom),
+        limits: flowcinch::model::Limits::default(),
         description: String::new(),
     }
 }
@@ -93,6 +94,7 @@ fn group(rules: Vec<SgRule>) -> SecurityGroup {
         vpc_id: None,
         owner_id: None,
         tags: BTreeMap::new(),
+        policy: flowcinch::model::GroupPolicy::default(),
         rules,
     }
 }

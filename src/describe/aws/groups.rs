@@ -12,6 +12,7 @@ use crate::describe::error::quoted;
 use crate::describe::json::Object;
 use crate::describe::json::cidr;
 use crate::model::Direction;
+use crate::model::GroupPolicy;
 use crate::model::Peer;
 use crate::model::PrefixListId;
 use crate::model::SecurityGroup;
@@ -93,6 +94,7 @@ fn bare_group(id: &str, object: Object<'_>) -> Result<SecurityGroup, Fault> {
         vpc_id: object.optional_id("VpcId")?.map(VpcId::from),
         owner_id: object.text("OwnerId")?.map(str::to_owned),
         tags: tags(object)?,
+        policy: GroupPolicy::default(),
         rules: Vec::new(),
     })
 }

@@ -23,6 +23,8 @@ use crate::describe::note::Notes;
 use crate::describe::note::subject;
 use crate::model::Direction;
 use crate::model::Effect;
+use crate::model::GroupPolicy;
+use crate::model::Limits;
 use crate::model::Peer;
 use crate::model::PrefixListId;
 use crate::model::SecurityGroup;
@@ -126,6 +128,7 @@ fn unseen_group(id: &SgId) -> GroupDraft {
             vpc_id: None,
             owner_id: None,
             tags: BTreeMap::new(),
+            policy: GroupPolicy::default(),
             rules: Vec::new(),
         },
         rules: Vec::new(),
@@ -226,6 +229,7 @@ impl Names {
             priority: None,
             transport,
             peer,
+            limits: Limits::default(),
             description,
         }
     }

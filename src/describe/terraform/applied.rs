@@ -10,6 +10,8 @@ use crate::describe::terraform::Target;
 use crate::describe::terraform::Text;
 use crate::model::Direction;
 use crate::model::Effect;
+use crate::model::GroupPolicy;
+use crate::model::Limits;
 use crate::model::Peer;
 use crate::model::SecurityGroup;
 use crate::model::SgId;
@@ -114,6 +116,7 @@ fn empty(id: SgId, name: String) -> SecurityGroup {
         vpc_id: None,
         owner_id: None,
         tags: BTreeMap::new(),
+        policy: GroupPolicy::default(),
         rules: Vec::new(),
     }
 }
@@ -241,6 +244,7 @@ impl Applied {
                     transport: text.transport,
                     peer: text.peer.clone(),
                     description: text.description.clone(),
+                    limits: Limits::default(),
                 });
             }
         }
