@@ -48,7 +48,7 @@ fn inflate(bencher: Bencher<'_, '_>) {
 
 fn ingested(objects: &[Object], eras: &Eras) -> Ingested {
     let reading = Reading {
-        layout: Layout::default(),
+        layout: Layout::default().into(),
         eras,
         since: None,
         until: None,

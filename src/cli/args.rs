@@ -461,6 +461,9 @@ pub(crate) struct IngestArgs {
     /// Columns of logs without a header line, if they are not the default 14.
     #[arg(long, value_name = "NAMES", help_heading = "Reading")]
     pub(crate) fields: Option<String>,
+    /// Snapshots whose flow logs name the columns of such logs; only for that.
+    #[arg(long = "snapshot", value_name = "PATH", action = ArgAction::Append, help_heading = "Reading")]
+    pub(crate) snapshots: Vec<PathBuf>,
     /// Lines that may be unreadable before the exit code is 3: a number, or a share as 0.1%.
     #[arg(long, value_name = "N|P%", value_parser = values::bad_lines, default_value = "0.1%",
           help_heading = "Reading")]
@@ -619,6 +622,25 @@ pub(crate) struct RenderArgs {
     pub(crate) full: bool,
 }
 
+/// How made-up logs are delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    // Text in S3, with a header.
+    Text,
+    // Parquet in S3.
+    Parquet,
+    // An export from CloudWatch Logs to S3.
+    Cloudwatch,
+    // A subscription of CloudWatch Logs, through Firehose.
+    Subscription,
+    // Firehose alone.
+    Firehose,
+    // OCSF events, one a line.
+    Ocsf,
+    // OCSF in Parquet, as Security Lake keeps it.
+    SecurityLake,
+}
+
 /// `sample`.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, clap::Args)]
@@ -670,6 +692,9 @@ pub(crate) struct SampleArgs {
     /// Plain text logs instead of gzip.
     #[arg(long)]
     pub(crate) plain: bool,
+    /// How logs are delivered.
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    pub(crate) form: Form,
 }
 
 #[cfg(test)]

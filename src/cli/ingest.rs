@@ -36,6 +36,7 @@ pub(crate) fn run(args: &IngestArgs) -> Result<Outcome, Failure> {
             ..config::access(&args.cloud)
         },
         fields: args.fields.clone(),
+        snapshots: args.snapshots.clone(),
         span: (args.since, args.until),
         threads: args.threads,
         memory: args.memory,

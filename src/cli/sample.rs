@@ -5,6 +5,7 @@ use flowcinch::sample;
 use flowcinch::sample::SampleConfig;
 
 use crate::cli::Failure;
+use crate::cli::args::Form;
 use crate::cli::args::Provider;
 use crate::cli::args::SampleArgs;
 use crate::cli::messages;
@@ -39,6 +40,15 @@ fn config(args: &SampleArgs) -> SampleConfig {
         rule_changes: args.rule_changes,
         ipv6: args.ipv6,
         plain: args.plain,
+        form: match args.form {
+            Form::Text => sample::Form::Text,
+            Form::Parquet => sample::Form::Parquet,
+            Form::Cloudwatch => sample::Form::CloudWatch,
+            Form::Subscription => sample::Form::Subscription,
+            Form::Firehose => sample::Form::Firehose,
+            Form::Ocsf => sample::Form::Ocsf,
+            Form::SecurityLake => sample::Form::SecurityLake,
+        },
         ..default
     }
 }

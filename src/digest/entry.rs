@@ -44,6 +44,8 @@ pub struct Entry {
     pub samples: Vec<BadLine>,
     /// Why it was not read to its end.
     pub unreadable: Option<String>,
+    /// Its header named other columns than the user did.
+    pub overruled: bool,
     /// Rows without a time.
     pub undated: RowTally,
     /// Records without a time, which are in `undated` too.
@@ -115,6 +117,7 @@ table! {
         malformed: Count,
         malformed_samples: Text,
         unreadable: Text,
+        fields_overruled: Count,
         undated_accepted: Count,
         undated_rejected: Count,
         undated_other: Count,
@@ -148,6 +151,7 @@ fn push(ledger: &mut Ledger, number: i32, entry: &Entry) -> parquet::errors::Res
         malformed,
         samples,
         unreadable,
+        overruled,
         undated,
         no_time,
         newest,
@@ -174,6 +178,7 @@ fn push(ledger: &mut Ledger, number: i32, entry: &Entry) -> parquet::errors::Res
     ledger
         .unreadable
         .push(text(unreadable.as_deref().unwrap_or_default()));
+    ledger.fields_overruled.push(i64::from(*overruled));
     ledger.undated_accepted.push(accepted.cast_signed());
     ledger.undated_rejected.push(rejected.cast_signed());
     ledger.undated_other.push(other.cast_signed());
@@ -219,6 +224,7 @@ fn pull(ledger: &Ledger, row: usize) -> Option<Entry> {
         malformed: count(&ledger.malformed)?,
         samples: serde_json::from_slice(samples).ok()?,
         unreadable: (!unreadable.is_empty()).then_some(unreadable),
+        overruled: count(&ledger.fields_overruled)? > 0,
         undated: RowTally {
             accepted: count(&ledger.undated_accepted)?,
             rejected: count(&ledger.undated_rejected)?,
@@ -292,6 +298,7 @@ mod tests {
                 reason: "`\n`".to_owned(),
             }],
             unreadable: Some("cut".to_owned()),
+            overruled: true,
             undated: RowTally {
                 accepted: 1,
                 rejected: 2,

@@ -49,6 +49,12 @@ pub enum LineErrorKind {
     },
     /// The column's value is not of its kind.
     Value(Slot),
+    /// A document that is not JSON.
+    NotJson,
+    /// A JSON document that holds no log record in any known place.
+    NoRecord,
+    /// Data that should unpack to a JSON document, and does not.
+    NotPacked,
 }
 
 impl fmt::Display for LineErrorKind {
@@ -68,6 +74,9 @@ impl fmt::Display for LineErrorKind {
                     expectation(origin, expected)
                 )
             }
+            LineErrorKind::NotJson => f.write_str("not a JSON document"),
+            LineErrorKind::NoRecord => f.write_str("JSON without a flow log record"),
+            LineErrorKind::NotPacked => f.write_str("not base64 of a gzipped JSON document"),
             LineErrorKind::Value(slot) => write!(f, "`{}` is {}", slot.name(), complaint(slot)),
         }
     }
@@ -77,6 +86,9 @@ fn expectation(origin: LayoutOrigin, expected: usize) -> String {
     match origin {
         LayoutOrigin::Header => format!("the header names {expected}"),
         LayoutOrigin::Fields => format!("`--fields` names {expected}"),
+        LayoutOrigin::Described => {
+            format!("the snapshot's `LogFormat` names {expected}; name others with `--fields`")
+        }
         LayoutOrigin::Default => {
             format!("the default format has {expected}; no header, so name them with `--fields`")
         }
@@ -98,6 +110,108 @@ fn complaint(slot: Slot) -> &'static str {
         Slot::Type | Slot::RejectReason => "not readable",
     }
 }
+
+/// Why an object, or the rest of it, cannot be read in the form that it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FormError {
+    /// A Parquet file without its end, where the columns are named.
+    ParquetCutShort,
+    /// A Parquet file whose footer is encrypted.
+    ParquetEncrypted,
+    /// A file that needs to be held whole and is larger than this many bytes.
+    TooLarge(usize),
+    /// A Parquet file that contradicts itself.
+    Damaged(String),
+    /// None of a Parquet file's columns is known; the first of them.
+    ForeignColumns(String),
+    /// A column of a type that its values cannot have.
+    WrongType {
+        /// The column.
+        column: &'static str,
+        /// Its type.
+        given: String,
+        /// What it should be.
+        wanted: &'static str,
+    },
+    /// The last JSON document lacks its end.
+    JsonCutShort {
+        /// Where it begins in the unpacked object, from 0.
+        byte: u64,
+    },
+    /// A JSON document that may have held many records is damaged.
+    JsonDamaged {
+        /// Where it begins in the unpacked object, from 0.
+        byte: u64,
+    },
+}
+
+impl FormError {
+    pub(super) fn damaged(what: &str) -> FormError {
+        FormError::Damaged(what.to_owned())
+    }
+
+    pub(super) fn foreign_columns(names: impl Iterator<Item = String>) -> FormError {
+        let shown: Vec<String> = names.map(|name| name.escape_debug().to_string()).collect();
+        FormError::ForeignColumns(shown.join(", "))
+    }
+
+    pub(super) fn wrong_type(column: &'static str, given: &str, wanted: &'static str) -> FormError {
+        FormError::WrongType {
+            column,
+            given: given.to_owned(),
+            wanted,
+        }
+    }
+}
+
+impl fmt::Display for FormError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FormError::ParquetCutShort => {
+                f.write_str("Parquet data is cut short; fetch the object again")
+            }
+            FormError::ParquetEncrypted => {
+                f.write_str("encrypted Parquet is not read; give it decrypted")
+            }
+            FormError::TooLarge(most) => write!(
+                f,
+                "larger than the {} MiB that are held at once; split it",
+                most >> 20
+            ),
+            FormError::Damaged(what) => {
+                write!(
+                    f,
+                    "Parquet data is damaged ({what}); fetch the object again"
+                )
+            }
+            FormError::ForeignColumns(names) => {
+                write!(
+                    f,
+                    "Parquet columns are not those of a flow log: {names}, ..."
+                )
+            }
+            FormError::WrongType {
+                column,
+                given,
+                wanted,
+            } => write!(
+                f,
+                "Parquet column `{column}` is of type {given}, not {wanted}"
+            ),
+            FormError::JsonCutShort { byte } => write!(
+                f,
+                "JSON document at byte {byte} is cut short; fetch the object again"
+            ),
+            FormError::JsonDamaged { byte } => write!(
+                f,
+                "JSON document at byte {byte} is damaged and may have held many records"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for FormError {}
 
 #[cfg(test)]
 mod tests {

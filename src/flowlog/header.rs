@@ -51,6 +51,8 @@ pub enum LayoutOrigin {
     Fields,
     /// A header line.
     Header,
+    /// `LogFormat` of the flow log, from the snapshot.
+    Described,
 }
 
 /// Columns that cannot be used.
@@ -98,6 +100,25 @@ impl Layout {
             Some(_) => Ok(Layout::of(LayoutOrigin::Fields, names())),
             None => Err(LayoutError::NoKnownField(text.trim().to_owned())),
         }
+    }
+
+    /// Reads the `LogFormat` that `describe-flow-logs` prints.
+    ///
+    /// # Errors
+    /// As [`Layout::parse`].
+    pub fn described(log_format: &str) -> Result<Layout, LayoutError> {
+        let origin = LayoutOrigin::Described;
+        Layout::parse(log_format).map(|layout| Layout { origin, ..layout })
+    }
+
+    /// Whether another layout reads the same columns, whoever named them.
+    pub(super) fn same_columns(&self, other: &Layout) -> bool {
+        let origin = self.origin;
+        *self
+            == Layout {
+                origin,
+                ..other.clone()
+            }
     }
 
     /// The columns that a line names, or `None` where it is no header: every
@@ -196,7 +217,7 @@ fn plain_name(token: &[u8]) -> Option<&[u8]> {
 }
 
 /// Unknown `tgw-…` columns count too: newer versions may add some.
-fn is_transit_gateway(name: &[u8]) -> bool {
+pub(super) fn is_transit_gateway(name: &[u8]) -> bool {
     plain_name(name).is_some_and(|plain| {
         let prefix = plain.starts_with(b"tgw-") || plain.starts_with(b"tgw_");
         prefix || Field::from_name(plain).is_some_and(Field::is_transit_gateway)

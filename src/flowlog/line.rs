@@ -4,6 +4,8 @@
 //! Only columns that fill a [`Slot`] are looked at: an odd value in any other
 //! is nobody's concern, and costs nothing.
 
+use std::net::IpAddr;
+
 use crate::flowlog::error::LineErrorKind;
 use crate::flowlog::fields::Slot;
 use crate::flowlog::header::Layout;
@@ -13,9 +15,13 @@ use crate::flowlog::value;
 use crate::flowlog::value::LogStatus;
 use crate::model::Action;
 use crate::model::EniId;
+use crate::model::FlowDirection;
 use crate::model::FlowRecord;
 use crate::model::Row;
+use crate::model::TcpFlags;
 use crate::model::flow::Interval;
+use crate::net::IpProtocol;
+use crate::net::Timestamp;
 
 /// Reads one line (without its newline) by a layout. It is for single lines:
 /// [`LogReader`](crate::flowlog::LogReader) reads logs, and allocates nothing.
@@ -23,33 +29,53 @@ use crate::model::flow::Interval;
 /// # Errors
 /// Where the line does not fit the layout; a blank line has no field.
 pub fn parse_line(line: &[u8], layout: &Layout) -> Result<Row, LineErrorKind> {
-    let mut spans = Spans::of_columns(layout.columns());
+    let mut spans = spans_of(layout);
     match parse(line, line.len(), layout, &mut spans)? {
-        Some(row) => Ok(row),
+        Some(parsed) => Ok(parsed.row),
         None => Err(field_count(0, layout)),
     }
 }
 
+/// What a line gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parsed {
+    /// Its row.
+    pub(super) row: Row,
+    /// Whether the time of a log event stands before it, as CloudWatch's export
+    /// to S3 writes it.
+    pub(super) stamped: bool,
+}
+
+/// Room for a layout's columns and the time before them.
+pub(super) fn spans_of(layout: &Layout) -> Spans {
+    Spans::of_columns(layout.columns().saturating_add(1))
+}
+
 /// Reads the line that is the first `len` bytes of `text`; `None` where it is
-/// blank. `spans` has room for the layout's columns.
+/// blank. `spans` is that of the layout.
 pub(super) fn parse(
     text: &[u8],
     len: usize,
     layout: &Layout,
     spans: &mut Spans,
-) -> Result<Option<Row>, LineErrorKind> {
+) -> Result<Option<Parsed>, LineErrorKind> {
     let found = spans.split(text, len).map_err(|_| LineErrorKind::Control)?;
     if found == 0 {
         return Ok(None);
     }
-    if found != layout.columns() {
+    let stamped =
+        found == layout.columns().wrapping_add(1) && value::is_event_time(spans.token(text, 0));
+    if found != layout.columns() && !stamped {
         return Err(field_count(found, layout));
     }
+    let shift = usize::from(stamped);
     let mut draft = Draft::EMPTY;
     for wanted in layout.wanted() {
-        draft.fill(wanted.slot, spans.token(text, wanted.column))?;
+        let column = wanted.column.saturating_add(shift);
+        draft.fill(wanted.slot, spans.token(text, column))?;
     }
-    Ok(Some(draft.row(layout.verdicts())))
+    let row = draft.row(layout.verdicts());
+    Ok(Some(Parsed { row, stamped }))
 }
 
 #[cold]
@@ -61,9 +87,20 @@ fn field_count(found: usize, layout: &Layout) -> LineErrorKind {
     }
 }
 
+/// A value that some other form of log gives typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Given {
+    /// Of an interface column.
+    Interface(EniId),
+    /// Of an address column.
+    Address(IpAddr),
+    /// Of all others, within the column's range.
+    Number(u64),
+}
+
 /// A row before its last column is read.
 #[derive(Debug)]
-struct Draft {
+pub(super) struct Draft {
     /// Its `action` means nothing before [`Draft::row`]: the column may be last.
     record: FlowRecord,
     action: Option<Action>,
@@ -71,7 +108,7 @@ struct Draft {
 }
 
 impl Draft {
-    const EMPTY: Draft = Draft {
+    pub(super) const EMPTY: Draft = Draft {
         record: FlowRecord {
             action: Action::Reject,
             interface_id: None,
@@ -98,7 +135,7 @@ impl Draft {
     /// Gives one column's token its meaning; `-` (not applicable, or not
     /// computable) leaves the slot empty.
     #[inline]
-    fn fill(&mut self, slot: Slot, token: &[u8]) -> Result<(), LineErrorKind> {
+    pub(super) fn fill(&mut self, slot: Slot, token: &[u8]) -> Result<(), LineErrorKind> {
         if token == b"-" {
             return Ok(());
         }
@@ -132,7 +169,49 @@ impl Draft {
         Some(())
     }
 
-    fn row(self, verdicts: Verdicts) -> Row {
+    /// Puts a typed value in its place; `None` where it is not of the slot's
+    /// kind. Words are numbered in the order that their types list them.
+    pub(super) fn give(&mut self, slot: Slot, given: Given) -> Option<()> {
+        let record = &mut self.record;
+        match (slot, given) {
+            (Slot::InterfaceId, Given::Interface(id)) => record.interface_id = Some(id),
+            (Slot::Srcaddr, Given::Address(address)) => record.srcaddr = Some(address),
+            (Slot::Dstaddr, Given::Address(address)) => record.dstaddr = Some(address),
+            (Slot::PktSrcaddr, Given::Address(address)) => record.pkt_srcaddr = Some(address),
+            (Slot::PktDstaddr, Given::Address(address)) => record.pkt_dstaddr = Some(address),
+            (_, Given::Number(number)) => return self.give_number(slot, number),
+            (_, Given::Interface(_) | Given::Address(_)) => return None,
+        }
+        Some(())
+    }
+
+    fn give_number(&mut self, slot: Slot, number: u64) -> Option<()> {
+        let record = &mut self.record;
+        let time = |seconds: u64| i64::try_from(seconds).ok().map(Timestamp);
+        match slot {
+            Slot::Srcport => record.srcport = Some(u16::try_from(number).ok()?),
+            Slot::Dstport => record.dstport = Some(u16::try_from(number).ok()?),
+            Slot::Protocol => record.protocol = Some(IpProtocol(u8::try_from(number).ok()?)),
+            Slot::TcpFlags => record.tcp_flags = Some(TcpFlags(u8::try_from(number).ok()?)),
+            Slot::Packets => record.packets = number,
+            Slot::Bytes => record.bytes = number,
+            Slot::Start => record.start = Some(time(number)?),
+            Slot::End => record.end = Some(time(number)?),
+            Slot::FlowDirection => record.flow_direction = Some(direction_of(number)?),
+            Slot::RejectReason => record.block_public_access = number == 1,
+            Slot::Type => record.efa = number == 1,
+            Slot::Action => self.action = Some(action_of(number)?),
+            Slot::LogStatus => self.status = Some(LogStatus::of_number(number)?),
+            Slot::InterfaceId
+            | Slot::Srcaddr
+            | Slot::Dstaddr
+            | Slot::PktSrcaddr
+            | Slot::PktDstaddr => return None,
+        }
+        Some(())
+    }
+
+    pub(super) fn row(self, verdicts: Verdicts) -> Row {
         match self.status {
             Some(LogStatus::NoData) => Row::NoData(self.interval()),
             Some(LogStatus::SkipData) => Row::SkipData(self.interval()),
@@ -176,16 +255,24 @@ impl Draft {
     }
 }
 
+/// The action of a number, as [`Draft::give`] has it.
+pub(super) fn action_of(number: u64) -> Option<Action> {
+    [Action::Accept, Action::Reject]
+        .get(usize::try_from(number).ok()?)
+        .copied()
+}
+
+/// The direction of a number, likewise.
+pub(super) fn direction_of(number: u64) -> Option<FlowDirection> {
+    [FlowDirection::Ingress, FlowDirection::Egress]
+        .get(usize::try_from(number).ok()?)
+        .copied()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
     use crate::flowlog::header::LayoutOrigin;
-    use crate::model::FlowDirection;
-    use crate::model::TcpFlags;
-    use crate::net::IpProtocol;
-    use crate::net::Timestamp;
 
     fn by_default(line: &str) -> Result<Row, LineErrorKind> {
         parse_line(line.as_bytes(), &Layout::default())

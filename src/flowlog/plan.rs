@@ -19,6 +19,7 @@ use crate::flowlog::header::Layout;
 use crate::flowlog::header::Verdicts;
 use crate::flowlog::value::ZEROS;
 use crate::flowlog::value::eight_digits;
+use crate::flowlog::value::is_event_time;
 use crate::model::Action;
 use crate::model::FlowDirection;
 use crate::model::TcpFlags;
@@ -27,6 +28,8 @@ use crate::net::IpProtocol;
 /// Columns of a layout whose lines can be read the short way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
+    /// The time of a log event stands before the columns.
+    stamped: bool,
     columns: usize,
     interface_id: usize,
     srcaddr: usize,
@@ -50,16 +53,19 @@ pub(super) struct Plan {
 
 impl Plan {
     /// The plan of a layout; `None` where it lacks what a [`Brief`] has.
-    pub(super) fn of(layout: &Layout) -> Option<Plan> {
+    pub(super) fn of(layout: &Layout, stamped: bool) -> Option<Plan> {
+        let shift = usize::from(stamped);
         let column = |slot: Slot| {
             let mut wanted = layout.wanted().iter();
-            wanted.find(|w| w.slot == slot).map(|w| w.column)
+            let found = wanted.find(|w| w.slot == slot);
+            found.map(|w| w.column.saturating_add(shift))
         };
         if layout.verdicts() != Verdicts::Given {
             return None;
         }
         Some(Plan {
-            columns: layout.columns(),
+            stamped,
+            columns: layout.columns().saturating_add(shift),
             interface_id: column(Slot::InterfaceId)?,
             srcaddr: column(Slot::Srcaddr)?,
             dstaddr: column(Slot::Dstaddr)?,
@@ -95,6 +101,9 @@ impl Plan {
             return None;
         }
         let line = Line { text, bounds };
+        if self.stamped && !is_event_time(line.bytes(0)?) {
+            return None;
+        }
         if let Some(column) = self.log_status
             && !matches!(line.bytes(column)?, b"OK" | b"ok")
         {

@@ -19,6 +19,7 @@ use crate::flowlog::error::LONGEST_LINE;
 use crate::flowlog::error::LineError;
 use crate::flowlog::error::LineErrorKind;
 use crate::flowlog::header::Layout;
+use crate::flowlog::header::LayoutOrigin;
 use crate::flowlog::header::is_header;
 use crate::flowlog::line;
 use crate::flowlog::plan::Plan;
@@ -52,8 +53,12 @@ pub trait Sink {
 pub struct LogReader {
     headerless: Layout,
     layout: Layout,
-    /// Invariant: that of the layout.
+    /// The last line had the time of its log event before it.
+    stamped: bool,
+    /// Invariant: that of the layout, and of such lines or of others.
     plan: Option<Plan>,
+    /// A header said otherwise than the user.
+    overruled: bool,
     /// Where short lines are found; `None` to read every line the plain way.
     index: Option<Box<Index>>,
     interfaces: Interfaces,
@@ -81,9 +86,11 @@ impl LogReader {
     fn with_engine(headerless: &Layout, engine: Option<Engine>) -> LogReader {
         LogReader {
             headerless: headerless.clone(),
-            spans: Spans::of_columns(headerless.columns()),
+            spans: line::spans_of(headerless),
             layout: headerless.clone(),
-            plan: Plan::of(headerless),
+            stamped: false,
+            plan: Plan::of(headerless, false),
+            overruled: false,
             index: engine.map(|engine| Box::new(Index::new(engine))),
             interfaces: Interfaces::default(),
             pending: Vec::new(),
@@ -141,6 +148,35 @@ impl LogReader {
         self.pending_len = 0;
         self.lines = 0;
         self.byte = 0;
+    }
+
+    /// Sets the columns of lines before the next header, of this object and of
+    /// those that follow.
+    pub fn expect(&mut self, headerless: &Layout) {
+        if self.headerless == *headerless {
+            return;
+        }
+        if self.layout == self.headerless {
+            self.take_layout(headerless.clone());
+        }
+        self.headerless = headerless.clone();
+    }
+
+    /// Whether some header since the last call named other columns than
+    /// `--fields` did; the header was followed.
+    pub fn take_overruled(&mut self) -> bool {
+        mem::take(&mut self.overruled)
+    }
+
+    /// Counts one line that another reader read, and says its number.
+    pub(super) fn count_line(&mut self) -> u64 {
+        self.lines = self.lines.wrapping_add(1);
+        self.lines
+    }
+
+    /// Where readers of other forms number their interfaces.
+    pub(super) fn interfaces_mut(&mut self) -> &mut Interfaces {
+        &mut self.interfaces
     }
 
     /// The interfaces that brief records are numbered by: those of all objects
@@ -228,19 +264,29 @@ impl LogReader {
             self.adopt(line);
             return Ok(None);
         }
-        line::parse(text, line.len(), &self.layout, &mut self.spans)
+        let parsed = line::parse(text, line.len(), &self.layout, &mut self.spans)?;
+        Ok(parsed.map(|parsed| {
+            if parsed.stamped != self.stamped {
+                self.stamped = parsed.stamped;
+                self.plan = Plan::of(&self.layout, parsed.stamped);
+            }
+            parsed.row
+        }))
     }
 
     #[cold]
     fn adopt(&mut self, header: &[u8]) {
         if let Some(layout) = Layout::from_header(header) {
+            self.overruled |= self.headerless.origin() == LayoutOrigin::Fields
+                && !layout.same_columns(&self.headerless);
             self.take_layout(layout);
         }
     }
 
     fn take_layout(&mut self, layout: Layout) {
-        self.spans = Spans::of_columns(layout.columns());
-        self.plan = Plan::of(&layout);
+        self.spans = line::spans_of(&layout);
+        self.stamped = false;
+        self.plan = Plan::of(&layout, false);
         self.layout = layout;
     }
 }
@@ -341,7 +387,6 @@ mod tests {
 
     use super::*;
     use crate::flowlog::fields::Slot;
-    use crate::flowlog::header::LayoutOrigin;
     use crate::model::Action;
 
     #[derive(Debug, Default, PartialEq)]

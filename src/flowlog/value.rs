@@ -14,7 +14,7 @@ use crate::net::Timestamp;
 
 /// Last second of the year 9999. Later times are not seconds (milliseconds,
 /// mostly), and one of them would stretch the whole window.
-const LAST_SECOND: i64 = 253_402_300_799;
+pub(super) const LAST_SECOND: i64 = 253_402_300_799;
 
 /// What the service says of the interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,27 @@ pub(super) enum LogStatus {
     NoData,
     /// Records were lost.
     SkipData,
+}
+
+impl LogStatus {
+    /// By number: OK, NODATA, SKIPDATA.
+    pub(super) fn of_number(number: u64) -> Option<LogStatus> {
+        [LogStatus::Ok, LogStatus::NoData, LogStatus::SkipData]
+            .get(usize::try_from(number).ok()?)
+            .copied()
+    }
+}
+
+/// Whether a token is the time of a log event, as exports of CloudWatch Logs
+/// put it before the message: `2026-10-09T08:53:20.000Z`, or milliseconds since
+/// 1970 of this time.
+#[inline]
+pub(super) fn is_event_time(token: &[u8]) -> bool {
+    if let [y1, y2, y3, y4, b'-', _, _, b'-', _, _, b'T', rest @ ..] = token {
+        let year = [y1, y2, y3, y4].into_iter().all(u8::is_ascii_digit);
+        return year && rest.len() >= 6 && rest.ends_with(b"Z");
+    }
+    token.len() == 13 && token.starts_with(b"1") && number(token).is_some()
 }
 
 /// A decimal number; `None` where it is none or exceeds 64 bits.

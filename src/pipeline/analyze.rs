@@ -9,7 +9,7 @@ use crate::attribute::verdicts::Court;
 use crate::attribute::watch::Window;
 use crate::digest::Union;
 use crate::evidence::era::Eras;
-use crate::flowlog::header::Layout;
+use crate::flowlog::layouts::Layouts;
 use crate::net::Timestamp;
 use crate::pipeline::assemble;
 use crate::pipeline::certificate::Draft;
@@ -18,6 +18,7 @@ use crate::pipeline::error::PipelineError;
 use crate::pipeline::ingest;
 use crate::pipeline::ingest::Ingested;
 use crate::pipeline::ingest::Reading;
+use crate::pipeline::newest::newest;
 use crate::pipeline::proposals::Maker;
 use crate::pipeline::request::MinConfidence;
 use crate::pipeline::request::Progress;
@@ -70,7 +71,8 @@ fn run(
 ) -> Result<(Analysis, Option<Draft>), PipelineError> {
     let (series, caveats) = snapshots::load(&request.snapshots)?;
     let eras = Eras::new(series.handovers());
-    let ingested = read(request, &eras, progress)?;
+    let layouts = snapshots::layouts(request.fields.as_deref(), series.snapshots())?;
+    let ingested = read(request, layouts, &eras, progress)?;
     progress.phase("attributing");
     let scenes: Vec<Scene<'_>> = series.snapshots().map(Scene::new).collect();
     let table = RuleTable::new(series.latest());
@@ -120,16 +122,13 @@ fn run(
 
 pub(super) fn read(
     request: &Request,
+    layout: Layouts,
     eras: &Eras,
     progress: &dyn Progress,
 ) -> Result<Ingested, PipelineError> {
     if request.logs.is_empty() && request.digests.is_empty() {
         return Err(PipelineError::NoLogs);
     }
-    let layout = request
-        .fields
-        .as_deref()
-        .map_or_else(|| Ok(Layout::default()), Layout::parse)?;
     let digests = digest::open(&request.digests)?;
     let Found {
         objects,
@@ -168,7 +167,7 @@ struct Found {
 fn objects(
     request: &Request,
     digests: &Union,
-    layout: &Layout,
+    layout: &Layouts,
     progress: &dyn Progress,
 ) -> Result<Found, PipelineError> {
     progress.phase("listing");
@@ -223,14 +222,14 @@ fn counted_back(
     request: &Request,
     objects: &[Object],
     digests: &Union,
-    layout: &Layout,
+    layout: &Layouts,
     progress: &dyn Progress,
 ) -> Result<Wanted, PipelineError> {
     if objects.iter().any(Object::is_stdin) {
         return Err(PipelineError::RelativeOnStdin);
     }
     progress.phase("finding the newest record");
-    let newest = ingest::newest(objects, layout).max(digest::newest(digests));
+    let newest = newest(objects, layout).max(digest::newest(digests));
     let point = |bound: TimeBound| match bound {
         TimeBound::At(time) => Some(time),
         TimeBound::BeforeNewest { seconds } => {

@@ -279,6 +279,17 @@ impl Parts<'_> {
             "the logs carry ACCEPT only: either nothing was rejected or it was not logged"
                 .to_owned(),
         );
+        say(
+            ingested.overruled > 0,
+            "FL309",
+            format!(
+                "{} their columns otherwise than `--fields`: the header was followed",
+                match ingested.overruled {
+                    1 => "1 object names in its header".to_owned(),
+                    many => format!("{many} objects name in their header"),
+                }
+            ),
+        );
         let unknown = self.attribution.unknown_interfaces.len();
         say(
             unknown > 0,

@@ -20,8 +20,7 @@ use crate::digest::Writer;
 use crate::digest::entry;
 use crate::evidence::era::Eras;
 use crate::evidence::rows::EvidenceRow;
-use crate::flowlog::header::Layout;
-use crate::flowlog::reader::LogReader;
+use crate::flowlog::object::ObjectReader;
 use crate::net::Timestamp;
 use crate::net::time::HOUR;
 use crate::pipeline::error::PipelineError;
@@ -34,6 +33,7 @@ use crate::pipeline::recall;
 use crate::pipeline::request::Progress;
 use crate::pipeline::request::Request;
 use crate::pipeline::request::TimeBound;
+use crate::pipeline::snapshots;
 use crate::report::document::Caveat;
 use crate::report::document::Unreadable;
 use crate::source;
@@ -60,6 +60,8 @@ pub struct Addition {
     pub access: Access,
     /// Columns of logs without a header, parted by spaces.
     pub fields: Option<String>,
+    /// Snapshots, whose flow logs name the columns otherwise.
+    pub snapshots: Vec<PathBuf>,
     /// Asked span; a digest takes none.
     pub span: (Option<TimeBound>, Option<TimeBound>),
     /// Worker threads; `None` takes one a core.
@@ -98,7 +100,7 @@ pub fn add(addition: &Addition, progress: &dyn Progress) -> Result<Added, Pipeli
 
 fn run(addition: &Addition, progress: &dyn Progress) -> Result<Added, PipelineError> {
     let fields = addition.fields.as_deref();
-    let layout = fields.map_or_else(|| Ok(Layout::default()), Layout::parse)?;
+    let layout = snapshots::layouts_of(fields, &addition.snapshots)?;
     progress.phase("listing");
     let search = Search {
         access: addition.access.clone(),
@@ -177,7 +179,7 @@ fn read(objects: &[Object], reading: &Reading<'_>, progress: &dyn Progress) -> T
         let hours = Hours::new(reading.eras);
         let mut worker = Worker::new(&shared, reading, progress, hours);
         let mut opener = Opener::default();
-        let mut reader = LogReader::new(&reading.layout);
+        let mut reader = ObjectReader::new(reading.layout.of(""));
         let (mut done, mut closed) = (Vec::new(), BTreeSet::new());
         while let Some((index, object)) = worker.next(&order) {
             // Before it is read, so that a change in between shows next time.
@@ -241,7 +243,7 @@ fn finish(
     identity: Entry,
     ingested: Ingested,
     hours: Hours<'_>,
-    reader: &LogReader,
+    reader: &ObjectReader,
 ) -> Read {
     let number = u32::try_from(index).unwrap_or(u32::MAX);
     let (units, undated, no_time) = hours.finish(number, reader.interfaces());
@@ -264,6 +266,7 @@ fn finish(
         malformed: ingested.malformed,
         samples: samples.collect(),
         unreadable: ingested.unreadable.into_iter().next().map(|bad| bad.reason),
+        overruled: ingested.overruled > 0,
         undated,
         no_time,
         newest,

@@ -4,6 +4,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
@@ -16,14 +17,19 @@ use crate::evidence::gather;
 use crate::evidence::gather::Gathering;
 use crate::flowlog::brief::Brief;
 use crate::flowlog::brief::Interfaces;
+use crate::flowlog::error::FormError;
 use crate::flowlog::error::LineError;
-use crate::flowlog::header::Layout;
-use crate::flowlog::reader::LogReader;
+use crate::flowlog::layouts::Layouts;
+use crate::flowlog::object::Ended;
+use crate::flowlog::object::ObjectReader;
+use crate::flowlog::parquet::ParquetFile;
 use crate::flowlog::reader::Sink;
 use crate::model::FlowRecord;
 use crate::model::Row;
 use crate::net::Timestamp;
 use crate::pipeline::error::PipelineError;
+use crate::pipeline::groups::Group;
+use crate::pipeline::groups::Groups;
 use crate::pipeline::recall;
 use crate::pipeline::request::Progress;
 use crate::report::document::Caveat;
@@ -33,7 +39,6 @@ use crate::source::Ahead;
 use crate::source::Object;
 use crate::source::Opener;
 use crate::source::ReadError;
-use crate::source::key;
 
 /// How many bad lines are kept to be shown: the first by object and line.
 const SAMPLES: usize = 10;
@@ -46,7 +51,7 @@ const CELL_BYTES: u64 = 320;
 #[derive(Clone, Debug)]
 pub struct Reading<'a> {
     /// Columns of objects without a header.
-    pub layout: Layout,
+    pub layout: Layouts,
     /// Cuts of time.
     pub eras: &'a Eras,
     /// First second that counts.
@@ -76,6 +81,8 @@ pub struct Ingested {
     pub unreadable: BTreeSet<Unreadable>,
     /// Rows about time outside the asked span: read and left out.
     pub outside: u64,
+    /// Objects whose header names other columns than the user did.
+    pub overruled: u64,
     /// What digests could not give in full.
     pub caveats: BTreeSet<Caveat>,
 }
@@ -92,6 +99,7 @@ impl Ingested {
             samples,
             unreadable,
             outside,
+            overruled,
             caveats,
         } = other;
         self.evidence.merge(evidence);
@@ -103,7 +111,20 @@ impl Ingested {
         self.keep_first_samples();
         self.unreadable.extend(unreadable);
         self.outside += outside;
+        self.overruled += overruled;
         self.caveats.extend(caveats);
+    }
+
+    /// Leaves one reason to each object, whichever of its parts were damaged.
+    fn keep_one_reason(&mut self) {
+        let mut named: Option<String> = None;
+        self.unreadable.retain(|bad| {
+            let again = named.as_deref() == Some(bad.object.as_str());
+            if !again {
+                named = Some(bad.object.clone());
+            }
+            !again
+        });
     }
 
     fn keep_first_samples(&mut self) {
@@ -173,6 +194,7 @@ pub fn ingest(
         all.merge(part);
         gathered.push((gathering, interfaces));
     }
+    all.keep_one_reason();
     all.evidence = gather::join(gathered);
     all.evidence.settle(reading.eras);
     Ok(all)
@@ -182,6 +204,7 @@ pub fn ingest(
 pub(super) struct Shared<'a> {
     objects: &'a [Object],
     next: AtomicUsize,
+    groups: Groups<'a>,
     cells: AtomicU64,
     full: AtomicBool,
 }
@@ -191,6 +214,7 @@ impl<'a> Shared<'a> {
         Shared {
             objects,
             next: AtomicUsize::new(0),
+            groups: Groups::default(),
             cells: AtomicU64::new(0),
             full: AtomicBool::new(false),
         }
@@ -253,35 +277,82 @@ impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
 
     fn run(mut self, order: &[usize]) -> (Ingested, G, Interfaces) {
         let mut opener = Opener::default();
-        let mut reader = LogReader::new(&self.reading.layout);
-        while !self.shared.full.load(Ordering::Relaxed) {
-            let Some((_, object)) = self.next(order) else {
+        let mut reader = ObjectReader::new(self.reading.layout.of(""));
+        let shared = self.shared;
+        while !shared.is_full() {
+            if let Some(group) = shared.groups.take() {
+                self.read_group(&group, &mut reader);
+                continue;
+            }
+            let busy = shared.groups.begin();
+            if let Some((_, object)) = self.next(order) {
+                if let Some(file) = self.begin(object, &mut opener, &mut reader) {
+                    shared.groups.put(object, &file);
+                }
+                continue;
+            }
+            drop(busy);
+            let Some(group) = shared.groups.wait() else {
                 break;
             };
-            self.take(object, &mut opener, &mut reader);
+            self.read_group(&group, &mut reader);
         }
         (self.ingested, self.gathering, reader.into_interfaces())
     }
 
     /// Reads an object, whatever becomes of it.
-    pub(super) fn take(&mut self, object: &Object, opener: &mut Opener, reader: &mut LogReader) {
-        self.ingested.objects += 1;
-        if let Err(error) = self.read(object, opener, reader) {
-            let reason = error.kind.to_string();
-            self.ingested.unreadable.insert(Unreadable {
-                object: error.object,
-                reason,
-            });
+    pub(super) fn take(&mut self, object: &Object, opener: &mut Opener, reader: &mut ObjectReader) {
+        let Some(file) = self.begin(object, opener, reader) else {
+            return;
+        };
+        for number in 0..file.groups() {
+            let file = Arc::clone(&file);
+            self.read_group(
+                &Group {
+                    object,
+                    file,
+                    number,
+                },
+                reader,
+            );
         }
+        self.ingested.keep_one_reason();
+    }
+
+    /// The same, but for the row groups of a file.
+    fn begin(
+        &mut self,
+        object: &Object,
+        opener: &mut Opener,
+        reader: &mut ObjectReader,
+    ) -> Option<Arc<ParquetFile>> {
+        self.ingested.objects += 1;
+        reader.expect(self.reading.layout.of(&object.name));
+        let file = match self.read(object, opener, reader) {
+            Ok(Ok(Ended::Parquet(file))) => Some(file),
+            Ok(Ok(Ended::Done)) => None,
+            Ok(Err(error)) => self.unreadable(object, error.to_string()),
+            Err(error) => self.unreadable(object, error.kind.to_string()),
+        };
+        self.ingested.overruled += u64::from(reader.take_overruled());
         self.progress.object_done();
+        file
+    }
+
+    fn unreadable<T>(&mut self, object: &Object, reason: String) -> Option<T> {
+        self.ingested.unreadable.insert(Unreadable {
+            object: object.name.clone(),
+            reason,
+        });
+        None
     }
 
     fn read(
         &mut self,
         object: &Object,
         opener: &mut Opener,
-        reader: &mut LogReader,
-    ) -> Result<(), ReadError> {
+        reader: &mut ObjectReader,
+    ) -> Result<Result<Ended, FormError>, ReadError> {
         let mut opened = opener.open(object)?;
         let mut told = 0;
         let ended = loop {
@@ -301,20 +372,35 @@ impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
                 break Ok(());
             }
         };
+        self.ingested.compressed_bytes += opened.compressed_bytes();
         // Whole lines before damage count; the line that damage cut does not,
         // since it could pass for a record with other numbers.
-        if ended.is_ok() {
-            let mut sink = self.folding(object);
-            reader.finish(&mut sink);
-            let rows = sink.rows;
-            self.progress
-                .advance(opened.compressed_bytes().saturating_sub(told), rows);
-        } else {
+        if let Err(error) = ended {
             reader.abandon();
+            self.ingested.text_bytes += opened.text_bytes();
+            return Err(error);
         }
-        self.ingested.compressed_bytes += opened.compressed_bytes();
-        self.ingested.text_bytes += opened.text_bytes();
-        ended
+        let mut sink = self.folding(object);
+        let finished = reader.finish(&mut sink);
+        let rows = sink.rows;
+        self.progress
+            .advance(opened.compressed_bytes().saturating_sub(told), rows);
+        self.ingested.text_bytes += match &finished {
+            Ok(Ended::Parquet(file)) => file.unpacked_bytes(),
+            Ok(Ended::Done) | Err(_) => opened.text_bytes(),
+        };
+        Ok(finished)
+    }
+
+    fn read_group(&mut self, group: &Group<'_>, reader: &mut ObjectReader) {
+        let mut sink = self.folding(group.object);
+        let read = reader.read_group(&group.file, group.number, &mut sink);
+        let rows = sink.rows;
+        self.progress.advance(0, rows);
+        if let Err(error) = read {
+            self.unreadable::<()>(group.object, error.to_string());
+        }
+        self.over_memory();
     }
 
     fn folding<'w>(&'w mut self, object: &'w Object) -> Folding<'w, G> {
@@ -420,67 +506,4 @@ pub(super) fn begins(row: &Row) -> Option<Timestamp> {
     };
     let both = start.zip(end).map(|(start, end)| start.min(end));
     both.or(start).or(end)
-}
-
-/// The last second that any row of the objects speaks of: what relative times
-/// are counted back from. Objects whose names say until when they go are read
-/// from the newest back, until no older one can hold anything newer; all others
-/// are read. Objects that cannot be read are told when they are read for good.
-#[must_use]
-pub fn newest(objects: &[Object], layout: &Layout) -> Option<Timestamp> {
-    let last_end = |object: &&Object| key::last_end(&object.name);
-    let mut found = None;
-    // Those without a name that says something come first.
-    let mut order: Vec<&Object> = objects.iter().collect();
-    order.sort_by_key(|object| last_end(object).map(Reverse));
-    for alike in order.chunk_by(|a, b| last_end(a) == last_end(b)) {
-        let limit = alike.first().and_then(last_end);
-        if found.is_some() && limit.is_some_and(|limit| Some(limit) <= found) {
-            break;
-        }
-        found = found.max(newest_of(alike, layout));
-    }
-    found
-}
-
-fn newest_of(objects: &[&Object], layout: &Layout) -> Option<Timestamp> {
-    let _ahead = Ahead::start(objects.iter().copied());
-    let next = AtomicUsize::new(0);
-    let newest = rayon::broadcast(|_| {
-        let mut found = Newest(None);
-        let mut opener = Opener::default();
-        let mut reader = LogReader::new(layout);
-        while let Some(object) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
-            found.scan(object, &mut opener, &mut reader);
-        }
-        found.0
-    });
-    newest.into_iter().max().flatten()
-}
-
-struct Newest(Option<Timestamp>);
-
-impl Newest {
-    fn scan(&mut self, object: &Object, opener: &mut Opener, reader: &mut LogReader) {
-        let Ok(mut opened) = opener.open(object) else {
-            return;
-        };
-        while let Ok(Some(piece)) = opened.next_piece() {
-            reader.feed(piece, self);
-        }
-        reader.finish(self);
-    }
-}
-
-impl Sink for Newest {
-    fn row(&mut self, row: &Row) {
-        let end = match row {
-            Row::Flow(FlowRecord { start, end, .. }) => (*start).max(*end),
-            Row::NoData(interval) | Row::SkipData(interval) => interval.start.max(interval.end),
-            Row::Other => None,
-        };
-        self.0 = self.0.max(end);
-    }
-
-    fn malformed(&mut self, _: &LineError) {}
 }

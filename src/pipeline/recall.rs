@@ -129,6 +129,7 @@ pub(super) fn count(entry: &Entry) -> Ingested {
         malformed: entry.malformed,
         samples: samples.collect(),
         unreadable: unreadable.collect(),
+        overruled: u64::from(entry.overruled),
         ..Ingested::default()
     };
     ingested.evidence.add_row(&EvidenceRow::Tally(Tally {

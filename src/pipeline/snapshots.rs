@@ -5,6 +5,8 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::describe;
+use crate::flowlog::header::Layout;
+use crate::flowlog::layouts::Layouts;
 use crate::model::Snapshot;
 use crate::model::SnapshotSeries;
 use crate::pipeline::error::PipelineError;
@@ -38,6 +40,36 @@ pub fn load(paths: &[PathBuf]) -> Result<(SnapshotSeries, Vec<Caveat>), Pipeline
     let snapshots = loaded.into_iter().map(|(_, snapshot)| snapshot).collect();
     let series = SnapshotSeries::new(snapshots).ok_or(PipelineError::NoSnapshot)?;
     Ok((series, caveats.into_iter().collect()))
+}
+
+/// The columns of logs without a header: the user's word before the snapshots'.
+///
+/// # Errors
+/// Where the user's names cannot be read.
+pub fn layouts<'s>(
+    fields: Option<&str>,
+    snapshots: impl Iterator<Item = &'s Snapshot>,
+) -> Result<Layouts, PipelineError> {
+    if let Some(fields) = fields {
+        return Ok(Layout::parse(fields)?.into());
+    }
+    let logs = snapshots.flat_map(|snapshot| snapshot.flow_logs.values());
+    Ok(Layouts::described(logs.filter_map(|log| {
+        let format = log.log_format.as_deref()?;
+        Some((log.id.as_str(), format, log.to_s3))
+    })))
+}
+
+/// The same of paths, which need not hold more than flow logs.
+///
+/// # Errors
+/// Where a path cannot be read, or the user's names cannot.
+pub fn layouts_of(fields: Option<&str>, paths: &[PathBuf]) -> Result<Layouts, PipelineError> {
+    let mut snapshots = Vec::new();
+    for path in paths {
+        snapshots.push(describe::load(path)?.snapshot);
+    }
+    layouts(fields, snapshots.iter())
 }
 
 /// The second undated path, or any other path where only one is undated.

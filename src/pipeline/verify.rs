@@ -124,7 +124,8 @@ pub(super) fn seen(
     progress: &dyn Progress,
 ) -> Result<Seen, PipelineError> {
     let eras = Eras::new(series.handovers());
-    let ingested = analyze::read(request, &eras, progress)?;
+    let layouts = snapshots::layouts(request.fields.as_deref(), series.snapshots())?;
+    let ingested = analyze::read(request, layouts, &eras, progress)?;
     progress.phase("attributing");
     let scenes: Vec<Scene<'_>> = series.snapshots().map(Scene::new).collect();
     let table = RuleTable::new(series.latest());

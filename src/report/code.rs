@@ -93,6 +93,8 @@ codes! {
     RejectOnlyLog "FL307" "reject-only-log",
     /// Logs hold only ACCEPT.
     AcceptOnlyLog "FL308" "accept-only-log",
+    /// A header names other columns than `--fields`.
+    FieldsOverruled "FL309" "fields-overruled",
     /// Days were deleted from a digest.
     DroppedDays "FL311" "dropped-days",
     /// The span was widened to the hours that digests know.

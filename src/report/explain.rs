@@ -60,6 +60,7 @@ pub fn manual(code: Code) -> &'static Manual {
         Code::ShortWindow => &logs::SHORT_WINDOW,
         Code::RejectOnlyLog => &logs::REJECT_ONLY,
         Code::AcceptOnlyLog => &logs::ACCEPT_ONLY,
+        Code::FieldsOverruled => &logs::FIELDS_OVERRULED,
         Code::DroppedDays => &logs::DROPPED_DAYS,
         Code::WidenedSpan => &logs::WIDENED_SPAN,
         Code::NoNetworkAcls => &snapshots::NO_NETWORK_ACLS,

@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use crate::sample::SampleError;
 use crate::sample::blueprint::ACCOUNT;
 use crate::sample::blueprint::REGION;
+use crate::sample::form::Form;
 use crate::sample::line;
 use crate::sample::random::hash;
 use crate::sample::random::mix;
@@ -29,6 +30,14 @@ const SLOT: u32 = 300;
 /// text: enough to keep all cores busy, and what bounds the memory.
 const BATCH: usize = 64 << 20;
 
+/// What objects are wrapped in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wrapping {
+    pub(super) form: Form,
+    /// Without gzip.
+    pub(super) plain: bool,
+}
+
 /// Where lines go.
 #[derive(Debug)]
 pub(super) struct Delivery {
@@ -37,7 +46,7 @@ pub(super) struct Delivery {
     header: Vec<u8>,
     /// Objects of each five minutes.
     spread: u64,
-    plain: bool,
+    wrapping: Wrapping,
     lines: u64,
     /// Texts by five minutes and number of the object in them.
     open: BTreeMap<(u32, u64), Vec<u8>>,
@@ -51,7 +60,13 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    pub(super) fn new(folder: &Path, seed: u64, version: u8, spread: u32, plain: bool) -> Delivery {
+    pub(super) fn new(
+        folder: &Path,
+        seed: u64,
+        version: u8,
+        spread: u32,
+        wrapping: Wrapping,
+    ) -> Delivery {
         let mut header = Vec::new();
         line::header(&mut header, version);
         Delivery {
@@ -59,7 +74,7 @@ impl Delivery {
             seed,
             header,
             spread: u64::from(spread.max(1)),
-            plain,
+            wrapping,
             lines: 0,
             open: BTreeMap::new(),
             ready: Vec::new(),
@@ -102,11 +117,12 @@ impl Delivery {
 
     fn write_ready(&mut self) -> Result<(), SampleError> {
         let ready = std::mem::take(&mut self.ready);
-        let plain = self.plain;
+        let wrapping = self.wrapping;
         let written: Result<Vec<u64>, SampleError> = ready
             .par_iter()
             .map(|(path, text)| {
-                write_object(path, text, plain).map_err(|source| SampleError::write(path, source))
+                write_object(path, text, wrapping)
+                    .map_err(|source| SampleError::write(path, source))
             })
             .collect();
         self.files += u64::try_from(ready.len()).unwrap_or(0);
@@ -121,7 +137,13 @@ impl Delivery {
         let (day, time) = stamps(slot * SLOT);
         let id = hash(self.seed, u64::from(slot), number);
         let flow_log = flow_log_id(self.seed);
-        let suffix = if self.plain { "log" } else { "log.gz" };
+        let Wrapping { form, plain } = self.wrapping;
+        let packed = if plain || form.is_parquet() {
+            ""
+        } else {
+            ".gz"
+        };
+        let suffix = format!("{}{packed}", form.suffix());
         PathBuf::from(format!("AWSLogs/{ACCOUNT}/vpcflowlogs/{REGION}/{day}")).join(format!(
             "{ACCOUNT}_vpcflowlogs_{REGION}_{flow_log}_{time}_{:08x}.{suffix}",
             id >> 32
@@ -144,12 +166,20 @@ fn stamps(second: u32) -> (String, String) {
 }
 
 /// Writes one object; answers its size on disk.
-fn write_object(path: &Path, text: &[u8], plain: bool) -> io::Result<u64> {
+fn write_object(path: &Path, text: &[u8], wrapping: Wrapping) -> io::Result<u64> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
+    let Wrapping { form, plain } = wrapping;
+    let encoded;
+    let text = if form == Form::Text {
+        text
+    } else {
+        encoded = form.encode(str::from_utf8(text).map_err(io::Error::other)?)?;
+        encoded.as_slice()
+    };
     let mut file = File::create(path)?;
-    if plain {
+    if plain || form.is_parquet() {
         file.write_all(text)?;
         return Ok(u64::try_from(text.len()).unwrap_or(0));
     }
@@ -165,7 +195,16 @@ mod tests {
 
     #[test]
     fn an_object_is_named_by_the_five_minutes_of_its_records() {
-        let delivery = Delivery::new(Path::new("logs"), 1, 2, 1, false);
+        let delivery = Delivery::new(
+            Path::new("logs"),
+            1,
+            2,
+            1,
+            Wrapping {
+                form: Form::Text,
+                plain: false,
+            },
+        );
         let name = delivery.name(13, 0);
         let name = name.to_str().unwrap();
         let folder = "AWSLogs/123456789012/vpcflowlogs/eu-west-1/2026/03/01/";

@@ -21,6 +21,7 @@
 mod blueprint;
 mod build;
 mod deliver;
+mod form;
 mod half;
 mod judge;
 mod ledger;
@@ -43,9 +44,12 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub use crate::sample::form::Form;
+
 use crate::sample::build::Plan;
 use crate::sample::build::World;
 use crate::sample::deliver::Delivery;
+use crate::sample::deliver::Wrapping;
 use crate::sample::simulate::Simulation;
 
 /// Records up to which [`Truth::Full`] lists connections; larger samples get
@@ -107,6 +111,9 @@ pub struct SampleConfig {
     pub files: Option<u32>,
     /// Whether objects are plain text instead of gzip.
     pub plain: bool,
+    /// How logs are delivered; OCSF of formats without `flow-direction` loses
+    /// which end of a record the interface is on.
+    pub form: Form,
     /// How much of the truth is written.
     pub truth: Truth,
 }
@@ -128,6 +135,7 @@ impl Default for SampleConfig {
             ipv6: false,
             files: None,
             plain: false,
+            form: Form::Text,
             truth: Truth::Full,
         }
     }
@@ -268,7 +276,10 @@ pub fn write(config: &SampleConfig) -> Result<Summary, SampleError> {
         config.seed,
         config.format_version,
         config.spread(),
-        config.plain,
+        Wrapping {
+            form: config.form,
+            plain: config.plain,
+        },
     );
     let mut simulation = Simulation::new(config, world, logs);
     simulation.run()?;

@@ -114,6 +114,6 @@ pub enum ReadErrorKind {
     #[error("gzip is inside gzip more than once; unpack it first")]
     GzipTooDeep,
     /// A format that is no text, told by its first bytes.
-    #[error("{0} is not read by this version; give text or gzip")]
+    #[error("{0} is not read by this version; give text, JSON or Parquet, plain or gzipped")]
     NotText(&'static str),
 }

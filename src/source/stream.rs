@@ -16,10 +16,8 @@ pub const BLOCK: usize = 256 * 1024;
 /// object can be made that unpacks to itself for ever.
 const DEEPEST: usize = 2;
 
-/// First bytes of formats that are neither text nor gzip.
-const NOT_TEXT: [(&[u8], &str); 8] = [
-    (b"PAR1", "Parquet"),
-    (b"PARE", "encrypted Parquet"),
+/// First bytes of formats that are no log and not gzip.
+const NOT_TEXT: [(&[u8], &str); 6] = [
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"\xff\x06\x00\x00sNaPpY", "snappy"),
     (b"\xfd7zXZ\x00", "xz"),
@@ -364,9 +362,9 @@ mod tests {
 
     #[test]
     fn other_formats_are_named() {
-        let parquet = "Parquet is not read by this version; give text or gzip";
-        assert_eq!(fault(b"PAR1\x15\x04"), parquet);
-        assert_eq!(fault(&gz(b"PAR1\x15\x04")), parquet);
+        let zip = "zip is not read by this version; give text, JSON or Parquet, plain or gzipped";
+        assert_eq!(fault(b"PK\x03\x04\x04"), zip);
+        assert_eq!(fault(&gz(b"PK\x03\x04\x04")), zip);
         assert!(fault(b"\x28\xb5\x2f\xfd....").starts_with("zstd"));
         assert!(fault(b"\xff\x06\x00\x00sNaPpY").starts_with("snappy"));
     }

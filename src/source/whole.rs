@@ -352,7 +352,7 @@ mod tests {
             2 => Just(gz(b"2 123456789012 eni-0a1b2c3d 10.0.0.1 10.0.0.2\n")),
             1 => Just(gz(&b"a".repeat(100_000))),
             1 => Just(gz(&gz(b"some text that is long enough"))),
-            1 => Just(gz(b"PAR1")),
+            1 => Just(gz(b"PK\x03\x04")),
             1 => vec(any::<u8>(), 0..9),
             1 => Just(vec![0; 30]),
         ]
@@ -386,6 +386,10 @@ mod tests {
 
     #[test]
     fn plain_text_is_taken_as_it_is() {
-        same_as_streamed(&[b"action srcaddr\n".to_vec(), Vec::new(), b"PAR1".to_vec()]);
+        same_as_streamed(&[
+            b"action srcaddr\n".to_vec(),
+            Vec::new(),
+            b"PK\x03\x04".to_vec(),
+        ]);
     }
 }

@@ -19,6 +19,7 @@ mod ec2;
 mod findings;
 mod floors;
 mod flowlog;
+mod forms;
 mod golden;
 mod html;
 mod laws;

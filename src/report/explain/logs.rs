@@ -71,3 +71,10 @@ pub(super) const WIDENED_SPAN: Manual = Manual {
     misleads: "A length counted back from the newest record, as 30d, is nearly never whole hours, so this is usual.",
     example: "FL312 digests know whole hours, so the span was widened: 2026-10-01T07:00:00Z .. the end.",
 };
+
+pub(super) const FIELDS_OVERRULED: Manual = Manual {
+    says: "Some objects begin with a header that names other columns than `--fields` does.",
+    matters: "The header was followed, since it came with the records; `--fields` counts only where there is none.",
+    misleads: "Other columns in another order may hold the same records: nothing is lost by it.",
+    example: "FL309 12 objects name their columns otherwise than `--fields`. Next: leave `--fields` out for them.",
+};

@@ -134,7 +134,7 @@ fn flow_log(config: &SampleConfig) -> Value {
         "ResourceId": vpc_id(config.seed, true),
         "TrafficType": "ALL",
         "CreationTime": "2026-01-01T00:00:00.000Z",
-        "LogDestinationType": "s3",
+        "LogDestinationType": config.form.destination(),
         "LogDestination": "arn:aws:s3:::sample-flow-logs",
         "DeliverLogsStatus": "SUCCESS",
         "MaxAggregationInterval": 60,

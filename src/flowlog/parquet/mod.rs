@@ -1,0 +1,180 @@
+//! Parquet flow logs: pages to rows, a batch of each column at a time.
+//!
+//! Of a file only the columns that fill a [`Slot`] are unpacked. The crate
+//! `parquet` reads the footer and the page headers and inflates the pages; what
+//! a page says is decoded here, so that a value that stands in a dictionary is
+//! parsed once, and never becomes a text of its own. A row is put together from
+//! the columns' codes ([`code`]) and goes the same two ways as a line: short
+//! where nothing is odd about it, else through the same draft as text.
+//!
+//! Floor 2, no I/O: a file is one piece of memory. A file that is damaged, or
+//! that its library falls over, is an error with its reason; rows before the
+//! damage count.
+
+mod chunk;
+mod code;
+mod rle;
+mod rows;
+mod schema;
+mod whole;
+
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+
+use bytes::Bytes;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::reader::FileReader;
+use parquet::file::serialized_reader::SerializedFileReader;
+
+use crate::flowlog::brief::Interfaces;
+use crate::flowlog::error::FormError;
+use crate::flowlog::parquet::chunk::Chunk;
+use crate::flowlog::parquet::code::Odds;
+use crate::flowlog::parquet::rows::Assembly;
+use crate::flowlog::parquet::schema::Plan;
+use crate::flowlog::reader::Sink;
+
+/// How every Parquet file begins and ends.
+pub const MAGIC: &[u8; 4] = b"PAR1";
+
+/// How files begin whose footer is encrypted.
+pub const ENCRYPTED: &[u8; 4] = b"PARE";
+
+/// Rows that are decoded at once: few enough to stay in the nearest cache.
+const BATCH: usize = 1024;
+
+/// Most bytes that one column of one row group may claim to unpack to.
+const LARGEST_CHUNK: i64 = 1 << 30;
+
+/// An open file; row groups are read in any order, and by any number of threads.
+pub struct ParquetFile {
+    reader: SerializedFileReader<Bytes>,
+    plan: Plan,
+    /// Number of the first row of each row group, from 1.
+    first_rows: Vec<u64>,
+}
+
+impl std::fmt::Debug for ParquetFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ParquetFile")
+            .field("plan", &self.plan)
+            .field("row_groups", &self.first_rows.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl ParquetFile {
+    /// Reads the footer.
+    ///
+    /// # Errors
+    /// Where there is none, or its columns are not those of a flow log.
+    pub fn open(data: Bytes) -> Result<ParquetFile, FormError> {
+        if !data.ends_with(MAGIC) {
+            return Err(FormError::ParquetCutShort);
+        }
+        guarded(|| {
+            let reader = SerializedFileReader::new(data).map_err(|error| unreadable(&error))?;
+            let plan = Plan::of(reader.metadata().file_metadata().schema_descr())?;
+            let mut next = 1_u64;
+            let mut first_rows = Vec::new();
+            for group in reader.metadata().row_groups() {
+                first_rows.push(next);
+                let rows = u64::try_from(group.num_rows())
+                    .map_err(|_| FormError::damaged("a row group has less than no rows"))?;
+                next = next.saturating_add(rows);
+            }
+            Ok(ParquetFile {
+                reader,
+                plan,
+                first_rows,
+            })
+        })
+    }
+
+    /// How many row groups there are.
+    #[must_use]
+    pub fn groups(&self) -> usize {
+        self.first_rows.len()
+    }
+
+    /// Bytes that the wanted columns unpack to, as the footer says.
+    #[must_use]
+    pub fn unpacked_bytes(&self) -> u64 {
+        let groups = self.reader.metadata().row_groups().iter();
+        let sizes = groups.flat_map(|group| {
+            let columns = self.plan.columns.iter();
+            columns.filter_map(|column| group.columns().get(column.leaf))
+        });
+        sizes
+            .filter_map(|column| u64::try_from(column.uncompressed_size()).ok())
+            .sum()
+    }
+
+    /// Reads one row group.
+    ///
+    /// # Errors
+    /// Where it is damaged; rows before the damage were given.
+    pub fn read_group(
+        &self,
+        group: usize,
+        interfaces: &mut Interfaces,
+        sink: &mut impl Sink,
+    ) -> Result<(), FormError> {
+        guarded(|| self.rows_of(group, interfaces, sink))
+    }
+
+    fn rows_of(
+        &self,
+        group: usize,
+        interfaces: &mut Interfaces,
+        sink: &mut impl Sink,
+    ) -> Result<(), FormError> {
+        let pages = self
+            .reader
+            .get_row_group(group)
+            .map_err(|error| unreadable(&error))?;
+        let meta = pages.metadata();
+        let rows = u64::try_from(meta.num_rows())
+            .map_err(|_| FormError::damaged("a row group has less than no rows"))?;
+        let mut chunks = Vec::with_capacity(self.plan.columns.len());
+        for column in &self.plan.columns {
+            let meta = meta.columns().get(column.leaf);
+            let size = meta.map_or(-1, ColumnChunkMetaData::uncompressed_size);
+            if !(0..=LARGEST_CHUNK).contains(&size) {
+                return Err(FormError::damaged("a column claims an impossible size"));
+            }
+            chunks.push(Chunk::of(pages.as_ref(), column)?);
+        }
+        let mut assembly = Assembly::new(&self.plan, self.first_rows.get(group).copied());
+        let mut odds = Odds::default();
+        let mut left = rows;
+        while left > 0 {
+            let count = usize::try_from(left).unwrap_or(BATCH).min(BATCH);
+            odds.forget_batch();
+            for (chunk, codes) in chunks.iter_mut().zip(&mut assembly.codes) {
+                codes.clear();
+                chunk.read(count, codes, &mut odds, interfaces)?;
+            }
+            assembly.give(count, &odds, interfaces, sink);
+            left = left.saturating_sub(count as u64);
+        }
+        Ok(())
+    }
+}
+
+/// What the library says of a file, on one line.
+fn unreadable(error: &ParquetError) -> FormError {
+    let text = error.to_string().replace(char::is_control, " ");
+    let text = text
+        .trim_start_matches("Parquet error: ")
+        .trim_start_matches("EOF: ");
+    FormError::Damaged(text.to_owned())
+}
+
+/// The library checks what it reads, and yet may fall over something: then the
+/// file is damaged, and the run goes on.
+fn guarded<T>(work: impl FnOnce() -> Result<T, FormError>) -> Result<T, FormError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(FormError::damaged("its decoder gave up")))
+}
