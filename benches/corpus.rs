@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use flowcinch::sample;
+use flowcinch::sample::Form;
 use flowcinch::sample::SampleConfig;
 use flowcinch::source;
 use flowcinch::source::Object;
@@ -27,6 +28,11 @@ pub(crate) struct Corpus {
 
 impl Corpus {
     fn new() -> Corpus {
+        Corpus::of(Form::Text)
+    }
+
+    /// The same records in another form; of Parquet there are no texts.
+    pub(crate) fn of(form: Form) -> Corpus {
         let folder = tempfile::tempdir().expect("a folder for the corpus");
         let config = SampleConfig {
             out: folder.path().to_owned(),
@@ -35,10 +41,12 @@ impl Corpus {
             format_version: 2,
             interfaces: Some(100),
             scan_share: 0.2,
+            form,
             ..SampleConfig::default()
         };
         let summary = sample::write(&config).expect("the corpus");
-        let texts: Vec<Vec<u8>> = objects_in(&folder).iter().map(text).collect();
+        let objects = objects_in(&folder);
+        let texts: Vec<Vec<u8>> = objects.iter().map(text).collect();
         let bytes = texts.iter().map(|text| text.len() as u64).sum();
         Corpus {
             folder,

@@ -46,7 +46,7 @@ fn inflate(bencher: Bencher<'_, '_>) {
         .bench(|| inflated(&objects));
 }
 
-fn ingested(objects: &[Object], eras: &Eras) -> Ingested {
+pub(crate) fn ingested(objects: &[Object], eras: &Eras) -> Ingested {
     let reading = Reading {
         layout: Layout::default().into(),
         eras,

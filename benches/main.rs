@@ -12,6 +12,7 @@
 mod corpus;
 mod end_to_end;
 mod fold;
+mod forms;
 mod inflate;
 mod line;
 mod many_groups;

@@ -182,10 +182,15 @@ fn damage_in_any_form_is_told() {
                 "{form}: {}",
                 run.stderr
             );
-            assert!(
-                rows(&cloud::json(&run.stdout)) <= all,
-                "{form} bent at {place}"
-            );
+            let analysis = cloud::json(&run.stdout);
+            if form.contains("parquet") || form == "security-lake" {
+                // Footers have no checksum: a name that was bent is another
+                // column. Rows that nobody wrote are none all the same.
+                assert!(rows(&analysis) <= all, "{form} bent at {place}");
+            } else {
+                let told = run.status == Some(3);
+                assert!(told || rows(&analysis) == all, "{form} bent at {place}");
+            }
         }
     }
 }
