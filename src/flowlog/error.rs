@@ -123,6 +123,8 @@ pub enum FormError {
     TooLarge(usize),
     /// A Parquet file that contradicts itself.
     Damaged(String),
+    /// Pages that are compressed in a way that is not read.
+    Compression(String),
     /// None of a Parquet file's columns is known; the first of them.
     ForeignColumns(String),
     /// A column of a type that its values cannot have.
@@ -185,6 +187,10 @@ impl fmt::Display for FormError {
                     "Parquet data is damaged ({what}); fetch the object again"
                 )
             }
+            FormError::Compression(name) => write!(
+                f,
+                "Parquet pages are compressed with {name}; gzip, snappy and zstd are read"
+            ),
             FormError::ForeignColumns(names) => {
                 write!(
                     f,

@@ -25,6 +25,7 @@ mod html;
 mod laws;
 mod optimum;
 mod oracle;
+mod parquet_files;
 mod plain;
 #[cfg(feature = "s3")]
 mod s3;

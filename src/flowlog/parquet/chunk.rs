@@ -3,8 +3,7 @@
 
 use bytes::Bytes;
 use parquet::basic::Encoding;
-use parquet::column::page::Page;
-use parquet::column::page::PageReader;
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::RowGroupReader;
 
 use crate::flowlog::brief::Interfaces;
@@ -12,17 +11,21 @@ use crate::flowlog::error::FormError;
 use crate::flowlog::parquet::code::ABSENT;
 use crate::flowlog::parquet::code::Kind;
 use crate::flowlog::parquet::code::Odds;
+use crate::flowlog::parquet::pages;
+use crate::flowlog::parquet::pages::Inflater;
+use crate::flowlog::parquet::pages::Page;
+use crate::flowlog::parquet::pages::Pages;
+use crate::flowlog::parquet::pages::Role;
 use crate::flowlog::parquet::rle::Rle;
 use crate::flowlog::parquet::schema::Column;
 use crate::flowlog::parquet::schema::Physical;
-use crate::flowlog::parquet::unreadable;
 use crate::flowlog::parquet::whole;
 use crate::flowlog::parquet::whole::Value;
 
 /// A column of a row group on its way.
 pub(super) struct Chunk {
     column: Column,
-    pages: Box<dyn PageReader>,
+    pages: Pages,
     dictionary: Vec<u64>,
     page: Open,
     /// Numbers on their way to be levels or codes.
@@ -52,12 +55,15 @@ enum Values {
 }
 
 impl Chunk {
-    pub(super) fn of(group: &dyn RowGroupReader, column: &Column) -> Result<Chunk, FormError> {
-        let pages = group
-            .get_column_page_reader(column.leaf)
-            .map_err(|error| unreadable(&error))?;
-        let meta = group.metadata().columns().get(column.leaf);
-        let known = meta.is_some_and(|meta| meta.encodings().all(is_known));
+    /// A column of a row group of a file.
+    pub(super) fn of(
+        file: &Bytes,
+        group: &dyn RowGroupReader,
+        meta: &ColumnChunkMetaData,
+        column: &Column,
+    ) -> Result<Chunk, FormError> {
+        let pages = Pages::of(file, meta.byte_range(), meta.compression())?;
+        let known = meta.encodings().all(is_known);
         let mut page = Open {
             left: 0,
             definitions: None,
@@ -86,15 +92,14 @@ impl Chunk {
         &mut self,
         rows: usize,
         out: &mut Vec<u64>,
-        odds: &mut Odds,
-        interfaces: &mut Interfaces,
+        tools: &mut Tools<'_>,
     ) -> Result<(), FormError> {
         if let Values::Ready(codes) = &mut self.page.values {
             let kind = self.column.kind;
             out.extend(codes.take(rows).map(|value| match value {
                 Value::Absent => ABSENT,
                 Value::Number(number) => kind.of_number(number),
-                Value::Text(text) => kind.of_text(&text, false, odds, interfaces),
+                Value::Text(text) => kind.of_text(&text, false, tools.odds, tools.interfaces),
             }));
             return if out.len() == rows {
                 Ok(())
@@ -103,12 +108,12 @@ impl Chunk {
             };
         }
         if self.column.max_repetition > 0 {
-            return self.read_lists(rows, out, odds, interfaces);
+            return self.read_lists(rows, out, tools);
         }
         while out.len() < rows {
-            self.next_page(odds, interfaces)?;
+            self.next_page(tools)?;
             let most = rows.saturating_sub(out.len()).min(self.page.left);
-            let done = self.read_some(most, out, odds, interfaces)?;
+            let done = self.read_some(most, out, tools)?;
             self.page.left = self.page.left.saturating_sub(done);
         }
         Ok(())
@@ -119,17 +124,16 @@ impl Chunk {
         &mut self,
         most: usize,
         out: &mut Vec<u64>,
-        odds: &mut Odds,
-        interfaces: &mut Interfaces,
+        tools: &mut Tools<'_>,
     ) -> Result<usize, FormError> {
         let full = u32::from(self.column.max_definition);
         let Some(definitions) = &mut self.page.definitions else {
-            self.values(most, out, odds, interfaces)?;
+            self.values(most, out, tools)?;
             return Ok(most);
         };
         match definitions.same(most)? {
             Some((level, count)) if level == full => {
-                self.values(count, out, odds, interfaces)?;
+                self.values(count, out, tools)?;
                 Ok(count)
             }
             Some((_, count)) => {
@@ -143,7 +147,7 @@ impl Chunk {
                 let there = levels.iter().filter(|level| **level == full).count();
                 let mut present = std::mem::take(&mut self.present);
                 present.clear();
-                let read = self.values(there, &mut present, odds, interfaces);
+                let read = self.values(there, &mut present, tools);
                 let mut next = present.iter().copied();
                 out.extend(levels.iter().map(|level| {
                     let code = (*level == full).then(|| next.next()).flatten();
@@ -161,15 +165,14 @@ impl Chunk {
         &mut self,
         rows: usize,
         out: &mut Vec<u64>,
-        odds: &mut Odds,
-        interfaces: &mut Interfaces,
+        tools: &mut Tools<'_>,
     ) -> Result<(), FormError> {
         loop {
             if out.len() == rows && self.page.left == 0 {
                 return Ok(());
             }
             if self.page.left == 0 {
-                self.next_page(odds, interfaces)?;
+                self.next_page(tools)?;
             }
             // One at a time: few columns are lists, and few lists are long.
             let begins = match self.page.repetitions.as_mut() {
@@ -181,7 +184,7 @@ impl Chunk {
                 return Ok(());
             }
             let before = out.len();
-            self.read_some(1, out, odds, interfaces)?;
+            self.read_some(1, out, tools)?;
             self.page.left = self.page.left.saturating_sub(1);
             if !begins {
                 out.truncate(before);
@@ -200,8 +203,7 @@ impl Chunk {
         &mut self,
         count: usize,
         out: &mut Vec<u64>,
-        odds: &mut Odds,
-        interfaces: &mut Interfaces,
+        tools: &mut Tools<'_>,
     ) -> Result<(), FormError> {
         match &mut self.page.values {
             Values::Dictionary(indices) => {
@@ -212,8 +214,8 @@ impl Chunk {
                 let mut context = Context {
                     kind: self.column.kind,
                     keep: false,
-                    odds,
-                    interfaces,
+                    odds: tools.odds,
+                    interfaces: tools.interfaces,
                 };
                 *at = plain(data, *at, self.column.physical, count, &mut context, out)?;
                 Ok(())
@@ -223,74 +225,81 @@ impl Chunk {
     }
 
     /// Opens the next data page where the open one is used up.
-    fn next_page(&mut self, odds: &mut Odds, interfaces: &mut Interfaces) -> Result<(), FormError> {
+    fn next_page(&mut self, tools: &mut Tools<'_>) -> Result<(), FormError> {
         while self.page.left == 0 {
-            let page = self.pages.get_next_page();
-            let page = page
-                .map_err(|error| unreadable(&error))?
-                .ok_or_else(short)?;
-            match page {
-                Page::DictionaryPage {
-                    buf, num_values, ..
-                } => {
-                    let mut context = Context {
-                        kind: self.column.kind,
-                        keep: true,
-                        odds: &mut *odds,
-                        interfaces: &mut *interfaces,
-                    };
-                    self.dictionary.clear();
-                    let count = num_values as usize;
-                    let physical = self.column.physical;
-                    plain(&buf, 0, physical, count, &mut context, &mut self.dictionary)?;
+            let Page {
+                role,
+                values,
+                encoding,
+                data,
+            } = self.pages.next(tools.inflater)?.ok_or_else(short)?;
+            let (repetitions, definitions, rest) = match role {
+                Role::Dictionary => {
+                    self.take_dictionary(&data, values, tools)?;
+                    continue;
                 }
-                Page::DataPage {
-                    buf,
-                    num_values,
-                    encoding,
-                    def_level_encoding,
-                    rep_level_encoding,
-                    ..
+                Role::Data {
+                    definitions,
+                    repetitions,
+                } => self.levels(definitions, repetitions, data)?,
+                Role::DataV2 {
+                    definitions,
+                    repetitions,
                 } => {
-                    let column = &self.column;
-                    let leveled = |most: u8, encoding| most == 0 || encoding == Encoding::RLE;
-                    if !leveled(column.max_definition, def_level_encoding)
-                        || !leveled(column.max_repetition, rep_level_encoding)
-                    {
-                        return Err(FormError::damaged(
-                            "levels in an encoding given up long ago",
-                        ));
-                    }
-                    let (repetitions, rest) = sized_levels(column.max_repetition, buf)?;
-                    let (definitions, rest) = sized_levels(column.max_definition, rest)?;
-                    self.page = Open {
-                        left: num_values as usize,
-                        definitions,
+                    let (first, rest) = cut(data, repetitions)?;
+                    let (second, rest) = cut(rest, definitions)?;
+                    let repetitions = levels(self.column.max_repetition, first)?;
+                    (
                         repetitions,
-                        values: values_of(encoding, rest)?,
-                    };
+                        levels(self.column.max_definition, second)?,
+                        rest,
+                    )
                 }
-                Page::DataPageV2 {
-                    buf,
-                    num_values,
-                    encoding,
-                    def_levels_byte_len,
-                    rep_levels_byte_len,
-                    ..
-                } => {
-                    let column = &self.column;
-                    let (first, rest) = cut(buf, rep_levels_byte_len as usize)?;
-                    let (second, rest) = cut(rest, def_levels_byte_len as usize)?;
-                    self.page = Open {
-                        left: num_values as usize,
-                        repetitions: levels(column.max_repetition, first)?,
-                        definitions: levels(column.max_definition, second)?,
-                        values: values_of(encoding, rest)?,
-                    };
-                }
-            }
+            };
+            self.page = Open {
+                left: values,
+                definitions,
+                repetitions,
+                values: values_of(encoding, rest)?,
+            };
         }
         Ok(())
+    }
+
+    fn take_dictionary(
+        &mut self,
+        data: &Bytes,
+        count: usize,
+        tools: &mut Tools<'_>,
+    ) -> Result<(), FormError> {
+        let mut context = Context {
+            kind: self.column.kind,
+            keep: true,
+            odds: tools.odds,
+            interfaces: tools.interfaces,
+        };
+        let physical = self.column.physical;
+        self.dictionary.clear();
+        plain(data, 0, physical, count, &mut context, &mut self.dictionary).map(|_| ())
+    }
+
+    /// Levels in front of a page of the first version, and what follows them.
+    fn levels(
+        &self,
+        definitions: i64,
+        repetitions: i64,
+        data: Bytes,
+    ) -> Result<(Option<Rle>, Option<Rle>, Bytes), FormError> {
+        let (most, deepest) = (self.column.max_definition, self.column.max_repetition);
+        let sound = |most: u8, encoding| most == 0 || encoding == pages::RLE;
+        if !sound(most, definitions) || !sound(deepest, repetitions) {
+            return Err(FormError::damaged(
+                "levels in an encoding given up long ago",
+            ));
+        }
+        let (repetitions, rest) = sized_levels(deepest, data)?;
+        let (definitions, rest) = sized_levels(most, rest)?;
+        Ok((repetitions, definitions, rest))
     }
 }
 
@@ -313,14 +322,11 @@ fn one(levels: &mut Rle) -> Result<u32, FormError> {
     level.first().copied().ok_or_else(short)
 }
 
-fn values_of(encoding: Encoding, data: Bytes) -> Result<Values, FormError> {
-    if encoding == Encoding::PLAIN {
+fn values_of(encoding: i64, data: Bytes) -> Result<Values, FormError> {
+    if encoding == pages::PLAIN {
         return Ok(Values::Plain { data, at: 0 });
     }
-    if !matches!(
-        encoding,
-        Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY
-    ) {
+    if ![pages::PLAIN_DICTIONARY, pages::RLE_DICTIONARY].contains(&encoding) {
         return Err(FormError::damaged(
             "a page in an encoding that its footer hides",
         ));
@@ -383,10 +389,19 @@ fn looked_up(
         if times == 0 || largest as usize >= dictionary.len() {
             return Err(beyond());
         }
-        out.extend(scratch.iter().filter_map(|index| code(*index)));
+        // All are within; an exact length lets them be written at once.
+        out.extend(scratch.iter().map(|index| code(*index).unwrap_or(ABSENT)));
         left = left.saturating_sub(times);
     }
     Ok(())
+}
+
+/// What columns of a row group share while they are read.
+#[derive(Debug)]
+pub(super) struct Tools<'a> {
+    pub(super) odds: &'a mut Odds,
+    pub(super) interfaces: &'a mut Interfaces,
+    pub(super) inflater: &'a mut Inflater,
 }
 
 /// What makes a value a code.

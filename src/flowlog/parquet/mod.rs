@@ -1,8 +1,7 @@
 //! Parquet flow logs: pages to rows, a batch of each column at a time.
 //!
 //! Of a file only the columns that fill a [`Slot`] are unpacked. The crate
-//! `parquet` reads the footer and the page headers and inflates the pages; what
-//! a page says is decoded here, so that a value that stands in a dictionary is
+//! `parquet` reads the footer; pages are found, inflated and decoded here, so that a value that stands in a dictionary is
 //! parsed once, and never becomes a text of its own. A row is put together from
 //! the columns' codes ([`code`]) and goes the same two ways as a line: short
 //! where nothing is odd about it, else through the same draft as text.
@@ -13,6 +12,7 @@
 
 mod chunk;
 mod code;
+mod pages;
 mod rle;
 mod rows;
 mod schema;
@@ -23,14 +23,15 @@ use std::panic::catch_unwind;
 
 use bytes::Bytes;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 
 use crate::flowlog::brief::Interfaces;
 use crate::flowlog::error::FormError;
 use crate::flowlog::parquet::chunk::Chunk;
+use crate::flowlog::parquet::chunk::Tools;
 use crate::flowlog::parquet::code::Odds;
+use crate::flowlog::parquet::pages::Inflater;
 use crate::flowlog::parquet::rows::Assembly;
 use crate::flowlog::parquet::schema::Plan;
 use crate::flowlog::reader::Sink;
@@ -49,6 +50,7 @@ const LARGEST_CHUNK: i64 = 1 << 30;
 
 /// An open file; row groups are read in any order, and by any number of threads.
 pub struct ParquetFile {
+    data: Bytes,
     reader: SerializedFileReader<Bytes>,
     plan: Plan,
     /// Number of the first row of each row group, from 1.
@@ -74,7 +76,8 @@ impl ParquetFile {
             return Err(FormError::ParquetCutShort);
         }
         guarded(|| {
-            let reader = SerializedFileReader::new(data).map_err(|error| unreadable(&error))?;
+            let reader =
+                SerializedFileReader::new(data.clone()).map_err(|error| unreadable(&error))?;
             let plan = Plan::of(reader.metadata().file_metadata().schema_descr())?;
             let mut next = 1_u64;
             let mut first_rows = Vec::new();
@@ -85,6 +88,7 @@ impl ParquetFile {
                 next = next.saturating_add(rows);
             }
             Ok(ParquetFile {
+                data,
                 reader,
                 plan,
                 first_rows,
@@ -139,22 +143,27 @@ impl ParquetFile {
             .map_err(|_| FormError::damaged("a row group has less than no rows"))?;
         let mut chunks = Vec::with_capacity(self.plan.columns.len());
         for column in &self.plan.columns {
-            let meta = meta.columns().get(column.leaf);
-            let size = meta.map_or(-1, ColumnChunkMetaData::uncompressed_size);
-            if !(0..=LARGEST_CHUNK).contains(&size) {
+            let missing = || FormError::damaged("a row group lacks a column");
+            let meta = meta.columns().get(column.leaf).ok_or_else(missing)?;
+            if !(0..=LARGEST_CHUNK).contains(&meta.uncompressed_size()) {
                 return Err(FormError::damaged("a column claims an impossible size"));
             }
-            chunks.push(Chunk::of(pages.as_ref(), column)?);
+            chunks.push(Chunk::of(&self.data, pages.as_ref(), meta, column)?);
         }
         let mut assembly = Assembly::new(&self.plan, self.first_rows.get(group).copied());
-        let mut odds = Odds::default();
+        let (mut odds, mut inflater) = (Odds::default(), Inflater::default());
         let mut left = rows;
         while left > 0 {
             let count = usize::try_from(left).unwrap_or(BATCH).min(BATCH);
             odds.forget_batch();
             for (chunk, codes) in chunks.iter_mut().zip(&mut assembly.codes) {
+                let mut tools = Tools {
+                    odds: &mut odds,
+                    interfaces: &mut *interfaces,
+                    inflater: &mut inflater,
+                };
                 codes.clear();
-                chunk.read(count, codes, &mut odds, interfaces)?;
+                chunk.read(count, codes, &mut tools)?;
             }
             assembly.give(count, &odds, interfaces, sink);
             left = left.saturating_sub(count as u64);

@@ -1,0 +1,419 @@
+//! The pages of one column of one row group: headers (Thrift's compact protocol)
+//! and what they say of the bytes behind them, checked and inflated. Flow logs
+//! come in many small pages of gzip, which are inflated in one call each.
+//!
+//! Source: Parquet format, `parquet.thrift` (`PageHeader`) and "Data Pages".
+
+use std::fmt;
+use std::io::Read;
+
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use libdeflater::Decompressor;
+use parquet::basic::Compression;
+
+use crate::flowlog::error::FormError;
+use crate::flowlog::parquet::LARGEST_CHUNK;
+
+/// Encodings, by their numbers in files.
+pub(super) const PLAIN: i64 = 0;
+pub(super) const PLAIN_DICTIONARY: i64 = 2;
+pub(super) const RLE: i64 = 3;
+pub(super) const RLE_DICTIONARY: i64 = 8;
+
+/// Structures within structures of a header.
+const DEEPEST: u8 = 4;
+
+/// One page, inflated.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) role: Role,
+    /// Values and nulls.
+    pub(super) values: usize,
+    pub(super) encoding: i64,
+    pub(super) data: Bytes,
+}
+
+/// What a page is for, and where its levels are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Dictionary,
+    /// Levels are in front, each with its length.
+    Data {
+        definitions: i64,
+        repetitions: i64,
+    },
+    /// Levels are in front, so many bytes of each.
+    DataV2 {
+        definitions: usize,
+        repetitions: usize,
+    },
+}
+
+/// Inflates pages.
+pub(super) struct Inflater(Decompressor);
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflater").finish_non_exhaustive()
+    }
+}
+
+impl Default for Inflater {
+    fn default() -> Inflater {
+        Inflater(Decompressor::new())
+    }
+}
+
+/// A column of a row group, page by page.
+#[derive(Debug)]
+pub(super) struct Pages {
+    rest: Bytes,
+    compression: Compression,
+}
+
+impl Pages {
+    /// The pages in a stretch of a file.
+    pub(super) fn of(
+        file: &Bytes,
+        (start, len): (u64, u64),
+        compression: Compression,
+    ) -> Result<Pages, FormError> {
+        let end = start
+            .checked_add(len)
+            .and_then(|end| usize::try_from(end).ok());
+        let start = usize::try_from(start).ok();
+        let (Some(start), Some(end)) = (start, end.filter(|end| *end <= file.len())) else {
+            return Err(FormError::damaged("a column lies beyond the file"));
+        };
+        Ok(Pages {
+            rest: file.slice(start.min(end)..end),
+            compression,
+        })
+    }
+
+    /// The next page; `None` at the end.
+    pub(super) fn next(&mut self, inflater: &mut Inflater) -> Result<Option<Page>, FormError> {
+        while !self.rest.is_empty() {
+            let mut header = Header {
+                data: &self.rest,
+                at: 0,
+            };
+            let fields = header.page()?;
+            let at = header.at;
+            drop(self.rest.split_to(at));
+            let stored = size(fields.stored)?;
+            if stored > self.rest.len() {
+                return Err(FormError::damaged("a page is cut short"));
+            }
+            let stored = self.rest.split_to(stored);
+            if fields
+                .crc
+                .is_some_and(|crc| crc & 0xffff_ffff != i64::from(libdeflater::crc32(&stored)))
+            {
+                return Err(FormError::damaged("a page's checksum does not fit"));
+            }
+            if let Some((role, values, encoding)) = fields.role()? {
+                let unpacked = size(fields.unpacked)?;
+                let data = self.inflated(stored, unpacked, role, &fields, inflater)?;
+                return Ok(Some(Page {
+                    role,
+                    values,
+                    encoding,
+                    data,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The page's bytes; levels of the second version are never compressed.
+    fn inflated(
+        &self,
+        mut stored: Bytes,
+        unpacked: usize,
+        role: Role,
+        fields: &Fields,
+        inflater: &mut Inflater,
+    ) -> Result<Bytes, FormError> {
+        let Role::DataV2 {
+            definitions,
+            repetitions,
+        } = role
+        else {
+            return inflater.inflate(self.compression, stored, unpacked);
+        };
+        let levels = definitions.saturating_add(repetitions);
+        if levels > stored.len() || levels > unpacked {
+            return Err(FormError::damaged("levels are longer than their page"));
+        }
+        if fields.v2.get(7).copied().flatten() == Some(0) {
+            return Ok(stored);
+        }
+        let front = stored.split_to(levels);
+        let values = inflater.inflate(self.compression, stored, unpacked - levels)?;
+        Ok(if front.is_empty() {
+            values
+        } else {
+            [front, values].concat().into()
+        })
+    }
+}
+
+impl Inflater {
+    fn inflate(
+        &mut self,
+        compression: Compression,
+        stored: Bytes,
+        unpacked: usize,
+    ) -> Result<Bytes, FormError> {
+        if compression == Compression::UNCOMPRESSED {
+            return Ok(stored);
+        }
+        if stored.is_empty() && unpacked == 0 {
+            return Ok(stored);
+        }
+        let inflated = match compression {
+            Compression::GZIP(_) => self.gzip(&stored, unpacked),
+            Compression::SNAPPY => snappy(&stored, unpacked),
+            Compression::ZSTD(_) => zstd::bulk::decompress(&stored, unpacked).ok(),
+            Compression::UNCOMPRESSED
+            | Compression::LZO
+            | Compression::BROTLI(_)
+            | Compression::LZ4
+            | Compression::LZ4_RAW => {
+                return Err(FormError::Compression(compression.to_string()));
+            }
+        };
+        let whole = inflated.filter(|data| data.len() == unpacked);
+        whole
+            .map(Bytes::from)
+            .ok_or_else(|| FormError::damaged("a page does not unpack"))
+    }
+
+    fn gzip(&mut self, stored: &[u8], unpacked: usize) -> Option<Vec<u8>> {
+        // Deflate does not go beyond 1,032 to one.
+        if unpacked > stored.len().saturating_mul(1_032) {
+            return None;
+        }
+        let mut data = vec![0; unpacked];
+        if self.0.gzip_decompress(stored, &mut data) == Ok(unpacked) {
+            return Some(data);
+        }
+        // Of several members, or damaged.
+        data.clear();
+        let most = u64::try_from(unpacked).ok()?.checked_add(1)?;
+        let mut members = MultiGzDecoder::new(stored).take(most);
+        members.read_to_end(&mut data).ok()?;
+        Some(data)
+    }
+}
+
+fn snappy(stored: &[u8], unpacked: usize) -> Option<Vec<u8>> {
+    if snap::raw::decompress_len(stored).ok()? != unpacked {
+        return None;
+    }
+    snap::raw::Decoder::new().decompress_vec(stored).ok()
+}
+
+/// A size as a header has it.
+fn size(field: Option<i64>) -> Result<usize, FormError> {
+    let size = field.filter(|size| (0..=LARGEST_CHUNK).contains(size));
+    size.and_then(|size| usize::try_from(size).ok())
+        .ok_or_else(|| FormError::damaged("a page claims an impossible size"))
+}
+
+/// Numbers of a structure by their field ids, as far as anybody asks.
+type Numbers = [Option<i64>; 9];
+
+#[derive(Debug, Default)]
+struct Fields {
+    unpacked: Option<i64>,
+    stored: Option<i64>,
+    crc: Option<i64>,
+    kind: Option<i64>,
+    v1: Numbers,
+    dictionary: Numbers,
+    v2: Numbers,
+}
+
+impl Fields {
+    /// What the page is, its values and their encoding; `None` of an index.
+    fn role(&self) -> Result<Option<(Role, usize, i64)>, FormError> {
+        let number = |fields: &Numbers, id: usize| fields.get(id).copied().flatten();
+        let (role, values, encoding) = match self.kind {
+            Some(0) => {
+                let [definitions, repetitions] =
+                    [3, 4].map(|id| number(&self.v1, id).unwrap_or(RLE));
+                let role = Role::Data {
+                    definitions,
+                    repetitions,
+                };
+                (role, number(&self.v1, 1), number(&self.v1, 2))
+            }
+            Some(2) => {
+                let fields = &self.dictionary;
+                (Role::Dictionary, number(fields, 1), number(fields, 2))
+            }
+            Some(3) => {
+                let role = Role::DataV2 {
+                    definitions: size(number(&self.v2, 5))?,
+                    repetitions: size(number(&self.v2, 6))?,
+                };
+                (role, number(&self.v2, 1), number(&self.v2, 4))
+            }
+            Some(1) => return Ok(None),
+            Some(_) | None => return Err(broken()),
+        };
+        Ok(Some((role, size(values)?, encoding.ok_or_else(broken)?)))
+    }
+}
+
+/// A header on its way.
+struct Header<'d> {
+    data: &'d [u8],
+    at: usize,
+}
+
+/// Types of the compact protocol.
+const TRUE: u8 = 1;
+const FALSE: u8 = 2;
+const BYTE: u8 = 3;
+const INTEGERS: std::ops::RangeInclusive<u8> = 4..=6;
+const DOUBLE: u8 = 7;
+const BINARY: u8 = 8;
+const LIST: u8 = 9;
+const SET: u8 = 10;
+const STRUCTURE: u8 = 12;
+
+impl Header<'_> {
+    fn page(&mut self) -> Result<Fields, FormError> {
+        let mut fields = Fields::default();
+        let mut id = 0;
+        while let Some(kind) = self.field(&mut id)? {
+            match (id, kind) {
+                (1, kind) => fields.kind = self.number(kind)?,
+                (2, kind) => fields.unpacked = self.number(kind)?,
+                (3, kind) => fields.stored = self.number(kind)?,
+                (4, kind) => fields.crc = self.number(kind)?,
+                (5, STRUCTURE) => fields.v1 = self.numbers()?,
+                (7, STRUCTURE) => fields.dictionary = self.numbers()?,
+                (8, STRUCTURE) => fields.v2 = self.numbers()?,
+                (_, kind) => self.skip(kind, 0)?,
+            }
+        }
+        Ok(fields)
+    }
+
+    fn numbers(&mut self) -> Result<Numbers, FormError> {
+        let mut numbers = Numbers::default();
+        let mut id = 0;
+        while let Some(kind) = self.field(&mut id)? {
+            let number = self.number(kind)?;
+            if let Some(place) = usize::try_from(id).ok().and_then(|id| numbers.get_mut(id)) {
+                *place = number;
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// The next field's type, its id put in place; `None` at the end.
+    fn field(&mut self, id: &mut i64) -> Result<Option<u8>, FormError> {
+        let byte = self.byte()?;
+        let kind = byte & 0x0f;
+        if byte == 0 {
+            return Ok(None);
+        }
+        *id = match byte >> 4 {
+            0 => self.zigzag()?,
+            step => id.saturating_add(i64::from(step)),
+        };
+        Ok(Some(kind))
+    }
+
+    /// A number or a truth; anything else is passed over.
+    fn number(&mut self, kind: u8) -> Result<Option<i64>, FormError> {
+        match kind {
+            TRUE => Ok(Some(1)),
+            FALSE => Ok(Some(0)),
+            kind if INTEGERS.contains(&kind) => self.zigzag().map(Some),
+            kind => self.skip(kind, 0).map(|()| None),
+        }
+    }
+
+    fn skip(&mut self, kind: u8, depth: u8) -> Result<(), FormError> {
+        if depth > DEEPEST {
+            return Err(broken());
+        }
+        match kind {
+            TRUE | FALSE => {}
+            BYTE => self.pass(1)?,
+            kind if INTEGERS.contains(&kind) => self.varint().map(|_| ())?,
+            DOUBLE => self.pass(8)?,
+            BINARY => {
+                let len = self.varint()?;
+                self.pass(usize::try_from(len).map_err(|_| broken())?)?;
+            }
+            LIST | SET => {
+                let byte = self.byte()?;
+                let count = match byte >> 4 {
+                    15 => self.varint()?,
+                    few => u64::from(few),
+                };
+                for _ in 0..count {
+                    // Truths in lists take a byte, fields of them none.
+                    match byte & 0x0f {
+                        TRUE | FALSE => self.pass(1)?,
+                        kind => self.skip(kind, depth.saturating_add(1))?,
+                    }
+                }
+            }
+            STRUCTURE => {
+                let mut id = 0;
+                while let Some(kind) = self.field(&mut id)? {
+                    self.skip(kind, depth.saturating_add(1))?;
+                }
+            }
+            _ => return Err(broken()),
+        }
+        Ok(())
+    }
+
+    fn zigzag(&mut self) -> Result<i64, FormError> {
+        let number = self.varint()?;
+        let half = i64::try_from(number >> 1).unwrap_or(0);
+        Ok(if number & 1 == 0 { half } else { !half })
+    }
+
+    fn varint(&mut self) -> Result<u64, FormError> {
+        let mut number = 0_u64;
+        for shift in (0..70).step_by(7) {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        Err(broken())
+    }
+
+    fn byte(&mut self) -> Result<u8, FormError> {
+        let byte = self.data.get(self.at).copied().ok_or_else(broken)?;
+        self.at = self.at.saturating_add(1);
+        Ok(byte)
+    }
+
+    fn pass(&mut self, bytes: usize) -> Result<(), FormError> {
+        let at = self.at.saturating_add(bytes);
+        if at > self.data.len() {
+            return Err(broken());
+        }
+        self.at = at;
+        Ok(())
+    }
+}
+
+#[cold]
+fn broken() -> FormError {
+    FormError::damaged("a page's header is none")
+}

@@ -1,0 +1,380 @@
+//! Parquet files as anybody may have written them: whatever their encodings,
+//! pages, types and spellings, their rows are those of the same lines in text.
+
+use std::sync::Arc;
+
+use flowcinch::flowlog::Layout;
+use flowcinch::flowlog::LineErrorKind;
+use flowcinch::flowlog::ObjectReader;
+use flowcinch::flowlog::Sink;
+use flowcinch::model::Row;
+use parquet::basic::Compression;
+use parquet::basic::Encoding;
+use parquet::data_type::ByteArray;
+use parquet::data_type::ByteArrayType;
+use parquet::data_type::Int32Type;
+use parquet::data_type::Int64Type;
+use parquet::file::properties::WriterProperties;
+use parquet::file::properties::WriterVersion;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+use proptest::collection::vec;
+use proptest::prelude::Just;
+use proptest::prelude::Strategy;
+use proptest::prelude::any;
+use proptest::prelude::prop_oneof;
+use proptest::prop_assert_eq;
+use proptest::proptest;
+
+#[derive(Debug, Default, PartialEq)]
+struct Seen {
+    rows: Vec<Result<Row, LineErrorKind>>,
+    places: Vec<u64>,
+    fault: Option<String>,
+}
+
+impl Sink for Seen {
+    fn row(&mut self, row: &Row) {
+        self.rows.push(Ok(*row));
+    }
+
+    fn malformed(&mut self, error: &flowcinch::flowlog::LineError) {
+        self.rows.push(Err(error.kind));
+        self.places.push(error.line);
+    }
+}
+
+fn read(object: &[u8]) -> Seen {
+    let mut reader = ObjectReader::new(&Layout::default());
+    let mut seen = Seen::default();
+    reader.feed(object, &mut seen);
+    let finished = reader.finish_whole(&mut seen);
+    seen.fault = finished.err().map(|fault| fault.to_string());
+    seen
+}
+
+const COLUMNS: [&str; 19] = [
+    "interface-id",
+    "srcaddr",
+    "dstaddr",
+    "srcport",
+    "dstport",
+    "protocol",
+    "packets",
+    "bytes",
+    "start",
+    "end",
+    "action",
+    "log-status",
+    "tcp-flags",
+    "pkt-srcaddr",
+    "pkt-dstaddr",
+    "flow-direction",
+    "reject-reason",
+    "type",
+    "color",
+];
+
+fn is_number(column: &str) -> bool {
+    let numbers = [
+        "srcport",
+        "dstport",
+        "protocol",
+        "packets",
+        "bytes",
+        "start",
+        "end",
+        "tcp-flags",
+    ];
+    numbers.contains(&column)
+}
+
+/// How a file is written.
+#[derive(Clone, Debug)]
+struct Manner {
+    compression: Compression,
+    second_version: bool,
+    dictionary: bool,
+    delta: bool,
+    long: bool,
+    numbers_as_text: bool,
+    required: bool,
+    hyphens: bool,
+    page: usize,
+    group: usize,
+    absent: &'static str,
+}
+
+fn manner() -> impl Strategy<Value = Manner> {
+    let compression = prop_oneof![
+        Just(Compression::UNCOMPRESSED),
+        Just(Compression::SNAPPY),
+        Just(Compression::GZIP(Default::default())),
+        Just(Compression::ZSTD(Default::default())),
+    ];
+    let flags = (any::<[bool; 7]>(), 1_usize..40, 1_usize..60, 0_usize..3);
+    (compression, flags).prop_map(|(compression, (flags, page, group, absent))| Manner {
+        compression,
+        second_version: flags[0],
+        dictionary: flags[1],
+        delta: flags[2],
+        long: flags[3],
+        numbers_as_text: flags[4],
+        // Nothing can be null then.
+        required: flags[5] && flags[4] && absent > 0,
+        hyphens: flags[6],
+        page,
+        group,
+        absent: ["null", "", "-"][absent],
+    })
+}
+
+/// The file of these rows.
+fn file(rows: &[Vec<String>], manner: &Manner) -> Vec<u8> {
+    let text = |column: &str| manner.numbers_as_text || !is_number(column);
+    let declared = |column: &&str| {
+        let name = if manner.hyphens {
+            (*column).to_owned()
+        } else {
+            column.replace('-', "_")
+        };
+        let repetition = if manner.required {
+            "required"
+        } else {
+            "optional"
+        };
+        let kind = match (
+            text(column),
+            manner.long || matches!(*column, "packets" | "bytes" | "start" | "end"),
+        ) {
+            (true, _) => "binary",
+            (false, true) => "int64",
+            (false, false) => "int32",
+        };
+        // Whether texts are called UTF-8 is up to the writer.
+        let logical = if text(column) && manner.long {
+            " (UTF8)"
+        } else {
+            ""
+        };
+        format!("{repetition} {kind} {name}{logical};")
+    };
+    let schema = format!(
+        "message m {{ {} }}",
+        COLUMNS.iter().map(declared).collect::<String>()
+    );
+    let version = if manner.second_version {
+        WriterVersion::PARQUET_2_0
+    } else {
+        WriterVersion::PARQUET_1_0
+    };
+    let mut properties = WriterProperties::builder()
+        .set_compression(manner.compression)
+        .set_writer_version(version)
+        .set_dictionary_enabled(manner.dictionary)
+        .set_data_page_row_count_limit(manner.page)
+        .set_write_batch_size(1);
+    if manner.delta && !manner.dictionary {
+        for column in COLUMNS {
+            let name = if manner.hyphens {
+                column.to_owned()
+            } else {
+                column.replace('-', "_")
+            };
+            let encoding = if text(column) {
+                Encoding::DELTA_BYTE_ARRAY
+            } else {
+                Encoding::DELTA_BINARY_PACKED
+            };
+            properties = properties.set_column_encoding(name.into(), encoding);
+        }
+    }
+    let mut out = Vec::new();
+    let schema = Arc::new(parse_message_type(&schema).unwrap());
+    let mut writer =
+        SerializedFileWriter::new(&mut out, schema, Arc::new(properties.build())).unwrap();
+    for group in rows.chunks(manner.group) {
+        let mut place = writer.next_row_group().unwrap();
+        for (number, column) in COLUMNS.iter().enumerate() {
+            let mut own = place.next_column().unwrap().unwrap();
+            let tokens: Vec<Option<&str>> = group
+                .iter()
+                .map(|row| match row[number].as_str() {
+                    "-" if !text(column) || manner.absent == "null" => None,
+                    "-" => Some(manner.absent),
+                    token => Some(token),
+                })
+                .collect();
+            let levels: Vec<i16> = tokens
+                .iter()
+                .map(|token| i16::from(token.is_some()))
+                .collect();
+            let levels = (!manner.required).then_some(levels.as_slice());
+            let some = tokens.iter().flatten();
+            if text(column) {
+                let values: Vec<ByteArray> = some.map(|token| ByteArray::from(*token)).collect();
+                own.typed::<ByteArrayType>()
+                    .write_batch(&values, levels, None)
+                    .unwrap();
+            } else if manner.long || matches!(*column, "packets" | "bytes" | "start" | "end") {
+                let values: Vec<i64> = some.map(|token| token.parse().unwrap()).collect();
+                own.typed::<Int64Type>()
+                    .write_batch(&values, levels, None)
+                    .unwrap();
+            } else {
+                let values: Vec<i32> = some.map(|token| token.parse().unwrap()).collect();
+                own.typed::<Int32Type>()
+                    .write_batch(&values, levels, None)
+                    .unwrap();
+            }
+            own.close().unwrap();
+        }
+        place.close().unwrap();
+    }
+    writer.close().unwrap();
+    out
+}
+
+fn lines(rows: &[Vec<String>]) -> Vec<u8> {
+    let mut text = COLUMNS.join(" ");
+    for row in rows {
+        text.push('\n');
+        text.push_str(&row.join(" "));
+    }
+    text.into_bytes()
+}
+
+fn row() -> impl Strategy<Value = Vec<String>> {
+    let dash = || Just("-".to_owned());
+    let id = prop_oneof![5 => "eni-0[0-9a-f]{7}", 2 => "eni-0000000[12]", 1 => "eni-[a-z]", 1 => "[a-z]{25,31}", 1 => dash()];
+    let address = || prop_oneof![6 => "10\\.0\\.0\\.[1-9]", 1 => "2001:db8::[1-9]", 1 => "10\\.0\\.0\\.[3-9]{3}", 1 => dash()];
+    let port = || prop_oneof![6 => "[1-9][0-9]{0,3}", 1 => "6553[4-7]", 1 => dash()];
+    let count = || prop_oneof![6 => "[1-9][0-9]{0,9}", 1 => dash()];
+    let time = || prop_oneof![6 => "17600[0-9]{5}", 1 => "1760000000000", 1 => dash()];
+    let head = (id, address(), address(), port(), port(), "6|17|1|255|256|-");
+    let middle = (
+        count(),
+        count(),
+        time(),
+        time(),
+        "ACCEPT|REJECT|-|accept",
+        "OK|OK|OK|NODATA|SKIPDATA|-|OD",
+    );
+    let tail = (
+        "-|0|2|18|255|256",
+        address(),
+        address(),
+        "ingress|egress|-|up",
+        "BPA|-|x",
+        "IPv4|EFA|-",
+        "blue|-",
+    );
+    (head, middle, tail).prop_map(|(a, b, c)| {
+        vec![
+            a.0, a.1, a.2, a.3, a.4, a.5, b.0, b.1, b.2, b.3, b.4, b.5, c.0, c.1, c.2, c.3, c.4,
+            c.5, c.6,
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn rows_are_those_of_the_same_lines(rows in vec(row(), 0..120), manner in manner()) {
+        let text = read(&lines(&rows));
+        let columns = read(&file(&rows, &manner));
+        prop_assert_eq!(&columns.fault, &None);
+        // Lines are counted from the header, rows from the first.
+        let places: Vec<u64> = columns.places.iter().map(|row| row + 1).collect();
+        prop_assert_eq!(places, text.places);
+        prop_assert_eq!(columns.rows, text.rows);
+    }
+
+    #[test]
+    fn any_damage_is_read_or_told(
+        rows in vec(row(), 1..20),
+        manner in manner(),
+        places in vec((any::<usize>(), any::<u8>()), 1..6),
+        cut in any::<usize>(),
+    ) {
+        let mut file = file(&rows, &manner);
+        for (place, byte) in places {
+            let at = place % file.len();
+            file[at] = byte;
+        }
+        let footer = file.split_off(file.len() - cut % 12);
+        if cut % 3 == 0 {
+            file.extend(footer);
+        }
+        // That it ends, without a panic that shows, is the law.
+        let _seen = read(&file);
+    }
+}
+
+#[test]
+fn a_column_of_another_type_is_named() {
+    let schema =
+        "message m { optional int32 srcaddr; optional binary dstaddr; optional binary action; }";
+    let mut out = Vec::new();
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let writer = SerializedFileWriter::new(&mut out, schema, Arc::default()).unwrap();
+    writer.close().unwrap();
+    let fault = read(&out).fault.unwrap();
+    assert_eq!(fault, "Parquet column `srcaddr` is of type INT32, not text");
+}
+
+#[test]
+fn columns_of_something_else_are_named() {
+    let mut out = Vec::new();
+    let schema = Arc::new(
+        parse_message_type("message m { optional int32 year; optional int32 price; }").unwrap(),
+    );
+    let writer = SerializedFileWriter::new(&mut out, schema, Arc::default()).unwrap();
+    writer.close().unwrap();
+    let fault = read(&out).fault.unwrap();
+    assert_eq!(
+        fault,
+        "Parquet columns are not those of a flow log: year, price"
+    );
+}
+
+#[test]
+fn rows_of_transit_gateways_are_set_aside() {
+    let schema = "message m { optional int32 version; optional binary resource_type; optional binary tgw_id;
+        optional binary srcaddr; optional binary dstaddr; optional int64 start; optional int64 end; optional binary log_status; }";
+    let mut out = Vec::new();
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let mut writer = SerializedFileWriter::new(&mut out, schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    for number in 0..8 {
+        let mut own = group.next_column().unwrap().unwrap();
+        let levels = Some([1, 1].as_slice());
+        match number {
+            0 => own
+                .typed::<Int32Type>()
+                .write_batch(&[6, 6], levels, None)
+                .map(|_| ()),
+            5 | 6 => own
+                .typed::<Int64Type>()
+                .write_batch(&[1_760_000_000, 1_760_000_060], levels, None)
+                .map(|_| ()),
+            7 => own
+                .typed::<ByteArrayType>()
+                .write_batch(&["OK".into(), "NODATA".into()], levels, None)
+                .map(|_| ()),
+            _ => own
+                .typed::<ByteArrayType>()
+                .write_batch(&["tgw".into(), "10.0.0.1".into()], levels, None)
+                .map(|_| ()),
+        }
+        .unwrap();
+        own.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+    let seen = read(&out);
+    assert_eq!(seen.fault, None);
+    assert!(
+        matches!(seen.rows[..], [Ok(Row::Other), Ok(Row::NoData(_))]),
+        "{seen:?}"
+    );
+}
