@@ -20,8 +20,7 @@ use crate::source::key;
 /// are counted back from. Objects whose names say until when they go are read
 /// from the newest back, until no older one can hold anything newer; all others
 /// are read. Objects that cannot be read are told when they are read for good.
-#[must_use]
-pub fn newest(objects: &[Object], layouts: &Layouts) -> Option<Timestamp> {
+pub(super) fn newest(objects: &[Object], layouts: &Layouts) -> Option<Timestamp> {
     let last_end = |object: &&Object| key::last_end(&object.name);
     let mut found = None;
     // Those without a name that says something come first.

@@ -20,7 +20,7 @@ use crate::cloud::Cloud;
 use crate::cloud::list;
 use crate::cloud::number;
 
-const FORMS: [&str; 7] = [
+pub(crate) const FORMS: [&str; 7] = [
     "text",
     "parquet",
     "cloudwatch",
@@ -87,6 +87,41 @@ fn the_same_records_give_the_same_analysis_in_every_form() {
         assert_same(&text, &one, form);
         let two = said(&made.analyze(&["made/logs", "--threads", "2"]));
         assert_same(&text, &two, form);
+    }
+}
+
+#[test]
+fn a_digest_of_any_form_gives_the_bytes_that_its_logs_give() {
+    for form in FORMS {
+        let made = make(form, "5");
+        let logs = made.analyze(&["made/logs"]);
+        let ingest = [
+            "ingest",
+            "made/logs",
+            "--digest",
+            "digest",
+            "--snapshot",
+            "made/snapshot",
+            "--quiet",
+        ];
+        let run = made.case.run(&ingest);
+        assert_eq!(run.status, Some(0), "{form}: {}", run.stderr);
+        let digest = made.analyze(&["--digest", "digest"]);
+        assert_same(&cloud::json(&logs), &cloud::json(&digest), form);
+        assert_eq!(logs, digest, "{form}");
+        // The ledger knows each object.
+        let again = made
+            .case
+            .run(&[&ingest[..6], &["--format", "json"]].concat());
+        let again = cloud::json(&again.stdout);
+        assert_eq!(
+            (
+                number(&again, "objects_read"),
+                number(&again, "objects_known")
+            ),
+            (0, u64::try_from(made.objects().len()).unwrap()),
+            "{form}"
+        );
     }
 }
 

@@ -10,6 +10,8 @@ use flowcinch::flowlog::Sink;
 use flowcinch::model::Row;
 use parquet::basic::Compression;
 use parquet::basic::Encoding;
+use parquet::basic::GzipLevel;
+use parquet::basic::ZstdLevel;
 use parquet::data_type::ByteArray;
 use parquet::data_type::ByteArrayType;
 use parquet::data_type::Int32Type;
@@ -90,6 +92,10 @@ fn is_number(column: &str) -> bool {
 }
 
 /// How a file is written.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an own choice of whoever writes a file"
+)]
 #[derive(Clone, Debug)]
 struct Manner {
     compression: Compression,
@@ -109,8 +115,8 @@ fn manner() -> impl Strategy<Value = Manner> {
     let compression = prop_oneof![
         Just(Compression::UNCOMPRESSED),
         Just(Compression::SNAPPY),
-        Just(Compression::GZIP(Default::default())),
-        Just(Compression::ZSTD(Default::default())),
+        Just(Compression::GZIP(GzipLevel::default())),
+        Just(Compression::ZSTD(ZstdLevel::default())),
     ];
     let flags = (any::<[bool; 7]>(), 1_usize..40, 1_usize..60, 0_usize..3);
     (compression, flags).prop_map(|(compression, (flags, page, group, absent))| Manner {
@@ -129,15 +135,51 @@ fn manner() -> impl Strategy<Value = Manner> {
     })
 }
 
-/// The file of these rows.
-fn file(rows: &[Vec<String>], manner: &Manner) -> Vec<u8> {
-    let text = |column: &str| manner.numbers_as_text || !is_number(column);
-    let declared = |column: &&str| {
-        let name = if manner.hyphens {
-            (*column).to_owned()
+impl Manner {
+    fn is_text(&self, column: &str) -> bool {
+        self.numbers_as_text || !is_number(column)
+    }
+
+    fn name(&self, column: &str) -> String {
+        if self.hyphens {
+            column.to_owned()
         } else {
             column.replace('-', "_")
-        };
+        }
+    }
+}
+
+fn properties(manner: &Manner) -> WriterProperties {
+    let version = if manner.second_version {
+        WriterVersion::PARQUET_2_0
+    } else {
+        WriterVersion::PARQUET_1_0
+    };
+    let mut properties = WriterProperties::builder()
+        .set_compression(manner.compression)
+        .set_writer_version(version)
+        .set_dictionary_enabled(manner.dictionary)
+        .set_data_page_row_count_limit(manner.page)
+        .set_write_batch_size(1);
+    if manner.delta && !manner.dictionary {
+        for column in COLUMNS {
+            let name = manner.name(column);
+            let encoding = if manner.is_text(column) {
+                Encoding::DELTA_BYTE_ARRAY
+            } else {
+                Encoding::DELTA_BINARY_PACKED
+            };
+            properties = properties.set_column_encoding(name.into(), encoding);
+        }
+    }
+    properties.build()
+}
+
+/// The file of these rows.
+fn file(rows: &[Vec<String>], manner: &Manner) -> Vec<u8> {
+    let text = |column: &str| manner.is_text(column);
+    let declared = |column: &&str| {
+        let name = manner.name(column);
         let repetition = if manner.required {
             "required"
         } else {
@@ -163,36 +205,10 @@ fn file(rows: &[Vec<String>], manner: &Manner) -> Vec<u8> {
         "message m {{ {} }}",
         COLUMNS.iter().map(declared).collect::<String>()
     );
-    let version = if manner.second_version {
-        WriterVersion::PARQUET_2_0
-    } else {
-        WriterVersion::PARQUET_1_0
-    };
-    let mut properties = WriterProperties::builder()
-        .set_compression(manner.compression)
-        .set_writer_version(version)
-        .set_dictionary_enabled(manner.dictionary)
-        .set_data_page_row_count_limit(manner.page)
-        .set_write_batch_size(1);
-    if manner.delta && !manner.dictionary {
-        for column in COLUMNS {
-            let name = if manner.hyphens {
-                column.to_owned()
-            } else {
-                column.replace('-', "_")
-            };
-            let encoding = if text(column) {
-                Encoding::DELTA_BYTE_ARRAY
-            } else {
-                Encoding::DELTA_BINARY_PACKED
-            };
-            properties = properties.set_column_encoding(name.into(), encoding);
-        }
-    }
     let mut out = Vec::new();
     let schema = Arc::new(parse_message_type(&schema).unwrap());
     let mut writer =
-        SerializedFileWriter::new(&mut out, schema, Arc::new(properties.build())).unwrap();
+        SerializedFileWriter::new(&mut out, schema, Arc::new(properties(manner))).unwrap();
     for group in rows.chunks(manner.group) {
         let mut place = writer.next_row_group().unwrap();
         for (number, column) in COLUMNS.iter().enumerate() {

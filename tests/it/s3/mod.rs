@@ -117,6 +117,15 @@ fn the_same_bytes_as_from_files() {
 }
 
 #[test]
+fn every_form_is_read_as_from_files() {
+    for form in crate::forms::FORMS {
+        let cloud = make(&["--records", "2000", "--days", "1", "--form", form]);
+        let server = Server::start(objects(&cloud), Manners::default());
+        assert_same(&analyze(&cloud, &server, &[]), &local(&cloud, &[]));
+    }
+}
+
+#[test]
 fn a_window_fetches_only_what_can_lie_in_it() {
     let cloud = make(&["--records", "4000", "--days", "90"]);
     let server = Server::start(objects(&cloud), Manners::default());
