@@ -27,6 +27,7 @@ use std::error::Error;
 use std::ffi::OsString;
 
 use clap::Parser;
+use flowcinch::flowlog::parquet;
 
 use crate::cli::args::Args;
 use crate::cli::args::Command;
@@ -37,6 +38,7 @@ pub(crate) type Failure = Box<dyn Error>;
 
 /// Runs the program on its arguments, the first of which is its name.
 pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Outcome {
+    tell_panics();
     let args = match Args::try_parse_from(arguments) {
         Ok(args) => args,
         Err(error) => return messages::usage(&error),
@@ -52,6 +54,16 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Outcome {
             Outcome::CouldNotRun
         }
     }
+}
+
+/// Panics that are caught, and told as damage, are not told twice.
+fn tell_panics() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !parquet::is_guarded() {
+            tell(panic);
+        }
+    }));
 }
 
 fn dispatch(command: Command, color: args::Color) -> Result<Outcome, Failure> {

@@ -10,10 +10,11 @@
 //! is alive (`CONTROL_MESSAGE`) hold no records and are set aside.
 
 use std::borrow::Cow;
+use std::io::Read;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use libdeflater::Decompressor;
+use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 
 use crate::flowlog::brief::Brief;
@@ -265,21 +266,14 @@ fn refuse(kind: LineErrorKind, byte: u64, reader: &mut LogReader, sink: &mut imp
     sink.malformed(&LineError { line, byte, kind });
 }
 
-/// Inflates base64 of gzip.
+/// Inflates base64 of gzip, of all its members.
 fn unpacked(data: &[u8]) -> Option<Vec<u8>> {
     let packed = STANDARD.decode(data.trim_ascii()).ok()?;
-    let stated = u32::from_le_bytes(*packed.last_chunk::<4>()?);
-    let stated = usize::try_from(stated).ok()?;
-    // Deflate does not go beyond 1,032 to one.
-    if stated > LONGEST_DOCUMENT || stated > packed.len().saturating_mul(1_032) {
-        return None;
-    }
-    let mut text = vec![0; stated];
-    let len = Decompressor::new()
-        .gzip_decompress(&packed, &mut text)
-        .ok()?;
-    text.truncate(len);
-    Some(text)
+    let most = u64::try_from(LONGEST_DOCUMENT).ok()?;
+    let mut text = Vec::new();
+    let mut members = MultiGzDecoder::new(packed.as_slice()).take(most.saturating_add(1));
+    members.read_to_end(&mut text).ok()?;
+    (text.len() <= LONGEST_DOCUMENT).then_some(text)
 }
 
 /// Says of bad lines where their document begins.

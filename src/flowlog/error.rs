@@ -148,13 +148,27 @@ pub enum FormError {
     },
 }
 
+/// How many names of columns a message shows, and how much of each.
+const NAMES_SHOWN: usize = 4;
+const NAME_SHOWN: usize = 40;
+
+/// The front of a name that anybody may have given.
+fn escaped(name: &str) -> String {
+    let front = name.chars().take(NAME_SHOWN);
+    front.flat_map(char::escape_debug).collect()
+}
+
 impl FormError {
     pub(super) fn damaged(what: &str) -> FormError {
         FormError::Damaged(what.to_owned())
     }
 
-    pub(super) fn foreign_columns(names: impl Iterator<Item = String>) -> FormError {
-        let shown: Vec<String> = names.map(|name| name.escape_debug().to_string()).collect();
+    pub(super) fn foreign_columns(mut names: impl Iterator<Item = String>) -> FormError {
+        let shown = names.by_ref().take(NAMES_SHOWN);
+        let mut shown: Vec<String> = shown.map(|name| escaped(&name)).collect();
+        if names.next().is_some() {
+            shown.push("...".to_owned());
+        }
         FormError::ForeignColumns(shown.join(", "))
     }
 
@@ -192,10 +206,7 @@ impl fmt::Display for FormError {
                 "Parquet pages are compressed with {name}; gzip, snappy and zstd are read"
             ),
             FormError::ForeignColumns(names) => {
-                write!(
-                    f,
-                    "Parquet columns are not those of a flow log: {names}, ..."
-                )
+                write!(f, "Parquet columns are not those of a flow log: {names}")
             }
             FormError::WrongType {
                 column,

@@ -328,6 +328,21 @@ fn envelopes_of_every_kind_hold_the_same_line() {
 }
 
 #[test]
+fn packed_documents_of_several_members_are_read_whole() {
+    use base64::Engine;
+    let base64 = |bytes: Vec<u8>| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let one = cloud::gzip(json!({"logEvents": [{"message": RECORD}]}).to_string());
+    let two = read([base64([one.clone(), one.clone()].concat()).as_bytes()]);
+    assert_eq!((two.rows.len(), &two.fault), (2, &None), "{two:?}");
+    // What follows and is no gzip may have been a record.
+    for tail in [b"more".as_slice(), &one[..one.len() - 1]] {
+        let seen = read([base64([one.as_slice(), tail].concat()).as_bytes()]);
+        assert!(seen.fault.is_some(), "{seen:?}");
+        assert_eq!(seen.bad.len(), 1, "{seen:?}");
+    }
+}
+
+#[test]
 fn what_is_no_record_in_json_is_counted_once() {
     for (text, bad) in [
         ("{\"message\": 7}\n", 1),

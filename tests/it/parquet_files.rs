@@ -25,8 +25,10 @@ use proptest::prelude::Just;
 use proptest::prelude::Strategy;
 use proptest::prelude::any;
 use proptest::prelude::prop_oneof;
+use proptest::prop_assert;
 use proptest::prop_assert_eq;
 use proptest::proptest;
+use proptest::sample::subsequence;
 
 #[derive(Debug, Default, PartialEq)]
 struct Seen {
@@ -109,6 +111,8 @@ struct Manner {
     page: usize,
     group: usize,
     absent: &'static str,
+    /// Which columns there are, in their order.
+    columns: Vec<usize>,
 }
 
 fn manner() -> impl Strategy<Value = Manner> {
@@ -119,20 +123,30 @@ fn manner() -> impl Strategy<Value = Manner> {
         Just(Compression::ZSTD(ZstdLevel::default())),
     ];
     let flags = (any::<[bool; 7]>(), 1_usize..40, 1_usize..60, 0_usize..3);
-    (compression, flags).prop_map(|(compression, (flags, page, group, absent))| Manner {
-        compression,
-        second_version: flags[0],
-        dictionary: flags[1],
-        delta: flags[2],
-        long: flags[3],
-        numbers_as_text: flags[4],
-        // Nothing can be null then.
-        required: flags[5] && flags[4] && absent > 0,
-        hyphens: flags[6],
-        page,
-        group,
-        absent: ["null", "", "-"][absent],
-    })
+    let all = (0..COLUMNS.len()).collect::<Vec<_>>();
+    let columns = prop_oneof![
+        Just(all.clone()),
+        Just(all.clone()).prop_shuffle(),
+        subsequence(all, 3..COLUMNS.len()).prop_shuffle(),
+    ];
+    let all = (compression, flags, columns);
+    all.prop_map(
+        |(compression, (flags, page, group, absent), columns)| Manner {
+            compression,
+            second_version: flags[0],
+            dictionary: flags[1],
+            delta: flags[2],
+            long: flags[3],
+            numbers_as_text: flags[4],
+            // Nothing can be null then.
+            required: flags[5] && flags[4] && absent > 0,
+            hyphens: flags[6],
+            page,
+            group,
+            absent: ["null", "", "-"][absent],
+            columns,
+        },
+    )
 }
 
 impl Manner {
@@ -178,7 +192,8 @@ fn properties(manner: &Manner) -> WriterProperties {
 /// The file of these rows.
 fn file(rows: &[Vec<String>], manner: &Manner) -> Vec<u8> {
     let text = |column: &str| manner.is_text(column);
-    let declared = |column: &&str| {
+    let declared = |column: &usize| {
+        let column = &COLUMNS[*column];
         let name = manner.name(column);
         let repetition = if manner.required {
             "required"
@@ -203,7 +218,7 @@ fn file(rows: &[Vec<String>], manner: &Manner) -> Vec<u8> {
     };
     let schema = format!(
         "message m {{ {} }}",
-        COLUMNS.iter().map(declared).collect::<String>()
+        manner.columns.iter().map(declared).collect::<String>()
     );
     let mut out = Vec::new();
     let schema = Arc::new(parse_message_type(&schema).unwrap());
@@ -211,7 +226,8 @@ fn file(rows: &[Vec<String>], manner: &Manner) -> Vec<u8> {
         SerializedFileWriter::new(&mut out, schema, Arc::new(properties(manner))).unwrap();
     for group in rows.chunks(manner.group) {
         let mut place = writer.next_row_group().unwrap();
-        for (number, column) in COLUMNS.iter().enumerate() {
+        for number in manner.columns.iter().copied() {
+            let column = &COLUMNS[number];
             let mut own = place.next_column().unwrap().unwrap();
             let tokens: Vec<Option<&str>> = group
                 .iter()
@@ -251,11 +267,15 @@ fn file(rows: &[Vec<String>], manner: &Manner) -> Vec<u8> {
     out
 }
 
-fn lines(rows: &[Vec<String>]) -> Vec<u8> {
-    let mut text = COLUMNS.join(" ");
+fn lines(rows: &[Vec<String>], columns: &[usize]) -> Vec<u8> {
+    let line = |words: &dyn Fn(usize) -> String| {
+        let words: Vec<String> = columns.iter().map(|column| words(*column)).collect();
+        words.join(" ")
+    };
+    let mut text = line(&|column| COLUMNS[column].to_owned());
     for row in rows {
         text.push('\n');
-        text.push_str(&row.join(" "));
+        text.push_str(&line(&|column| row[column].clone()));
     }
     text.into_bytes()
 }
@@ -296,7 +316,7 @@ fn row() -> impl Strategy<Value = Vec<String>> {
 proptest! {
     #[test]
     fn rows_are_those_of_the_same_lines(rows in vec(row(), 0..120), manner in manner()) {
-        let text = read(&lines(&rows));
+        let text = read(&lines(&rows, &manner.columns));
         let columns = read(&file(&rows, &manner));
         prop_assert_eq!(&columns.fault, &None);
         // Lines are counted from the header, rows from the first.
@@ -321,8 +341,50 @@ proptest! {
         if cut % 3 == 0 {
             file.extend(footer);
         }
-        // That it ends, without a panic that shows, is the law.
-        let _seen = read(&file);
+        // That it ends is the law, and that none of our code falls over it.
+        let fault = read(&file).fault.unwrap_or_default();
+        prop_assert!(manner.delta || !fault.contains("gave up"), "{}", fault);
+    }
+}
+
+/// A file of so many rows that say nothing.
+fn nothing(rows: usize) -> Vec<u8> {
+    let schema = "message m { optional binary srcaddr; optional binary action; }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
+    let mut out = Vec::new();
+    let mut writer =
+        SerializedFileWriter::new(&mut out, schema, Arc::new(properties.build())).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let levels = vec![0; rows];
+    while let Some(mut column) = group.next_column().unwrap() {
+        let column_writer = column.typed::<ByteArrayType>();
+        column_writer.write_batch(&[], Some(&levels), None).unwrap();
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+    out
+}
+
+#[test]
+fn sizes_that_cannot_be_are_told_before_anything_is_read() {
+    let sound = nothing(100);
+    assert_eq!(read(&sound).rows.len(), 100);
+    let many = nothing(1_000_000);
+    let seen = read(&many);
+    assert_eq!(seen.rows, []);
+    let fault = seen.fault.unwrap();
+    assert!(fault.contains("more rows than it can hold"), "{fault}");
+    for size in [0, 1, u32::MAX, i32::MAX.unsigned_abs(), 1 << 20] {
+        let mut bent = sound.clone();
+        let at = bent.len() - 8;
+        bent[at..at + 4].copy_from_slice(&size.to_le_bytes());
+        let seen = read(&bent);
+        assert_eq!(seen.rows, [], "{size}");
+        let fault = seen.fault.unwrap();
+        assert!(fault.contains("damaged"), "{size}: {fault}");
+        assert!(!fault.contains("gave up"), "{size}: {fault}");
     }
 }
 

@@ -11,6 +11,7 @@ use crate::flowlog::error::FormError;
 use crate::flowlog::parquet::code::ABSENT;
 use crate::flowlog::parquet::code::Kind;
 use crate::flowlog::parquet::code::Odds;
+use crate::flowlog::parquet::guarded;
 use crate::flowlog::parquet::pages;
 use crate::flowlog::parquet::pages::Inflater;
 use crate::flowlog::parquet::pages::Page;
@@ -62,7 +63,7 @@ impl Chunk {
         meta: &ColumnChunkMetaData,
         column: &Column,
     ) -> Result<Chunk, FormError> {
-        let pages = Pages::of(file, meta.byte_range(), meta.compression())?;
+        let pages = Pages::of(file, meta)?;
         let known = meta.encodings().all(is_known);
         let mut page = Open {
             left: 0,
@@ -74,7 +75,7 @@ impl Chunk {
             },
         };
         if !known {
-            page.values = Values::Ready(whole::read(group, column)?.into_iter());
+            page.values = Values::Ready(guarded(|| whole::read(group, column))?.into_iter());
         }
         Ok(Chunk {
             column: column.clone(),

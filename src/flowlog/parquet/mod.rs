@@ -1,10 +1,11 @@
 //! Parquet flow logs: pages to rows, a batch of each column at a time.
 //!
 //! Of a file only the columns that fill a [`Slot`] are unpacked. The crate
-//! `parquet` reads the footer; pages are found, inflated and decoded here, so that a value that stands in a dictionary is
-//! parsed once, and never becomes a text of its own. A row is put together from
-//! the columns' codes ([`code`]) and goes the same two ways as a line: short
-//! where nothing is odd about it, else through the same draft as text.
+//! `parquet` reads the footer; pages are found, inflated and decoded here, so
+//! that a value that stands in a dictionary is parsed once, and never becomes a
+//! text of its own. A row is put together from the columns' codes ([`code`]) and
+//! goes the same two ways as a line: short where nothing is odd about it, else
+//! through the same draft as text.
 //!
 //! Floor 2, no I/O: a file is one piece of memory. A file that is damaged, or
 //! that its library falls over, is an error with its reason; rows before the
@@ -18,6 +19,7 @@ mod rows;
 mod schema;
 mod whole;
 
+use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 
@@ -48,6 +50,18 @@ const BATCH: usize = 1024;
 /// Most bytes that one column of one row group may claim to unpack to.
 const LARGEST_CHUNK: i64 = 1 << 30;
 
+/// Most bytes, or values, of one page. Writers stop at a megabyte; few go to a
+/// hundred.
+const LARGEST_PAGE: i64 = 128 << 20;
+
+/// Most bytes of a footer.
+const LARGEST_FOOTER: u64 = 16 << 20;
+
+/// Most rows to a byte of the file: nulls cost next to nothing, so a small
+/// damaged file could keep a run busy for days. Gzipped text cannot hold more
+/// lines to a byte either.
+const MOST_ROWS_A_BYTE: u64 = 512;
+
 /// An open file; row groups are read in any order, and by any number of threads.
 pub struct ParquetFile {
     data: Bytes,
@@ -75,6 +89,10 @@ impl ParquetFile {
         if !data.ends_with(MAGIC) {
             return Err(FormError::ParquetCutShort);
         }
+        if footer_bytes(&data).is_none_or(|size| size > LARGEST_FOOTER) {
+            return Err(FormError::damaged("its footer claims an impossible size"));
+        }
+        let most_rows = (data.len() as u64).saturating_mul(MOST_ROWS_A_BYTE);
         guarded(|| {
             let reader =
                 SerializedFileReader::new(data.clone()).map_err(|error| unreadable(&error))?;
@@ -86,6 +104,9 @@ impl ParquetFile {
                 let rows = u64::try_from(group.num_rows())
                     .map_err(|_| FormError::damaged("a row group has less than no rows"))?;
                 next = next.saturating_add(rows);
+            }
+            if next > most_rows {
+                return Err(FormError::damaged("it claims more rows than it can hold"));
             }
             Ok(ParquetFile {
                 data,
@@ -125,19 +146,10 @@ impl ParquetFile {
         interfaces: &mut Interfaces,
         sink: &mut impl Sink,
     ) -> Result<(), FormError> {
-        guarded(|| self.rows_of(group, interfaces, sink))
-    }
-
-    fn rows_of(
-        &self,
-        group: usize,
-        interfaces: &mut Interfaces,
-        sink: &mut impl Sink,
-    ) -> Result<(), FormError> {
-        let pages = self
-            .reader
-            .get_row_group(group)
-            .map_err(|error| unreadable(&error))?;
+        let pages = guarded(|| {
+            let pages = self.reader.get_row_group(group);
+            pages.map_err(|error| unreadable(&error))
+        })?;
         let meta = pages.metadata();
         let rows = u64::try_from(meta.num_rows())
             .map_err(|_| FormError::damaged("a row group has less than no rows"))?;
@@ -172,6 +184,13 @@ impl ParquetFile {
     }
 }
 
+/// The length of the footer, which stands before the last four bytes.
+fn footer_bytes(data: &[u8]) -> Option<u64> {
+    let (front, _) = data.split_last_chunk::<4>()?;
+    let (_, size) = front.split_last_chunk::<4>()?;
+    Some(u64::from(u32::from_le_bytes(*size)))
+}
+
 /// What the library says of a file, on one line.
 fn unreadable(error: &ParquetError) -> FormError {
     let text = error.to_string().replace(char::is_control, " ");
@@ -181,9 +200,21 @@ fn unreadable(error: &ParquetError) -> FormError {
     FormError::Damaged(text.to_owned())
 }
 
-/// The library checks what it reads, and yet may fall over something: then the
-/// file is damaged, and the run goes on.
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is within the library that reads footers and rare
+/// encodings. It checks what it reads, and yet may panic over a damaged file;
+/// that is caught and told as damage, so nobody else needs to tell it.
+#[must_use]
+pub fn is_guarded() -> bool {
+    GUARDED.get()
+}
+
 fn guarded<T>(work: impl FnOnce() -> Result<T, FormError>) -> Result<T, FormError> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(FormError::damaged("its decoder gave up")))
+    GUARDED.set(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(false);
+    done.unwrap_or_else(|_| Err(FormError::damaged("its decoder gave up")))
 }

@@ -6,14 +6,17 @@
 
 use std::fmt;
 use std::io::Read;
+use std::ops::Range;
+use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use libdeflater::Decompressor;
 use parquet::basic::Compression;
+use parquet::file::metadata::ColumnChunkMetaData;
 
 use crate::flowlog::error::FormError;
-use crate::flowlog::parquet::LARGEST_CHUNK;
+use crate::flowlog::parquet::LARGEST_PAGE;
 
 /// Encodings, by their numbers in files.
 pub(super) const PLAIN: i64 = 0;
@@ -73,22 +76,13 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// The pages in a stretch of a file.
-    pub(super) fn of(
-        file: &Bytes,
-        (start, len): (u64, u64),
-        compression: Compression,
-    ) -> Result<Pages, FormError> {
-        let end = start
-            .checked_add(len)
-            .and_then(|end| usize::try_from(end).ok());
-        let start = usize::try_from(start).ok();
-        let (Some(start), Some(end)) = (start, end.filter(|end| *end <= file.len())) else {
-            return Err(FormError::damaged("a column lies beyond the file"));
-        };
+    /// The pages of a column of a row group of a file.
+    pub(super) fn of(file: &Bytes, column: &ColumnChunkMetaData) -> Result<Pages, FormError> {
+        let stretch = stretch(column).filter(|stretch| stretch.end <= file.len());
+        let beyond = || FormError::damaged("a column lies beyond the file");
         Ok(Pages {
-            rest: file.slice(start.min(end)..end),
-            compression,
+            rest: file.slice(stretch.ok_or_else(beyond)?),
+            compression: column.compression(),
         })
     }
 
@@ -218,9 +212,20 @@ fn snappy(stored: &[u8], unpacked: usize) -> Option<Vec<u8>> {
 
 /// A size as a header has it.
 fn size(field: Option<i64>) -> Result<usize, FormError> {
-    let size = field.filter(|size| (0..=LARGEST_CHUNK).contains(size));
+    let size = field.filter(|size| (0..=LARGEST_PAGE).contains(size));
     size.and_then(|size| usize::try_from(size).ok())
         .ok_or_else(|| FormError::damaged("a page claims an impossible size"))
+}
+
+/// Where in the file a column's pages are. Its dictionary comes first, where it
+/// has one; some writers say that it is at 0 where it has none.
+fn stretch(column: &ColumnChunkMetaData) -> Option<Range<usize>> {
+    let data = column.data_page_offset();
+    let dictionary = column.dictionary_page_offset();
+    let start = dictionary.filter(|at| (1..data).contains(at));
+    let start = usize::try_from(start.unwrap_or(data)).ok()?;
+    let len = usize::try_from(column.compressed_size()).ok()?;
+    Some(start..start.checked_add(len)?)
 }
 
 /// Numbers of a structure by their field ids, as far as anybody asks.
@@ -279,7 +284,7 @@ struct Header<'d> {
 const TRUE: u8 = 1;
 const FALSE: u8 = 2;
 const BYTE: u8 = 3;
-const INTEGERS: std::ops::RangeInclusive<u8> = 4..=6;
+const INTEGERS: RangeInclusive<u8> = 4..=6;
 const DOUBLE: u8 = 7;
 const BINARY: u8 = 8;
 const LIST: u8 = 9;

@@ -17,9 +17,6 @@ use crate::flowlog::ocsf::Part;
 use crate::flowlog::ocsf::part_of_path;
 use crate::flowlog::parquet::code::Kind;
 
-/// How many names a message shows.
-const NAMES_SHOWN: usize = 4;
-
 /// What is read of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
@@ -61,7 +58,7 @@ impl Plan {
         }
         if known < 2 {
             let names = leaves().map(|(_, leaf)| leaf.path().string());
-            return Err(FormError::foreign_columns(names.take(NAMES_SHOWN)));
+            return Err(FormError::foreign_columns(names));
         }
         Plan::of_flow_log(schema)
     }

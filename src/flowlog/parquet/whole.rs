@@ -21,7 +21,7 @@ pub(super) enum Value {
 }
 
 /// Most rows of a column that is kept whole.
-const MOST_ROWS: usize = 1 << 24;
+const MOST_ROWS: usize = 1 << 22;
 
 /// Rows that are asked for at once.
 const STEP: usize = 1 << 14;
