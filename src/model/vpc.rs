@@ -74,8 +74,8 @@ pub struct FlowLog {
     pub created: Option<Timestamp>,
     /// `LogFormat` as configured, `${name} …`.
     pub log_format: Option<String>,
-    /// Delivers to S3, where text begins with a header.
-    pub to_s3: bool,
+    /// What it delivers names its columns: text in S3 begins with a header.
+    pub headed: bool,
     /// Longest aggregation interval in seconds.
     pub max_aggregation_interval: Option<u32>,
     /// Why delivery fails, where it does.

@@ -56,7 +56,7 @@ pub fn layouts<'s>(
     let logs = snapshots.flat_map(|snapshot| snapshot.flow_logs.values());
     Ok(Layouts::described(logs.filter_map(|log| {
         let format = log.log_format.as_deref()?;
-        Some((log.id.as_str(), format, log.to_s3))
+        Some((log.id.as_str(), format, log.headed))
     })))
 }
 

@@ -78,6 +78,7 @@ pub(in crate::describe) fn flow_log(object: Object<'_>) -> Result<(FlowLog, bool
             traffic_type: traffic_type(object)?,
             created: created.and_then(Timestamp::parse_rfc3339),
             log_format: object.text("LogFormat")?.map(str::to_owned),
+            headed: true,
             max_aggregation_interval: interval,
             delivery_error: delivery_error(object)?,
         };

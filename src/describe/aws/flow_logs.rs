@@ -27,7 +27,7 @@ pub(in crate::describe) fn flow_log(object: Object<'_>) -> Result<FlowLog, Fault
             traffic_type: traffic_type(object)?,
             created: created.and_then(Timestamp::parse_rfc3339),
             log_format: object.text("LogFormat")?.map(str::to_owned),
-            to_s3: object.text("LogDestinationType")? == Some("s3"),
+            headed: object.text("LogDestinationType")? == Some("s3"),
             max_aggregation_interval: interval.and_then(|seconds| u32::try_from(seconds).ok()),
             delivery_error: delivery_error(object)?,
         })
