@@ -149,6 +149,28 @@ codes! {
     ItemWithoutConfiguration "SN124" "item-without-configuration",
     /// A peering that does not name both VPCs.
     PeeringWithoutVpcs "SN125" "peering-without-vpcs",
+    /// A group without its rules.
+    GroupWithoutAttribute "SN126" "group-without-attribute",
+    /// A group whose type is not known.
+    GroupWithoutType "SN127" "group-without-type",
+    /// A rule whose ports are a list.
+    PortList "SN128" "port-list",
+    /// Rules of Alibaba Cloud without ids.
+    NoRuleIdsAlibaba "SN129" "no-rule-ids-alibaba",
+    /// A flow log of some paths alone.
+    FilteredFlowLog "SN130" "filtered-flow-log",
+    /// ACLs of Alibaba Cloud are not read.
+    NoNetworkAclsAlibaba "SN131" "no-network-acls-alibaba",
+    /// Snapshot without vSwitches.
+    NoSubnetsAlibaba "SN132" "no-vswitches",
+    /// Snapshot without VPCs.
+    NoVpcsAlibaba "SN133" "no-vpcs",
+    /// Snapshot of Alibaba Cloud without flow logs.
+    NoFlowLogsAlibaba "SN134" "no-flow-logs-alibaba",
+    /// Two clouds in one snapshot.
+    TwoClouds "SN135" "two-clouds",
+    /// Basic and advanced groups on one interface.
+    MixedGroups "SN136" "mixed-groups",
     /// Conversations without an answer were let go.
     LetGo "TG501" "let-go",
     /// The proof of a proposal failed.

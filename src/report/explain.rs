@@ -88,6 +88,17 @@ pub fn manual(code: Code) -> &'static Manual {
         Code::MorePages => &snapshots::MORE_PAGES,
         Code::ItemWithoutConfiguration => &snapshots::ITEM_WITHOUT_CONFIGURATION,
         Code::PeeringWithoutVpcs => &snapshots::PEERING_WITHOUT_VPCS,
+        Code::GroupWithoutAttribute => &snapshots::GROUP_WITHOUT_ATTRIBUTE,
+        Code::GroupWithoutType => &snapshots::GROUP_WITHOUT_TYPE,
+        Code::PortList => &snapshots::PORT_LIST,
+        Code::NoRuleIdsAlibaba => &snapshots::NO_RULE_IDS_ALIBABA,
+        Code::FilteredFlowLog => &snapshots::FILTERED_FLOW_LOG,
+        Code::NoNetworkAclsAlibaba => &snapshots::NO_NETWORK_ACLS_ALIBABA,
+        Code::NoSubnetsAlibaba => &snapshots::NO_SUBNETS_ALIBABA,
+        Code::NoVpcsAlibaba => &snapshots::NO_VPCS_ALIBABA,
+        Code::NoFlowLogsAlibaba => &snapshots::NO_FLOW_LOGS_ALIBABA,
+        Code::TwoClouds => &snapshots::TWO_CLOUDS,
+        Code::MixedGroups => &snapshots::MIXED_GROUPS,
         Code::LetGo => &rules::LET_GO,
     }
 }

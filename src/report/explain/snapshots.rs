@@ -176,3 +176,80 @@ pub(super) const PEERING_WITHOUT_VPCS: Manual = Manual {
     misleads: "Deleted and failed peerings look like this.",
     example: "SN125 pcx-0123456789abcdef0. Next: run the call in both accounts.",
 };
+
+pub(super) const GROUP_WITHOUT_ATTRIBUTE: Manual = Manual {
+    says: "The snapshot lists a group whose rules were not printed, and the group is left out.",
+    matters: "Nothing is said about the group; its members count as carriers of a group that is not known.",
+    misleads: "A group made between two calls looks like this.",
+    example: "SN126 sg-bp1aaaa. Next: aliyun ecs DescribeSecurityGroupAttribute --SecurityGroupId sg-bp1aaaa > sg-bp1aaaa.json",
+};
+
+pub(super) const GROUP_WITHOUT_TYPE: Manual = Manual {
+    says: "`DescribeSecurityGroups` does not list a group whose rules are there; it is taken for a basic group of the account's own.",
+    matters: "A basic group lets its members talk and all traffic out; an advanced one does neither.",
+    misleads: "Groups of other pages of the listing look like this.",
+    example: "SN127 sg-bp1aaaa. Next: print all pages of `aliyun ecs DescribeSecurityGroups`.",
+};
+
+pub(super) const PORT_LIST: Manual = Manual {
+    says: "A rule names its ports by a list that is printed elsewhere.",
+    matters: "The rule may match any port, so neither its use nor that of weaker rules that it may stop can be shown.",
+    misleads: "Lists of one port are doubted like long ones.",
+    example: "SN128 sg-bp1aaaa. Next: read the list in the console before the rule is judged.",
+};
+
+pub(super) const NO_RULE_IDS_ALIBABA: Manual = Manual {
+    says: "Rules of a group carry no `SecurityGroupRuleId`.",
+    matters: "They are named by what they say, so a rule that is changed gets another name.",
+    misleads: "Answers of old versions of the API have none.",
+    example: "SN129 sg-bp1aaaa. Next: print the group with a current version of the CLI.",
+};
+
+pub(super) const FILTERED_FLOW_LOG: Manual = Manual {
+    says: "A flow log keeps the traffic of some paths alone (`TrafficPath`).",
+    matters: "What took another path is not in it, so nothing can be called unused by it.",
+    misleads: "A filter may name all paths that the VPC has.",
+    example: "SN130 fl-bp1aaaa. Next: create a flow log with TrafficPath `all`.",
+};
+
+pub(super) const NO_NETWORK_ACLS_ALIBABA: Manual = Manual {
+    says: "Network ACLs of Alibaba Cloud are not read.",
+    matters: "A REJECT by a network ACL cannot be told from one by a security group.",
+    misleads: "VPCs without network ACLs lose nothing by it.",
+    example: "SN131. Next: look at the vSwitch's network ACL where a REJECT is not explained.",
+};
+
+pub(super) const NO_SUBNETS_ALIBABA: Manual = Manual {
+    says: "The snapshot has no `VSwitches`.",
+    matters: "An address without an interface cannot be placed in a vSwitch.",
+    misleads: "An answer of another Region is there and empty.",
+    example: "SN132. Next: aliyun vpc DescribeVSwitches > vswitches.json",
+};
+
+pub(super) const NO_VPCS_ALIBABA: Manual = Manual {
+    says: "The snapshot has no `Vpcs`.",
+    matters: "Whether an address is inside the VPC is told from vSwitches and interfaces alone.",
+    misleads: "Most addresses of a VPC are in its vSwitches.",
+    example: "SN133. Next: aliyun vpc DescribeVpcs > vpcs.json",
+};
+
+pub(super) const NO_FLOW_LOGS_ALIBABA: Manual = Manual {
+    says: "The snapshot has no `FlowLogs`.",
+    matters: "A flow log that keeps only Allow, only Drop or only some paths cannot be told from a whole one.",
+    misleads: "Most flow logs keep all traffic.",
+    example: "SN134. Next: aliyun vpc DescribeFlowLogs > flow-logs.json",
+};
+
+pub(super) const TWO_CLOUDS: Manual = Manual {
+    says: "Answers of AWS and of Alibaba Cloud lie in one snapshot; they are read together as one of Alibaba Cloud.",
+    matters: "Rules are then judged by ranks and defaults that AWS does not have.",
+    misleads: "One file that was put into the wrong folder is enough.",
+    example: "SN135. Next: keep them in folders of their own.",
+};
+
+pub(super) const MIXED_GROUPS: Manual = Manual {
+    says: "An interface has basic and advanced groups, which Alibaba Cloud does not allow.",
+    matters: "What no rule of it matches is taken as in doubt.",
+    misleads: "Answers printed at two times may show a change halfway.",
+    example: "SN136 eni-bp1aaaa. Next: print groups and interfaces again.",
+};
