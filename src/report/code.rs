@@ -164,7 +164,7 @@ codes! {
     /// Snapshot without vSwitches.
     NoSubnetsAlibaba "SN132" "no-vswitches",
     /// Snapshot without VPCs.
-    NoVpcsAlibaba "SN133" "no-vpcs",
+    NoVpcsAlibaba "SN133" "no-vpcs-alibaba",
     /// Snapshot of Alibaba Cloud without flow logs.
     NoFlowLogsAlibaba "SN134" "no-flow-logs-alibaba",
     /// Two clouds in one snapshot.
