@@ -1,9 +1,9 @@
 //! The report as one HTML file: nothing is fetched, so it opens from a mail
 //! attachment, from a disk, in ten years.
 //!
-//! The answer, the largest openings and the coverage are plain HTML ([`view`]),
+//! The answer, the largest openings and the coverage are plain HTML (`view`),
 //! readable without a script. What is long (groups with their rules, REJECTs,
-//! who talks to whom) rides along as compressed JSON ([`payload`]) and is drawn
+//! who talks to whom) rides along as compressed JSON (`payload`) and is drawn
 //! by the script of the page when it is looked at: a thousand groups stay a
 //! small file that opens at once.
 //!

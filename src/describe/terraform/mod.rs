@@ -2,7 +2,7 @@
 //! will stand.
 //!
 //! A plan says what changes; what it does not manage stays as the snapshot
-//! has it. So every resource becomes a [`Delta`]: rules that go and rules that
+//! has it. So every resource becomes a `Delta`: rules that go and rules that
 //! come. This is also what the provider does: it revokes the difference, it
 //! does not write the whole. Values that are known only after the apply are
 //! told apart: a rule that comes with one is never counted on, and never held

@@ -1,9 +1,9 @@
 //! Parquet flow logs: pages to rows, a batch of each column at a time.
 //!
-//! Of a file only the columns that fill a [`Slot`] are unpacked. The crate
+//! Of a file only the columns that fill a `Slot` are unpacked. The crate
 //! `parquet` reads the footer; pages are found, inflated and decoded here, so
 //! that a value that stands in a dictionary is parsed once, and never becomes a
-//! text of its own. A row is put together from the columns' codes ([`code`]) and
+//! text of its own. A row is put together from the columns' codes (`code`) and
 //! goes the same two ways as a line: short where nothing is odd about it, else
 //! through the same draft as text.
 //!
