@@ -20,7 +20,6 @@ use crate::tighten::Case;
 use crate::tighten::backtest;
 use crate::tighten::backtest::Backtest;
 use crate::tighten::backtest::Dated;
-use crate::tighten::plan::Decision;
 use crate::tighten::propose::Proven;
 
 /// Needs beyond which a proposal is not made twice.
@@ -51,11 +50,10 @@ impl<'a> Times<'a> {
         times
     }
 
-    /// The proposal with what its like of the past would have broken, and
-    /// trusted no further than that allows.
+    /// A proposal to tighten with what its like of the past would have broken,
+    /// and trusted no further than that allows.
     pub(super) fn tried(&self, mut proven: Proven, case: &Case<'_>) -> Proven {
-        let tightens = proven.proposal.decision == Decision::Tighten;
-        let Some(span) = self.span.filter(|_| tightens && case.needs.len() <= MOST) else {
+        let Some(span) = self.span.filter(|_| case.needs.len() <= MOST) else {
             return proven;
         };
         let dated = self.dated(case);

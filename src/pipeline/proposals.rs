@@ -180,24 +180,27 @@ impl Maker<'_> {
         };
         let whole = |case| propose(case, self.request.rule_quota);
         let mut proven: Vec<Proven> = cases.par_iter().map(whole).collect();
+        // The quota that each was made with.
+        let mut quotas = vec![self.request.rule_quota; cases.len()];
         for share in [Share::Even, Share::AsBefore] {
-            let quotas = self.quotas(&proven, share);
-            let again = |(case, proven): (_, &mut Proven)| {
+            let less = self.quotas(&proven, share);
+            let again = |((case, own), proven): ((_, &mut u32), &mut Proven)| {
                 let (group, direction): &(&SecurityGroup, Direction) = case;
-                if let Some(quota) = quotas.get(&(&group.id, *direction)) {
+                if let Some(quota) = less.get(&(&group.id, *direction)) {
+                    *own = *quota;
                     *proven = propose(case, *quota);
                 }
             };
-            cases.par_iter().zip(proven.par_iter_mut()).for_each(again);
+            let all = cases.par_iter().zip(&mut quotas).zip(&mut proven);
+            all.for_each(again);
         }
-        let proven: Vec<Proven> = cases
-            .par_iter()
-            .zip(&proven)
-            .map(|(of, one)| {
-                let tried = |case: &Case<'_>| times.tried(one.clone(), case);
-                put(of, self.request.rule_quota, &tried)
-            })
-            .collect();
+        // The past of each is made with the same.
+        let all = cases.par_iter().zip(&quotas).zip(&mut proven);
+        let changed = all.filter(|(_, one)| one.proposal.decision == Decision::Tighten);
+        changed.for_each(|((of, quota), one)| {
+            let tried = put(of, *quota, &|case| times.tried(one.clone(), case));
+            *one = tried;
+        });
         let proposals: Vec<_> = proven.iter().map(|one| one.proposal.clone()).collect();
         let after = After::new(&self.snapshot.groups, &proposals).with_book(self.book);
         let replay = tighten::proof::replay::replay_after(&passed, &after);

@@ -14,6 +14,11 @@ const START: i64 = 1_790_812_800;
 /// A server that everybody may reach at tcp/443, seen by one client more on
 /// each day: `client(day)`.
 fn analysis(days: i64, client: impl Fn(i64) -> Vec<String>) -> Value {
+    analysis_with(&[], days, client)
+}
+
+/// The same, with more flags.
+fn analysis_with(flags: &[&str], days: i64, client: impl Fn(i64) -> Vec<String>) -> Value {
     let case = Case::new();
     let groups = json!({"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "server", "VpcId": "vpc-1",
         "IpPermissions": [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443,
@@ -47,7 +52,8 @@ fn analysis(days: i64, client: impl Fn(i64) -> Vec<String>) -> Value {
         }
     }
     case.file("logs/all.log", log);
-    let run = case.run(&["analyze", "logs", "--snapshot", "today", "--format", "json"]);
+    let asked = ["analyze", "logs", "--snapshot", "today", "--format", "json"];
+    let run = case.run(&[&asked[..], flags].concat());
     assert!(matches!(run.status, Some(0 | 1)), "{}", run.stderr);
     let document: Value = serde_json::from_slice(&run.stdout).unwrap();
     let proposals = document["proposals"].as_array().unwrap();
@@ -107,6 +113,21 @@ fn a_client_more_each_day_is_counted_and_its_prefix_named() {
     assert!(
         reasons.contains("would have broken 4 of the 4 kinds") && reasons.contains("/24"),
         "{reasons}"
+    );
+}
+
+#[test]
+fn the_past_is_made_with_the_rules_that_the_interface_has_room_for() {
+    // One rule has to hold them all: the prefix that held the first ones
+    // would have held the later ones too.
+    let client = |day| vec!["10.1.2.3".to_owned(), format!("10.1.2.{}", 20 * (day + 1))];
+    let proposal = analysis_with(&["--interface-quota", "1"], 12, client);
+    assert_eq!(proposal["rules"].as_array().unwrap().len(), 1, "{proposal}");
+    let found = &proposal["backtest"];
+    assert_eq!(
+        (&found["new"], &found["broken"]),
+        (&json!(4), &json!(0)),
+        "{found}"
     );
 }
 
