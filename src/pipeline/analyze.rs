@@ -126,7 +126,7 @@ pub(super) fn read(
     eras: &Eras,
     progress: &dyn Progress,
 ) -> Result<Ingested, PipelineError> {
-    if request.logs.is_empty() && request.digests.is_empty() {
+    if !request.names_logs() {
         return Err(PipelineError::NoLogs);
     }
     let digests = digest::open(&request.digests)?;

@@ -198,7 +198,11 @@ pub fn against_inputs(
         held.push("the analysis beside it".to_owned());
     }
     if request.snapshots.is_empty() {
-        return Ok(held);
+        return if request.names_logs() {
+            Err(PipelineError::NoSnapshot.into())
+        } else {
+            Ok(held)
+        };
     }
     let snapshots = hashed_snapshots(&request.snapshots)
         .map_err(|error| differs(&format!("snapshot: {error}")))?;
@@ -208,7 +212,7 @@ pub fn against_inputs(
     let (series, _) = snapshots::load(&request.snapshots)?;
     same_rules(certificate, &series)?;
     held.push("the snapshot".to_owned());
-    if request.logs.is_empty() {
+    if !request.names_logs() {
         return Ok(held);
     }
     let asked = [

@@ -86,6 +86,14 @@ pub struct Request {
     pub assign: Assign,
 }
 
+impl Request {
+    /// Whether it names anything to read.
+    #[must_use]
+    pub fn names_logs(&self) -> bool {
+        !(self.logs.is_empty() && self.digests.is_empty())
+    }
+}
+
 /// Whom a run tells how far it is. Called from worker threads.
 pub trait Progress: Sync {
     /// Reading starts: so many objects, so many bytes as stored where known.

@@ -225,6 +225,26 @@ fn the_program_checks_a_certificate_against_what_it_was_made_from() {
         "{}",
         run.text()
     );
+    // A digest stands for its logs; neither says anything without a snapshot.
+    let ingest = cloud
+        .case
+        .run(&["ingest", "made/logs", "--digest", "digest", "-q"]);
+    assert_eq!(ingest.status, Some(0), "{}", ingest.stderr);
+    let run = verify(&[&snapshots[..], &["--digest", "digest"]].concat());
+    assert_eq!(run.status, Some(0), "{} {}", run.text(), run.stderr);
+    assert!(
+        run.text().contains("the snapshot, the logs"),
+        "{}",
+        run.text()
+    );
+    let run = verify(&[&snapshots[..], &["--digest", "digest", "--until", "1d"]].concat());
+    assert_eq!(run.status, Some(1), "{}", run.text());
+    assert!(run.text().contains("other logs"), "{}", run.text());
+    for seen in [&["made/logs"][..], &["--digest", "digest"]] {
+        let run = verify(seen);
+        assert_eq!(run.status, Some(2), "{}", run.text());
+        assert!(run.stderr.contains("snapshot"), "{}", run.stderr);
+    }
     // Fewer logs, other flags, another snapshot, another analysis.
     let run = verify(&[&snapshots[..], &["made/logs", "--until", "1d"]].concat());
     assert_eq!(run.status, Some(1), "{}", run.text());
