@@ -31,6 +31,7 @@ use crate::pipeline::request::Request;
 use crate::pipeline::rules::Rules;
 use crate::pipeline::rules::Standing;
 use crate::pipeline::snapshots;
+use crate::report::document::Caveat;
 use crate::report::verify;
 use crate::report::verify::BrokenFlow;
 use crate::report::verify::OpenedBox;
@@ -59,7 +60,7 @@ fn run(
     path: &Path,
     progress: &dyn Progress,
 ) -> Result<Verification, PipelineError> {
-    let (series, _) = snapshots::load(&request.snapshots)?;
+    let (series, caveats) = snapshots::load(&request.snapshots)?;
     let kind = rules.kind();
     // Rules that do not fit are better known before hours of reading.
     let standing = rules.standing(path, series.latest())?;
@@ -79,6 +80,8 @@ fn run(
     let Standing {
         notes, undecided, ..
     } = standing;
+    let mut all: BTreeSet<Caveat> = caveats.into_iter().collect();
+    all.extend(seen.ingested.caveats.iter().cloned());
     Ok(Verification {
         schema: verify::SCHEMA.to_owned(),
         rules: path.to_string_lossy().into_owned(),
@@ -92,6 +95,7 @@ fn run(
         undecided,
         unwatched: dark,
         notes,
+        caveats: all.into_iter().collect(),
     })
 }
 

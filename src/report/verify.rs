@@ -13,6 +13,7 @@ use crate::model::SgId;
 use crate::model::SgRuleId;
 use crate::net::IpProtocol;
 use crate::net::Span;
+use crate::report::document::Caveat;
 use crate::report::document::Ingest;
 use crate::report::escape;
 use crate::tighten::proof::certificate::Certificate;
@@ -67,6 +68,9 @@ pub struct Verification {
     pub unwatched: Vec<SgId>,
     /// What to know of the rules.
     pub notes: Vec<String>,
+    /// What was missing in logs, digests and snapshots, and what it costs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caveats: Vec<Caveat>,
 }
 
 /// A conversation that passed and would pass no more.
@@ -320,6 +324,9 @@ pub fn text(verification: &Verification, full: bool) -> String {
         format!("{group}: its rules change, and no log speaks of its interfaces")
     });
     page.list("NOTES", &verification.notes, Clone::clone);
+    page.list("CAVEATS", &verification.caveats, |caveat| {
+        format!("{} {}", caveat.code, caveat.text)
+    });
     page.text
 }
 

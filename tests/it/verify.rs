@@ -459,6 +459,39 @@ fn the_proposals_of_an_analysis_hold_against_its_own_logs() {
     assert_eq!(document["connections"], 2);
 }
 
+/// What a digest no longer holds cannot be replayed, and is told.
+#[test]
+fn what_was_dropped_from_a_digest_is_told() {
+    let case = world();
+    let run = case.run(&["ingest", "logs", "--digest", "digest", "-q"]);
+    assert_eq!(run.status, Some(0), "{}", run.stderr);
+    let asked = [
+        "verify",
+        "today",
+        "--snapshot",
+        "today",
+        "--digest",
+        "digest",
+    ];
+    let codes = || {
+        let run = case.run(&[&asked[..], &["--format", "json"]].concat());
+        let document: Value = serde_json::from_slice(&run.stdout).unwrap();
+        let caveats = document["caveats"].as_array().cloned().unwrap_or_default();
+        caveats
+            .iter()
+            .map(|one| one["code"].to_string())
+            .collect::<Vec<String>>()
+    };
+    assert!(!codes().contains(&"\"FL311\"".to_owned()));
+    let days = std::fs::read_dir(case.path("digest/evidence")).unwrap();
+    for day in days {
+        std::fs::remove_dir_all(day.unwrap().path()).unwrap();
+    }
+    assert!(codes().contains(&"\"FL311\"".to_owned()));
+    let run = case.run(&asked);
+    assert!(run.text().contains("FL311"), "{}", run.text());
+}
+
 #[test]
 fn an_analysis_of_other_rules_is_refused_by_name() {
     let case = world();
