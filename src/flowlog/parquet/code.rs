@@ -155,7 +155,8 @@ impl Kind {
             Kind::Disposition => match text {
                 b"Allowed" => Some(0),
                 b"Blocked" => Some(1),
-                _ => None,
+                // It says neither: the next word decides.
+                _ => Some(ABSENT),
             },
             Kind::Time(_)
             | Kind::ActionId
@@ -223,16 +224,13 @@ fn of_slot(
 
 /// The number of an id, where it can have one.
 fn interface(text: &[u8], keep: bool, odds: &mut Odds, interfaces: &mut Interfaces) -> u64 {
-    let number = id_bits(text).and_then(|bits| interfaces.number(bits, text));
-    match (number, EniId::from_bytes(text)) {
-        (Some(number), _) => u64::from(number),
-        (None, Some(id)) => odds.put(Given::Interface(id), keep),
-        (None, None) => BAD,
+    if let Some(number) = id_bits(text).and_then(|bits| interfaces.number(bits, text)) {
+        return u64::from(number);
     }
+    EniId::from_bytes(text).map_or(BAD, |id| odds.put(Given::Interface(id), keep))
 }
 
-/// The bits that the short way of text finds ids by: the front, what follows
-/// it, and the end.
+/// The bits that the short way of text finds ids by: eight bytes a word.
 fn id_bits(text: &[u8]) -> Option<IdBits> {
     // Zeros are what ids are padded with.
     if !(8..=24).contains(&text.len()) || text.contains(&0) {
@@ -270,4 +268,19 @@ fn largest(slot: Slot) -> u64 {
 
 fn takes_numbers(slot: Slot) -> bool {
     largest(slot) > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disposition_that_says_neither_leaves_it_to_the_next_word() {
+        let mut odds = Odds::default();
+        let mut interfaces = Interfaces::default();
+        let mut code =
+            |text: &[u8]| Kind::Disposition.of_text(text, false, &mut odds, &mut interfaces);
+        assert_eq!([code(b"Allowed"), code(b"Blocked")], [0, 1]);
+        assert_eq!([code(b"Other"), code(b"-")], [ABSENT, ABSENT]);
+    }
 }
