@@ -58,7 +58,7 @@ impl Place<'_> {
         found: &mut Found,
     ) -> Result<(), Fault> {
         let part = |key: &str| unknown.and_then(|unknown| unknown.get(key));
-        let Some(transport) = self.transport(values, unknown, "protocol", found)? else {
+        let Some(transport) = matched(values, unknown, "protocol", found)? else {
             return Ok(());
         };
         let description = values.words("description")?;
@@ -105,7 +105,7 @@ impl Place<'_> {
         found: &mut Found,
     ) -> Result<(), Fault> {
         let part = |key: &str| unknown.and_then(|unknown| unknown.get(key));
-        let Some(transport) = self.transport(values, unknown, "ip_protocol", found)? else {
+        let Some(transport) = matched(values, unknown, "ip_protocol", found)? else {
             return Ok(());
         };
         let mut peers: Vec<Peer> = Vec::new();
@@ -122,7 +122,7 @@ impl Place<'_> {
         }
         peers.extend(self.to_be(transport, key, part(key), found));
         if peers.is_empty() && found.unknown.is_empty() {
-            return Err(Fault::new("a rule without a peer").of("resource", self.address));
+            return Err(Fault::new("a rule without a peer"));
         }
         let description = values.words("description")?;
         let rules = peers.into_iter().map(|peer| Text {
@@ -132,35 +132,6 @@ impl Place<'_> {
         });
         found.rules.extend(rules);
         Ok(())
-    }
-
-    /// What a rule matches; `None`, and noted, where it is not known.
-    fn transport(
-        self,
-        values: Object<'_>,
-        unknown: Option<&Value>,
-        key: &str,
-        found: &mut Found,
-    ) -> Result<Option<Transport>, Fault> {
-        let keys = [key, "from_port", "to_port"];
-        let hidden = keys
-            .iter()
-            .any(|key| is_unknown(unknown.and_then(|unknown| unknown.get(*key))));
-        if hidden {
-            found
-                .unknown
-                .push("protocol or ports known after apply".to_owned());
-            return Ok(None);
-        }
-        let inner = || {
-            transport(
-                protocol(values, key)?,
-                Bounds::read(values, "from_port", "to_port")?,
-            )
-        };
-        inner()
-            .map(Some)
-            .map_err(|fault| fault.of("resource", self.address))
     }
 
     /// A reference to a group that is yet to be made.
@@ -181,6 +152,28 @@ impl Place<'_> {
         }
         address.map(|address| Peer::SecurityGroup(SgId::from(address.as_str())))
     }
+}
+
+/// What a rule matches; `None`, and noted, where it is not known.
+fn matched(
+    values: Object<'_>,
+    unknown: Option<&Value>,
+    key: &str,
+    found: &mut Found,
+) -> Result<Option<Transport>, Fault> {
+    let keys = [key, "from_port", "to_port"];
+    let hidden = keys
+        .iter()
+        .any(|key| is_unknown(unknown.and_then(|unknown| unknown.get(*key))));
+    if hidden {
+        found
+            .unknown
+            .push("protocol or ports known after apply".to_owned());
+        return Ok(None);
+    }
+    let protocol = protocol(values, key)?;
+    let bounds = Bounds::read(values, "from_port", "to_port")?;
+    transport(protocol, bounds).map(Some)
 }
 
 fn note_unknown(transport: Transport, key: &str, unknown: Option<&Value>, found: &mut Found) {
