@@ -128,16 +128,19 @@ impl ObjectReader {
             Form::Text => self.text.feed(block, sink),
             Form::Json => self.envelopes.feed(block, &mut self.text, sink),
             Form::Packed => self.feed_packed(block, sink),
-            Form::Parquet => {
-                if self.kept.len().saturating_add(block.len()) > LARGEST_PARQUET {
-                    self.too_large = true;
-                    self.kept = Vec::new();
-                }
-                if !self.too_large {
-                    self.kept.extend_from_slice(block);
-                }
-            }
+            Form::Parquet => self.keep(block),
             Form::Encrypted => {}
+        }
+    }
+
+    /// Keeps what can only be read whole, while it is no more than is borne.
+    fn keep(&mut self, block: &[u8]) {
+        if self.kept.len().saturating_add(block.len()) > LARGEST_PARQUET {
+            self.too_large = true;
+            self.kept = Vec::new();
+        }
+        if !self.too_large {
+            self.kept.extend_from_slice(block);
         }
     }
 
@@ -149,12 +152,7 @@ impl ObjectReader {
             block = behind.get(1..).unwrap_or_default();
             self.byte = self.byte.saturating_add(1);
         }
-        if self.kept.len().saturating_add(block.len()) > LARGEST_PARQUET {
-            self.too_large = true;
-            self.kept = Vec::new();
-        } else if !self.too_large {
-            self.kept.extend_from_slice(block);
-        }
+        self.keep(block);
     }
 
     fn packed_line(&mut self, sink: &mut impl Sink) {

@@ -10,6 +10,7 @@ use crate::flowlog::header::Verdicts;
 use crate::flowlog::line::Draft;
 use crate::flowlog::line::action_of;
 use crate::flowlog::line::direction_of;
+use crate::flowlog::ocsf::NETWORK_ACTIVITY;
 use crate::flowlog::ocsf::Part;
 use crate::flowlog::parquet::code::ABSENT;
 use crate::flowlog::parquet::code::Odds;
@@ -18,9 +19,6 @@ use crate::flowlog::reader::Sink;
 use crate::model::Row;
 use crate::model::TcpFlags;
 use crate::net::IpProtocol;
-
-/// OCSF's class of network activity.
-const NETWORK_ACTIVITY: u64 = 4_001;
 
 /// Slots that OCSF columns are joined into, in the order of [`Slot`].
 const JOINED: [(Slot, &[Part]); 15] = [
@@ -236,12 +234,7 @@ impl Batch<'_> {
             None => Some(None),
         };
         let plain = count(code(self.log_status)?)? | count(code(self.kind)?)?;
-        if plain != 0
-            || self
-                .class
-                .get(at)
-                .is_some_and(|class| *class != NETWORK_ACTIVITY)
-        {
+        if plain != 0 || self.is_foreign(at) {
             return None;
         }
         let flags = match maybe(code(self.tcp_flags)?)? {
@@ -272,6 +265,12 @@ impl Batch<'_> {
         })
     }
 
+    /// Whether it is of another class of OCSF.
+    fn is_foreign(&self, at: usize) -> bool {
+        let class = self.class.get(at);
+        class.is_some_and(|class| *class != NETWORK_ACTIVITY)
+    }
+
     /// The row, or what is wrong with it.
     #[cold]
     fn row(
@@ -281,11 +280,7 @@ impl Batch<'_> {
         odds: &Odds,
         interfaces: &Interfaces,
     ) -> Result<Row, LineErrorKind> {
-        if self
-            .class
-            .get(at)
-            .is_some_and(|class| *class != NETWORK_ACTIVITY)
-        {
+        if self.is_foreign(at) {
             return Ok(Row::Other);
         }
         let mut draft = Draft::EMPTY;
