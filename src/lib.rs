@@ -61,6 +61,7 @@
 //! | 1 | [`cloud`] | live AWS: sessions and patience; nothing else awaits, `source::s3` aside |
 //! | 1 | [`model`] | the nouns: rows, groups, rules, interfaces, ACLs, lists, snapshots |
 //! | 0 | [`net`] | prefixes, ports, protocols, time: values and set algebra |
+//! | 0 | [`checksum`] | SHA-256 in hexadecimal |
 //! | 0 | [`collections`] | hash map and hash set with the one hasher |
 //!
 //! One model is meant to serve several clouds: a rule has an effect and a priority
@@ -91,6 +92,7 @@
 //! - A snapshot is one moment. What happened between two is judged by the earlier.
 
 pub mod attribute;
+pub mod checksum;
 pub mod cloud;
 pub mod collections;
 pub mod describe;

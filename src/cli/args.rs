@@ -188,16 +188,7 @@ pub(crate) struct LogArgs {
     #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Reading")]
     pub(crate) memory: Option<u64>,
     #[command(flatten)]
-    pub(crate) cloud: CloudArgs,
-    /// Profile of the AWS configuration files [default: that of the environment].
-    #[arg(long, value_name = "NAME", help_heading = "AWS")]
-    pub(crate) profile: Option<String>,
-    /// Region of the buckets [default: asked of each].
-    #[arg(long, value_name = "NAME", help_heading = "AWS")]
-    pub(crate) region: Option<String>,
-    /// Pay for requests to buckets whose owner asks for it.
-    #[arg(long, help_heading = "AWS")]
-    pub(crate) request_payer: bool,
+    pub(crate) bucket: BucketArgs,
     /// What to print.
     #[arg(long, value_enum, default_value_t = Format::Text, help_heading = "Output")]
     pub(crate) format: Format,
@@ -211,6 +202,22 @@ pub(crate) struct LogArgs {
     /// Show no progress bar (there is none anyway unless standard error is a terminal).
     #[arg(long, help_heading = "Output")]
     pub(crate) no_progress: bool,
+}
+
+/// Flags of the commands that read buckets.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BucketArgs {
+    #[command(flatten)]
+    pub(crate) cloud: CloudArgs,
+    /// Profile of the AWS configuration files [default: that of the environment].
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub(crate) profile: Option<String>,
+    /// Region of the buckets [default: asked of each].
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub(crate) region: Option<String>,
+    /// Pay for requests to buckets whose owner asks for it.
+    #[arg(long, help_heading = "AWS")]
+    pub(crate) request_payer: bool,
 }
 
 /// Flags of the commands that speak to a cloud.
@@ -475,16 +482,7 @@ pub(crate) struct IngestArgs {
     #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Reading")]
     pub(crate) memory: Option<u64>,
     #[command(flatten)]
-    pub(crate) cloud: CloudArgs,
-    /// Profile of the AWS configuration files [default: that of the environment].
-    #[arg(long, value_name = "NAME", help_heading = "AWS")]
-    pub(crate) profile: Option<String>,
-    /// Region of the buckets [default: asked of each].
-    #[arg(long, value_name = "NAME", help_heading = "AWS")]
-    pub(crate) region: Option<String>,
-    /// Pay for requests to buckets whose owner asks for it.
-    #[arg(long, help_heading = "AWS")]
-    pub(crate) request_payer: bool,
+    pub(crate) bucket: BucketArgs,
     /// What to print.
     #[arg(long, value_enum, default_value_t = Format::Text, help_heading = "Output")]
     pub(crate) format: Format,

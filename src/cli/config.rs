@@ -18,6 +18,7 @@ use flowcinch::tighten::Limits;
 use flowcinch::tighten::weight;
 
 use crate::cli::args::AnalyzeArgs;
+use crate::cli::args::BucketArgs;
 use crate::cli::args::CloudArgs;
 use crate::cli::args::Color;
 use crate::cli::args::Format;
@@ -79,14 +80,15 @@ impl AnalyzeConfig {
                 text: stdout_text(color, args.full),
                 notes: !log.quiet,
             },
-            progress: progress(log),
+            progress: progress(log.quiet, log.no_progress),
             exit_zero: args.exit_zero,
         }
     }
 }
 
-fn progress(log: &LogArgs) -> bool {
-    !log.quiet && !log.no_progress && std::io::stderr().is_terminal()
+/// Whether a progress bar is drawn.
+pub(crate) fn progress(quiet: bool, no_progress: bool) -> bool {
+    !quiet && !no_progress && std::io::stderr().is_terminal()
 }
 
 /// One run of `verify`.
@@ -124,7 +126,7 @@ impl VerifyConfig {
             out: log.out.clone(),
             full: args.full,
             notes: !log.quiet,
-            progress: progress(log),
+            progress: progress(log.quiet, log.no_progress),
         }
     }
 }
@@ -137,12 +139,7 @@ fn request(
 ) -> Request {
     Request {
         logs: logs.to_vec(),
-        access: Access {
-            requester_pays: log.request_payer,
-            profile: log.profile.clone(),
-            region: log.region.clone(),
-            ..access(&log.cloud)
-        },
+        access: bucket_access(&log.bucket),
         digests: digests.to_vec(),
         snapshots: snapshots.to_vec(),
         fields: log.fields.clone(),
@@ -164,6 +161,16 @@ fn request(
             Keepers::All => Assign::All,
             Keepers::One => Assign::One,
         },
+    }
+}
+
+/// How to come to buckets.
+pub(crate) fn bucket_access(args: &BucketArgs) -> Access {
+    Access {
+        requester_pays: args.request_payer,
+        profile: args.profile.clone(),
+        region: args.region.clone(),
+        ..access(&args.cloud)
     }
 }
 

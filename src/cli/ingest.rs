@@ -1,8 +1,5 @@
 //! `ingest`: logs into a digest.
 
-use std::io::IsTerminal;
-
-use flowcinch::cloud::Access;
 use flowcinch::pipeline::digest;
 use flowcinch::pipeline::digest::Added;
 use flowcinch::pipeline::digest::Addition;
@@ -29,20 +26,14 @@ pub(crate) fn run(args: &IngestArgs) -> Result<Outcome, Failure> {
     let addition = Addition {
         logs: args.logs.clone(),
         digest: args.digest.clone(),
-        access: Access {
-            requester_pays: args.request_payer,
-            profile: args.profile.clone(),
-            region: args.region.clone(),
-            ..config::access(&args.cloud)
-        },
+        access: config::bucket_access(&args.bucket),
         fields: args.fields.clone(),
         snapshots: args.snapshots.clone(),
         span: (args.since, args.until),
         threads: args.threads,
         memory: args.memory,
     };
-    let shown = !args.quiet && !args.no_progress && std::io::stderr().is_terminal();
-    let bar = Bar::new(shown);
+    let bar = Bar::new(config::progress(args.quiet, args.no_progress));
     let added = digest::add(&addition, &bar);
     bar.finish();
     let added = added?;

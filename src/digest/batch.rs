@@ -4,9 +4,8 @@
 
 use serde::Deserialize;
 use serde::Serialize;
-use sha2::Digest as _;
-use sha2::Sha256;
 
+use crate::checksum::sha256;
 use crate::digest::entry;
 use crate::digest::entry::Entry;
 use crate::digest::error::DigestError;
@@ -129,7 +128,7 @@ impl<'s> Draft<'s> {
             path: full(store, OBJECTS),
             cause,
         })?;
-        let mut id = checksum(&bytes);
+        let mut id = sha256(&bytes);
         id.truncate(32);
         let path = format!("{OBJECTS}/{id}.parquet");
         let objects = stage(store, path, &bytes)?;
@@ -187,7 +186,7 @@ fn stage(store: &dyn Store, path: String, bytes: &[u8]) -> Result<FileNote, Dige
     Ok(FileNote {
         path,
         bytes: bytes.len() as u64,
-        sha256: checksum(bytes),
+        sha256: sha256(bytes),
     })
 }
 
@@ -207,26 +206,10 @@ pub(super) fn read(store: &dyn Store, note: &FileNote) -> Result<Vec<u8>, Digest
         let (is, was) = (bytes.len(), note.bytes);
         return Err(damaged(format!("it has {is} bytes and had {was}")));
     }
-    if checksum(&bytes) != note.sha256 {
+    if sha256(&bytes) != note.sha256 {
         return Err(damaged("its checksum is another".to_owned()));
     }
     Ok(bytes)
-}
-
-/// SHA-256 in hexadecimal.
-pub(super) fn checksum(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
-}
-
-/// Bytes in hexadecimal.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to text does not fail.
-        write!(text, "{byte:02x}").ok();
-    }
-    text
 }
 
 /// A path with the digest's place before it.

@@ -76,12 +76,6 @@ impl Digest {
         Ok(Digest { store, batches })
     }
 
-    /// Where it is, as shown to the user.
-    #[must_use]
-    pub fn place(&self) -> String {
-        self.store.place()
-    }
-
     /// Reads the evidence of a batch's day, row by row.
     ///
     /// # Errors
@@ -140,17 +134,16 @@ impl Batch {
 #[derive(Debug)]
 pub struct Writer {
     _lock: Lock,
-    /// What it holds.
-    pub digest: Digest,
+    store: LocalStore,
 }
 
 impl Writer {
     /// Opens a digest for writing, or makes it; finishes or takes away what a
-    /// run left that was ended halfway.
+    /// run left that was ended halfway. Gives what it holds then, too.
     ///
     /// # Errors
     /// Where another process writes to it, it is something else, or damaged.
-    pub fn open(path: &Path) -> Result<Writer, DigestError> {
+    pub fn open(path: &Path) -> Result<(Writer, Digest), DigestError> {
         let local = LocalStore::new(path);
         let fresh = !local.exists();
         if !fresh {
@@ -165,10 +158,12 @@ impl Writer {
             put.map_err(|cause| failed(&local, MARK, "written", cause))?;
         }
         recover(&local)?;
-        Ok(Writer {
+        let digest = Digest::load(Box::new(local.clone()))?;
+        let writer = Writer {
             _lock: lock,
-            digest: Digest::load(Box::new(local))?,
-        })
+            store: local,
+        };
+        Ok((writer, digest))
     }
 
     /// Starts a batch.
@@ -176,7 +171,7 @@ impl Writer {
     /// # Errors
     /// Where its ledger cannot be written.
     pub fn draft(&self, entries: &[Entry]) -> Result<Draft<'_>, DigestError> {
-        Draft::new(self.digest.store.as_ref(), entries)
+        Draft::new(&self.store, entries)
     }
 
     /// Takes every batch away but one, whose objects include all of theirs.
@@ -184,10 +179,9 @@ impl Writer {
     /// # Errors
     /// Where a file cannot be taken away; the next run goes on with it.
     pub fn keep_only(&self, id: &str) -> Result<(), DigestError> {
-        let store = self.digest.store.as_ref();
-        for batch in &self.digest.batches {
-            if batch.id() != id {
-                leave(store, &batch.manifest)?;
+        for manifest in manifests(&self.store)? {
+            if manifest.id != id {
+                leave(&self.store, &manifest)?;
             }
         }
         Ok(())

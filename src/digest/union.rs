@@ -103,12 +103,6 @@ impl Union {
         })
     }
 
-    /// The digests.
-    #[must_use]
-    pub fn digests(&self) -> &[Digest] {
-        &self.digests
-    }
-
     /// What tells whether an object was read already.
     #[must_use]
     pub fn known(&self) -> Known {

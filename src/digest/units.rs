@@ -289,8 +289,6 @@ impl Writer {
                     other_ports,
                     block_public_access,
                 } = *cell;
-                let ends = (records, packets, bytes, requests, answers, plain);
-                let (records, packets, bytes, requests, answers, plain) = ends;
                 (
                     records,
                     packets,

@@ -16,6 +16,7 @@ use crate::model::policy::GroupPolicy;
 use crate::model::policy::Limits;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
+use crate::net::cidr::Family;
 
 /// Which way a connection crosses the interface, seen from the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -225,6 +226,17 @@ pub enum Peer {
     /// Addresses of a prefix list, in its latest version.
     #[serde(rename = "prefix_list")]
     PrefixList(PrefixListId),
+}
+
+impl Peer {
+    /// The family all of whose addresses it is.
+    #[must_use]
+    pub fn whole_family(&self) -> Option<Family> {
+        match self {
+            Peer::Cidr(net) if net.prefix_len() == 0 => Some(Family::of_net(*net)),
+            Peer::Cidr(_) | Peer::SecurityGroup(_) | Peer::PrefixList(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Peer {

@@ -1,9 +1,6 @@
 //! The main job: logs and snapshots in, the finished document out.
 
-use crate::attribute;
-use crate::attribute::initiator::Certainty;
 use crate::attribute::scene::Scene;
-use crate::attribute::table::RuleTable;
 use crate::attribute::talks;
 use crate::attribute::verdicts::Court;
 use crate::attribute::watch::Window;
@@ -20,10 +17,11 @@ use crate::pipeline::ingest::Ingested;
 use crate::pipeline::ingest::Reading;
 use crate::pipeline::newest::newest;
 use crate::pipeline::proposals::Maker;
-use crate::pipeline::request::MinConfidence;
 use crate::pipeline::request::Progress;
 use crate::pipeline::request::Request;
 use crate::pipeline::request::TimeBound;
+use crate::pipeline::seen::Seen;
+use crate::pipeline::seen::seen;
 use crate::pipeline::snapshots;
 use crate::report::document::Analysis;
 use crate::source;
@@ -38,7 +36,7 @@ use crate::tighten::proof::book::Book;
 /// # Errors
 /// See [`PipelineError`].
 pub fn analyze(request: &Request, progress: &dyn Progress) -> Result<Analysis, PipelineError> {
-    let (analysis, _) = in_pool(request, || run(request, progress, false))?;
+    let (analysis, _) = in_pool(request.threads, || run(request, progress, false))?;
     Ok(analysis)
 }
 
@@ -50,15 +48,15 @@ pub fn analyze_certified(
     request: &Request,
     progress: &dyn Progress,
 ) -> Result<(Analysis, Option<Draft>), PipelineError> {
-    in_pool(request, || run(request, progress, true))
+    in_pool(request.threads, || run(request, progress, true))
 }
 
 /// Runs with as many threads as were asked for.
 pub(super) fn in_pool<T: Send>(
-    request: &Request,
+    threads: Option<usize>,
     run: impl FnOnce() -> Result<T, PipelineError> + Send,
 ) -> Result<T, PipelineError> {
-    let threads = request.threads.unwrap_or(0);
+    let threads = threads.unwrap_or(0);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     pool.map_err(|_| PipelineError::Threads(threads))?
         .install(run)
@@ -70,18 +68,12 @@ fn run(
     certify: bool,
 ) -> Result<(Analysis, Option<Draft>), PipelineError> {
     let (series, caveats) = snapshots::load(&request.snapshots)?;
-    let eras = Eras::new(series.handovers());
-    let layouts = snapshots::layouts(request.fields.as_deref(), series.snapshots())?;
-    let ingested = read(request, layouts, &eras, progress)?;
-    progress.phase("attributing");
-    let scenes: Vec<Scene<'_>> = series.snapshots().map(Scene::new).collect();
-    let table = RuleTable::new(series.latest());
-    let min_certainty = match request.min_confidence {
-        MinConfidence::Certain => Certainty::Certain,
-        MinConfidence::High => Certainty::High,
-    };
-    let attribution =
-        attribute::attribute(&ingested.evidence, &scenes, &eras, &table, min_certainty);
+    let Seen {
+        ingested,
+        scenes,
+        table,
+        attribution,
+    } = seen(request, &series, progress)?;
     let scene = Scene::new(series.latest());
     let court = Court {
         evidence: &ingested.evidence,
@@ -179,11 +171,12 @@ fn objects(
     };
     let found = source::find(&request.logs, &search)?;
     let mut objects = digest::not_in(&digests.known(), found);
-    let wanted = match fixed {
-        Some(fixed) => fixed,
-        None => counted_back(request, &objects, digests, layout, progress)?,
+    let wanted = if let Some(fixed) = fixed {
+        fixed
+    } else {
+        let counted = counted_back(request, &objects, digests, layout, progress)?;
+        widened(request, counted)
     };
-    let wanted = widened(request, wanted);
     objects.retain(|object| wanted.may_hold(&object.name));
     let Wanted { since, until } = wanted;
     Ok(Found {

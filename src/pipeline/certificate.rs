@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use crate::attribute::needs;
-use crate::attribute::needs::Keepers;
 use crate::attribute::needs::Need;
 use crate::attribute::needs::Passed;
+use crate::checksum::sha256;
 use crate::describe;
 use crate::model::Direction;
 use crate::model::SgId;
@@ -24,16 +24,15 @@ use crate::pipeline::request::MinConfidence;
 use crate::pipeline::request::Obligations;
 use crate::pipeline::request::Progress;
 use crate::pipeline::request::Request;
+use crate::pipeline::seen::Seen;
+use crate::pipeline::seen::seen;
 use crate::pipeline::snapshots;
-use crate::pipeline::verify::Seen;
-use crate::pipeline::verify::seen;
 use crate::tighten::proof::certificate::Assumption;
 use crate::tighten::proof::certificate::Certificate;
 use crate::tighten::proof::certificate::Certified;
 use crate::tighten::proof::certificate::HashedFile;
 use crate::tighten::proof::certificate::Inputs;
 use crate::tighten::proof::certificate::Obligation;
-use crate::tighten::proof::certificate::sha256;
 
 /// Conversations hashed together.
 const PART: usize = 4_096;
@@ -227,7 +226,7 @@ pub fn against_inputs(
             inputs.obligations, inputs.assign, inputs.min_confidence
         )));
     }
-    let seen = analyze::in_pool(request, || seen(request, &series, progress))?;
+    let seen = analyze::in_pool(request.threads, || seen(request, &series, progress))?;
     same_needs(certificate, request, &seen)?;
     held.push("the logs".to_owned());
     Ok(held)
@@ -254,15 +253,16 @@ fn same_rules(certificate: &Certificate, series: &SnapshotSeries) -> Result<(), 
 }
 
 /// Whether what was needed is what the logs say.
-fn same_needs(certificate: &Certificate, request: &Request, seen: &Seen) -> Result<(), Mismatch> {
+fn same_needs(
+    certificate: &Certificate,
+    request: &Request,
+    seen: &Seen<'_>,
+) -> Result<(), Mismatch> {
     if hash_of_passed(&seen.attribution.passed) != certificate.inputs.passed_sha256 {
         return Err(differs("the certificate was made from other logs"));
     }
-    let keepers = match request.assign {
-        Assign::All => Keepers::All,
-        Assign::One => Keepers::One,
-    };
-    let all = needs::group_needs(&seen.kept(request.obligations), keepers);
+    let kept = request.obligations.kept(&seen.attribution.passed);
+    let all = needs::group_needs(&kept, request.assign.keepers());
     for one in &certificate.proposals {
         let of_group = |needs: &&needs::GroupNeeds| {
             (&needs.group_id, needs.direction) == (&one.group_id, one.direction)

@@ -23,6 +23,7 @@ use crate::evidence::rows::EvidenceRow;
 use crate::flowlog::object::ObjectReader;
 use crate::net::Timestamp;
 use crate::net::time::HOUR;
+use crate::pipeline::analyze::in_pool;
 use crate::pipeline::error::PipelineError;
 use crate::pipeline::hours::Hours;
 use crate::pipeline::ingest::Ingested;
@@ -110,8 +111,8 @@ fn run(addition: &Addition, progress: &dyn Progress) -> Result<Added, PipelineEr
     if listed.iter().any(Object::is_stdin) {
         return Err(PipelineError::DigestOfStdin);
     }
-    let writer = Writer::open(&addition.digest)?;
-    let digests = Union::of(vec![Digest::open(&addition.digest)?]);
+    let (writer, digest) = Writer::open(&addition.digest)?;
+    let digests = Union::of(vec![digest]);
     let mut known = digests.known();
     let all = listed.len();
     let objects = not_in(&known, listed);
@@ -334,24 +335,13 @@ pub fn merge(
     threads: Option<usize>,
 ) -> Result<Union, PipelineError> {
     in_pool(threads, || {
-        let writer = Writer::open(into)?;
-        let mut all = digests.to_vec();
-        all.push(into.to_owned());
-        let union = open(&all)?;
+        let (writer, own) = Writer::open(into)?;
+        let mut all = opened(digests, Some(into))?;
+        all.push(own);
+        let union = Union::of(all);
         digest::merge(&union, &writer)?;
         Ok(union)
     })
-}
-
-/// Runs with a pool of so many threads.
-fn in_pool<T: Send>(
-    threads: Option<usize>,
-    run: impl FnOnce() -> Result<T, PipelineError> + Send,
-) -> Result<T, PipelineError> {
-    let threads = threads.unwrap_or(0);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    pool.map_err(|_| PipelineError::Threads(threads))?
-        .install(run)
 }
 
 /// Opens digests as one.
@@ -359,14 +349,19 @@ fn in_pool<T: Send>(
 /// # Errors
 /// Where one is none, or damaged.
 pub fn open(paths: &[PathBuf]) -> Result<Union, PipelineError> {
-    let place = |path: &PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-    let mut places: BTreeSet<PathBuf> = paths.iter().map(place).collect();
-    // As they were typed, each once.
+    Ok(Union::of(opened(paths, None)?))
+}
+
+/// Digests as they were typed, each once, without one that is open already.
+fn opened(paths: &[PathBuf], open: Option<&Path>) -> Result<Vec<Digest>, PipelineError> {
+    let place = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut places: BTreeSet<PathBuf> = paths.iter().map(|path| place(path)).collect();
+    if let Some(open) = open {
+        places.remove(&place(open));
+    }
     let named = paths.iter().filter(|path| places.remove(&place(path)));
-    let digests: Vec<Digest> = named
-        .map(|path| Digest::open(path))
-        .collect::<Result<_, _>>()?;
-    Ok(Union::of(digests))
+    let digests = named.map(|path| Digest::open(path));
+    Ok(digests.collect::<Result<_, _>>()?)
 }
 
 /// The objects that no digest has read. A checksum is worked out only for

@@ -20,6 +20,7 @@ pub mod references;
 pub mod request;
 pub mod rollouts;
 pub mod rules;
+mod seen;
 pub mod snapshots;
 pub mod verify;
 

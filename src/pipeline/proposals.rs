@@ -1,6 +1,5 @@
 //! Every group and direction put to the tightener, and its answers proven.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -11,7 +10,6 @@ use rayon::prelude::*;
 use crate::attribute::Attribution;
 use crate::attribute::needs;
 use crate::attribute::needs::GroupNeeds;
-use crate::attribute::needs::Keepers;
 use crate::attribute::needs::Need;
 use crate::attribute::needs::Passed;
 use crate::attribute::protected;
@@ -39,7 +37,6 @@ use crate::pipeline::backtests::Times;
 use crate::pipeline::certificate;
 use crate::pipeline::certificate::Draft;
 use crate::pipeline::references::Referable;
-use crate::pipeline::request::Assign;
 use crate::pipeline::request::Obligations;
 use crate::pipeline::request::Request;
 use crate::pipeline::rollouts::NeedsOf;
@@ -120,12 +117,10 @@ impl Maker<'_> {
     /// Makes and proves all proposals.
     #[must_use]
     pub fn make(&self) -> Proposed {
-        let (passed, let_go) = self.obligations();
-        let keepers = match self.request.assign {
-            Assign::All => Keepers::All,
-            Assign::One => Keepers::One,
-        };
-        let needs = needs::group_needs(&passed, keepers);
+        let all = &self.attribution.passed;
+        let passed = self.request.obligations.kept(all);
+        let let_go = u64::try_from(all.len() - passed.len()).unwrap_or(u64::MAX);
+        let needs = needs::group_needs(&passed, self.request.assign.keepers());
         let needs: BTreeMap<(&SgId, Direction), &[Need]> = needs.iter().map(by_group).collect();
         let standing = self.standing();
         let claims = self.claims();
@@ -303,19 +298,6 @@ impl Maker<'_> {
                     certificate::of_initiators(group, direction, count)
                 })
                 .collect(),
-        }
-    }
-
-    /// What must keep passing, and how many conversations were let go.
-    fn obligations(&self) -> (Cow<'_, [Passed]>, u64) {
-        let all = &self.attribution.passed;
-        match self.request.obligations {
-            Obligations::All => (Cow::Borrowed(all), 0),
-            Obligations::Answered => {
-                let kept: Vec<Passed> = all.iter().filter(|one| one.answered).cloned().collect();
-                let let_go = u64::try_from(all.len() - kept.len()).unwrap_or(u64::MAX);
-                (Cow::Owned(kept), let_go)
-            }
         }
     }
 

@@ -4,8 +4,12 @@
 //! command line makes one, a test makes one as well, and neither needs the
 //! other.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
+use crate::attribute::initiator::Certainty;
+use crate::attribute::needs::Keepers;
+use crate::attribute::needs::Passed;
 use crate::cloud::Access;
 use crate::net::Timestamp;
 use crate::tighten::Limits;
@@ -33,6 +37,17 @@ pub enum MinConfidence {
     High,
 }
 
+impl MinConfidence {
+    /// The same, as attribution says it.
+    #[must_use]
+    pub fn certainty(self) -> Certainty {
+        match self {
+            MinConfidence::Certain => Certainty::Certain,
+            MinConfidence::High => Certainty::High,
+        }
+    }
+}
+
 /// Which accepted conversations a proposal must keep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Obligations {
@@ -43,6 +58,17 @@ pub enum Obligations {
     Answered,
 }
 
+impl Obligations {
+    /// Those of them that must keep passing.
+    #[must_use]
+    pub fn kept(self, passed: &[Passed]) -> Cow<'_, [Passed]> {
+        match self {
+            Obligations::All => Cow::Borrowed(passed),
+            Obligations::Answered => passed.iter().filter(|one| one.answered).cloned().collect(),
+        }
+    }
+}
+
 /// Which of the groups that cover a conversation must keep it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Assign {
@@ -51,6 +77,17 @@ pub enum Assign {
     All,
     /// One of them: fewer rules, but groups then lean on each other.
     One,
+}
+
+impl Assign {
+    /// The same, as the needs of groups are asked for.
+    #[must_use]
+    pub fn keepers(self) -> Keepers {
+        match self {
+            Assign::All => Keepers::All,
+            Assign::One => Keepers::One,
+        }
+    }
 }
 
 /// One run of the analysis.

@@ -8,13 +8,11 @@ use rayon::prelude::*;
 
 use crate::attribute::needs::Need;
 use crate::model::Direction;
-use crate::model::Peer;
 use crate::model::SecurityGroup;
 use crate::model::SgId;
 use crate::model::SgRule;
 use crate::model::SgRuleId;
 use crate::model::Snapshot;
-use crate::model::Transport;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
 use crate::net::cidr::Family;
@@ -145,7 +143,7 @@ impl Planner<'_> {
         rule: &SgRule,
         open: &Open<'_>,
     ) -> Option<CutReport> {
-        let family = whole_family(rule)?;
+        let family = rule.peer.whole_family()?;
         let back = rule.direction.reverse();
         let untracked = |need: &&Need| {
             let way = (&group.id, back, family, need.protocol);
@@ -156,11 +154,11 @@ impl Planner<'_> {
 
     /// Connections whose answers pass by the rule.
     fn cut_behind(&self, group: &SecurityGroup, rule: &SgRule) -> Option<CutReport> {
-        let family = whole_family(rule)?;
+        let family = rule.peer.whole_family()?;
         let direction = rule.direction.reverse();
         let whole: BTreeSet<&SgRuleId> = group
             .rules_of(direction)
-            .filter(|other| whole_family(other) == Some(family))
+            .filter(|other| other.peer.whole_family() == Some(family))
             .map(|other| &other.id)
             .collect();
         let untracked = |need: &&Need| {
@@ -177,7 +175,7 @@ impl Planner<'_> {
         direction: Direction,
         untracked: &dyn Fn(&&Need) -> bool,
     ) -> Option<CutReport> {
-        let family = whole_family(rule)?;
+        let family = rule.peer.whole_family()?;
         let needs = self.needs.get(&(&group.id, direction)).copied()?;
         let tracks = |need: &&Need| {
             matches!(need.protocol, IpProtocol::TCP | IpProtocol::UDP)
@@ -235,7 +233,7 @@ impl Planner<'_> {
 type Open<'a> = BTreeSet<(&'a SgId, Direction, Family, IpProtocol)>;
 
 fn ways(rule: &SgRule) -> Vec<(Direction, Family, IpProtocol)> {
-    let Some(family) = whole_family(rule) else {
+    let Some(family) = rule.peer.whole_family() else {
         return Vec::new();
     };
     let tracked = [IpProtocol::TCP, IpProtocol::UDP];
@@ -243,21 +241,9 @@ fn ways(rule: &SgRule) -> Vec<(Direction, Family, IpProtocol)> {
     all.map(|own| (rule.direction, family, own)).collect()
 }
 
+/// Whether the rule lets in every port of a protocol that has them.
 fn has_all_ports(rule: &SgRule, protocol: IpProtocol) -> bool {
-    match rule.transport {
-        Transport::All => true,
-        Transport::Tcp(ports) => protocol == IpProtocol::TCP && ports == PortRange::ALL,
-        Transport::Udp(ports) => protocol == IpProtocol::UDP && ports == PortRange::ALL,
-        Transport::Icmp(_) | Transport::Icmpv6(_) | Transport::Other(_) => false,
-    }
-}
-
-/// The family all of whose addresses the rule admits.
-fn whole_family(rule: &SgRule) -> Option<Family> {
-    match &rule.peer {
-        Peer::Cidr(net) if net.prefix_len() == 0 => Some(Family::of_net(*net)),
-        Peer::Cidr(_) | Peer::SecurityGroup(_) | Peer::PrefixList(_) => None,
-    }
+    rule.transport.has_protocol(protocol) && rule.transport.service() == PortRange::ALL
 }
 
 fn connection(need: &Need) -> CutConnection {

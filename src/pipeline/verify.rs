@@ -5,31 +5,21 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::attribute;
-use crate::attribute::Attribution;
-use crate::attribute::initiator::Certainty;
-use crate::attribute::needs::Passed;
-use crate::attribute::scene::Scene;
-use crate::attribute::table::RuleTable;
 use crate::evidence::Evidence;
-use crate::evidence::era::Eras;
 use crate::model::Direction;
 use crate::model::Peer;
 use crate::model::SecurityGroup;
 use crate::model::SgId;
 use crate::model::Snapshot;
-use crate::model::SnapshotSeries;
 use crate::model::Transport;
 use crate::pipeline::analyze;
 use crate::pipeline::assemble;
 use crate::pipeline::error::PipelineError;
-use crate::pipeline::ingest::Ingested;
-use crate::pipeline::request::MinConfidence;
-use crate::pipeline::request::Obligations;
 use crate::pipeline::request::Progress;
 use crate::pipeline::request::Request;
 use crate::pipeline::rules::Rules;
 use crate::pipeline::rules::Standing;
+use crate::pipeline::seen::seen;
 use crate::pipeline::snapshots;
 use crate::report::document::Caveat;
 use crate::report::verify;
@@ -51,7 +41,7 @@ pub fn verify(
     path: &Path,
     progress: &dyn Progress,
 ) -> Result<Verification, PipelineError> {
-    analyze::in_pool(request, || run(request, rules, path, progress))
+    analyze::in_pool(request.threads, || run(request, rules, path, progress))
 }
 
 fn run(
@@ -74,7 +64,7 @@ fn run(
         carried: &standing.carried,
         book: &book,
     };
-    let loss = against.loss(&seen.kept(request.obligations));
+    let loss = against.loss(&request.obligations.kept(&seen.attribution.passed));
     let opened = against.opened();
     let dark = dark(today, &standing, &seen.ingested.evidence);
     let Standing {
@@ -96,52 +86,6 @@ fn run(
         unwatched: dark,
         notes,
         caveats: all.into_iter().collect(),
-    })
-}
-
-/// What logs say of the snapshots' rules.
-pub(super) struct Seen {
-    pub(super) ingested: Ingested,
-    pub(super) attribution: Attribution,
-}
-
-impl Seen {
-    /// What must keep passing.
-    pub(super) fn kept(&self, obligations: Obligations) -> Vec<Passed> {
-        let kept = |one: &&Passed| match obligations {
-            Obligations::All => true,
-            Obligations::Answered => one.answered,
-        };
-        self.attribution
-            .passed
-            .iter()
-            .filter(kept)
-            .cloned()
-            .collect()
-    }
-}
-
-/// Reads and attributes, as an analysis does.
-pub(super) fn seen(
-    request: &Request,
-    series: &SnapshotSeries,
-    progress: &dyn Progress,
-) -> Result<Seen, PipelineError> {
-    let eras = Eras::new(series.handovers());
-    let layouts = snapshots::layouts(request.fields.as_deref(), series.snapshots())?;
-    let ingested = analyze::read(request, layouts, &eras, progress)?;
-    progress.phase("attributing");
-    let scenes: Vec<Scene<'_>> = series.snapshots().map(Scene::new).collect();
-    let table = RuleTable::new(series.latest());
-    let min_certainty = match request.min_confidence {
-        MinConfidence::Certain => Certainty::Certain,
-        MinConfidence::High => Certainty::High,
-    };
-    let attribution =
-        attribute::attribute(&ingested.evidence, &scenes, &eras, &table, min_certainty);
-    Ok(Seen {
-        ingested,
-        attribution,
     })
 }
 

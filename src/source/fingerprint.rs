@@ -10,6 +10,7 @@ use std::time::UNIX_EPOCH;
 use sha2::Digest;
 use sha2::Sha256;
 
+use crate::checksum::hex;
 use crate::source::local::Object;
 use crate::source::whole::LARGEST;
 
@@ -68,7 +69,7 @@ pub(super) fn sum_of(mut reader: impl Read) -> io::Result<(u64, String)> {
         sum.update(piece.get(..read).unwrap_or_default());
         length = length.saturating_add(read as u64);
     }
-    Ok((length, format!("{:x}", sum.finalize())))
+    Ok((length, hex(&sum.finalize())))
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use crate::model::SgRuleId;
 use crate::model::Transport;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
-use crate::net::cidr::Family;
 use crate::tighten::case::Case;
 use crate::tighten::case::Standing;
 use crate::tighten::fit::Fitted;
@@ -268,14 +267,14 @@ impl Told<'_> {
         };
         let other = |family| {
             let mut rules = self.case.group.rules_of(reverse);
-            rules.any(|rule| whole_family(rule) == Some(family) && has_all_ports(rule))
+            rules.any(|rule| rule.peer.whole_family() == Some(family) && has_all_ports(rule))
         };
         let mut open = self
             .rules
             .iter()
             .filter(touched)
             .filter(|rule| has_tracking(rule));
-        open.any(|rule| whole_family(rule).is_some_and(other))
+        open.any(|rule| rule.peer.whole_family().is_some_and(other))
     }
 
     fn name(&self, rule: &SgRule) -> String {
@@ -293,14 +292,6 @@ impl Told<'_> {
             Direction::Ingress => "from",
             Direction::Egress => "to",
         }
-    }
-}
-
-/// The family all of whose addresses the rule admits.
-fn whole_family(rule: &SgRule) -> Option<Family> {
-    match &rule.peer {
-        Peer::Cidr(net) if net.prefix_len() == 0 => Some(Family::of_net(*net)),
-        Peer::Cidr(_) | Peer::SecurityGroup(_) | Peer::PrefixList(_) => None,
     }
 }
 

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::path::PathBuf;
 
 /// The rooms of the library and the binary, each with its floor.
-const FLOORS: [(&str, u32); 14] = [
+const FLOORS: [(&str, u32); 15] = [
     ("net", 0),
+    ("checksum", 0),
     ("collections", 0),
     ("model", 1),
     ("cloud", 1),

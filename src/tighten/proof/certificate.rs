@@ -19,10 +19,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Deserialize;
 use serde::Serialize;
-use sha2::Digest;
-use sha2::Sha256;
 
 use crate::attribute::needs::Need;
+use crate::checksum::sha256;
 use crate::model::Direction;
 use crate::model::Peer;
 use crate::model::SecurityGroup;
@@ -736,14 +735,4 @@ fn protocol(text: &str) -> Option<IpProtocol> {
 /// SHA-256 of a value's JSON, in hexadecimal; of nothing where it has none.
 fn hash_of(value: &impl Serialize) -> String {
     sha256(&serde_json::to_vec(value).unwrap_or_default())
-}
-
-/// SHA-256 in hexadecimal.
-#[must_use]
-pub fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    let nibbles = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    nibbles
-        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
-        .collect()
 }
