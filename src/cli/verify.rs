@@ -4,10 +4,12 @@
 use std::path::Path;
 
 use flowcinch::pipeline;
+use flowcinch::pipeline::Given;
 use flowcinch::pipeline::Rules;
 use flowcinch::pipeline::certificate::Mismatch;
 use flowcinch::pipeline::certificate::against_inputs;
 use flowcinch::report::findings;
+use flowcinch::report::json;
 use flowcinch::report::verify;
 use flowcinch::report::verify::CertificateReport;
 use flowcinch::report::verify::Verification;
@@ -34,22 +36,29 @@ enum VerifyError {
 /// Runs the command.
 pub(crate) fn run(args: &VerifyArgs) -> Result<Outcome, Failure> {
     let config = VerifyConfig::new(args);
-    let rules = Rules::load(&args.rules).map_err(pipeline::PipelineError::from)?;
-    if let Rules::Certificate(text) = &rules {
-        return certificate(&config, text, &args.rules);
-    }
-    if config.request.snapshots.is_empty() {
-        return Err(VerifyError::NoSnapshot.into());
-    }
     if let Some(folder) = &config.out {
         output::make_folder(folder)?;
     }
+    let given = Given::load(&args.rules).map_err(pipeline::PipelineError::from)?;
+    let outcome = match given {
+        Given::Certificate(text) => certificate(&config, &text, &args.rules),
+        Given::Rules(rules) => replay(&config, rules, &args.rules),
+    };
+    Ok(outcome?.or_zero(args.exit_zero))
+}
+
+/// Holds what was seen against the rules.
+fn replay(config: &VerifyConfig, rules: Rules, path: &Path) -> Result<Outcome, Failure> {
+    if config.request.snapshots.is_empty() {
+        return Err(VerifyError::NoSnapshot.into());
+    }
     let bar = Bar::new(config.progress);
-    let found = pipeline::verify(&config.request, rules, &args.rules, &bar);
+    let found = pipeline::verify(&config.request, rules, path, &bar);
     bar.finish();
     let found = found?;
-    deliver(&config, &found)?;
-    Ok(outcome(&config, &found).or_zero(args.exit_zero))
+    let text = |full| verify::text(&found, full);
+    deliver(config, &json::to_bytes(&found)?, &text)?;
+    Ok(outcome(config, &found))
 }
 
 /// Checks a certificate by itself, then against whatever it was made from is
@@ -59,10 +68,8 @@ fn certificate(config: &VerifyConfig, text: &[u8], path: &Path) -> Result<Outcom
     let checked = checked(config, text, path, &bar);
     bar.finish();
     let report = checked?;
-    match config.format {
-        Format::Json => output::print(&verify::certificate_json(&report)?)?,
-        Format::Text => output::print(verify::certificate_text(&report).as_bytes())?,
-    }
+    let text = |_| verify::certificate_text(&report);
+    deliver(config, &json::to_bytes(&report)?, &text)?;
     Ok(if report.holds {
         Outcome::Clean
     } else {
@@ -88,22 +95,20 @@ fn checked(
     }
 }
 
-fn deliver(config: &VerifyConfig, found: &Verification) -> Result<(), Failure> {
-    let document = verify::json(found)?;
+/// Writes the files, then prints. `text` is asked for in full, or cut.
+fn deliver(
+    config: &VerifyConfig,
+    document: &[u8],
+    text: &dyn Fn(bool) -> String,
+) -> Result<(), Failure> {
     if let Some(folder) = &config.out {
-        write(folder, &document, found)?;
+        output::write_file(&folder.join("verify.txt"), text(true).as_bytes())?;
+        output::write_file(&folder.join("verify.json"), document)?;
     }
     match config.format {
-        Format::Json => output::print(&document)?,
-        Format::Text => output::print(verify::text(found, config.full).as_bytes())?,
+        Format::Json => output::print(document)?,
+        Format::Text => output::print(text(config.full).as_bytes())?,
     }
-    Ok(())
-}
-
-fn write(folder: &Path, document: &[u8], found: &Verification) -> Result<(), Failure> {
-    let text = verify::text(found, true);
-    output::write_file(&folder.join("verify.txt"), text.as_bytes())?;
-    output::write_file(&folder.join("verify.json"), document)?;
     Ok(())
 }
 

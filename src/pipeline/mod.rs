@@ -33,5 +33,6 @@ pub use request::Obligations;
 pub use request::Progress;
 pub use request::Request;
 pub use request::TimeBound;
+pub use rules::Given;
 pub use rules::Rules;
 pub use verify::verify;

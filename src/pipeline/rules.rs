@@ -26,9 +26,7 @@ use crate::report::findings::tightens;
 use crate::report::json;
 use crate::report::verify::RulesKind;
 use crate::report::verify::Undecided;
-
-/// The schema of a certificate.
-const CERTIFICATE: &str = "flowcinch.certificate.v1";
+use crate::tighten::proof::certificate;
 
 /// Why no rules came of a path.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +57,15 @@ pub enum RulesError {
 
 /// What a file holds.
 #[derive(Debug)]
+pub enum Given {
+    /// Rules to hold what was seen against.
+    Rules(Rules),
+    /// The text of a certificate.
+    Certificate(Vec<u8>),
+}
+
+/// Other rules.
+#[derive(Debug)]
 pub enum Rules {
     /// An analysis with its proposals.
     Analysis(Box<Analysis>),
@@ -66,8 +73,6 @@ pub enum Rules {
     Plan(terraform::Plan),
     /// Another snapshot.
     Snapshot(Box<Snapshot>),
-    /// The text of a certificate.
-    Certificate(Vec<u8>),
 }
 
 /// The rules as they would stand.
@@ -83,45 +88,54 @@ pub struct Standing {
     pub undecided: Vec<Undecided>,
 }
 
-impl Rules {
+impl Given {
     /// Reads what a path holds. A folder with an `analysis.json` is that
     /// analysis, any other a snapshot.
     ///
     /// # Errors
     /// See [`RulesError`].
-    pub fn load(path: &Path) -> Result<Rules, RulesError> {
+    pub fn load(path: &Path) -> Result<Given, RulesError> {
         if path.is_dir() {
             let analysis = path.join("analysis.json");
             if analysis.is_file() {
-                return Rules::load(&analysis);
+                return Given::load(&analysis);
             }
-            return Ok(Rules::Snapshot(Box::new(describe::load(path)?.snapshot)));
+            return snapshot(path).map(Given::Rules);
         }
         let text = describe::text(path)?;
         let Ok(document) = serde_json::from_slice::<Value>(&text) else {
             // Says where the text is broken.
-            return Ok(Rules::Snapshot(Box::new(describe::load(path)?.snapshot)));
+            return snapshot(path).map(Given::Rules);
         };
         match document.get("schema").and_then(Value::as_str) {
-            Some(CERTIFICATE) => return Ok(Rules::Certificate(text)),
+            Some(certificate::SCHEMA) => return Ok(Given::Certificate(text)),
             Some(schema) if schema.starts_with("flowcinch.analysis.") => {
                 let read = json::from_slice(&text);
                 let read = read.map_err(|error| RulesError::Document(path.to_owned(), error))?;
-                return Ok(Rules::Analysis(Box::new(read)));
+                return Ok(Given::Rules(Rules::Analysis(Box::new(read))));
             }
             Some(_) => return Err(RulesError::NoRules(path.to_owned())),
             None => {}
         }
         if terraform::is_plan(&document) {
-            return Ok(Rules::Plan(terraform::read(path, &document)?));
+            let plan = terraform::read(path, &document)?;
+            return Ok(Given::Rules(Rules::Plan(plan)));
         }
-        let snapshot = describe::load(path)?.snapshot;
-        if snapshot.groups.is_empty() {
-            return Err(RulesError::NoRules(path.to_owned()));
-        }
-        Ok(Rules::Snapshot(Box::new(snapshot)))
+        snapshot(path).map(Given::Rules)
     }
+}
 
+/// Another snapshot. One without a group is refused: it would stand for the
+/// removal of all of them.
+fn snapshot(path: &Path) -> Result<Rules, RulesError> {
+    let snapshot = describe::load(path)?.snapshot;
+    if snapshot.groups.is_empty() {
+        return Err(RulesError::NoRules(path.to_owned()));
+    }
+    Ok(Rules::Snapshot(Box::new(snapshot)))
+}
+
+impl Rules {
     /// What they are.
     #[must_use]
     pub fn kind(&self) -> RulesKind {
@@ -129,7 +143,6 @@ impl Rules {
             Rules::Analysis(_) => RulesKind::Analysis,
             Rules::Plan(_) => RulesKind::TerraformPlan,
             Rules::Snapshot(_) => RulesKind::Snapshot,
-            Rules::Certificate(_) => RulesKind::Certificate,
         }
     }
 
@@ -176,7 +189,6 @@ impl Rules {
                 standing.carried = enis.map(|eni| (eni.id, eni.groups.clone())).collect();
                 standing.groups = snapshot.groups;
             }
-            Rules::Certificate(_) => {}
         }
         Ok(standing)
     }

@@ -7,6 +7,7 @@
 use std::io;
 
 use serde::Deserialize;
+use serde::Serialize;
 
 use crate::report::document::Analysis;
 use crate::report::document::SCHEMA;
@@ -26,10 +27,11 @@ pub enum DocumentError {
     },
 }
 
-/// The document as it stands in `analysis.json`, newline at the end.
-/// Fails only where a number has no JSON form, which no analysis holds.
-pub fn to_bytes(analysis: &Analysis) -> io::Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(analysis)?;
+/// A document as it stands in its file (`analysis.json`, `verify.json`),
+/// newline at the end. Fails only where a number has no JSON form, which none
+/// holds.
+pub fn to_bytes(document: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(document)?;
     bytes.push(b'\n');
     Ok(bytes)
 }

@@ -16,6 +16,8 @@ use crate::net::Span;
 use crate::report::document::Caveat;
 use crate::report::document::Ingest;
 use crate::report::escape;
+use crate::report::human;
+use crate::report::words;
 use crate::tighten::proof::certificate::Certificate;
 use crate::tighten::proof::certificate::Holds;
 use crate::tighten::proof::contain::Packet;
@@ -261,13 +263,6 @@ impl CertificateReport {
     }
 }
 
-/// What became of a certificate, as JSON.
-pub fn certificate_json(report: &CertificateReport) -> std::io::Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(report)?;
-    bytes.push(b'\n');
-    Ok(bytes)
-}
-
 /// What became of a certificate, for people.
 #[must_use]
 pub fn certificate_text(report: &CertificateReport) -> String {
@@ -281,9 +276,9 @@ pub fn certificate_text(report: &CertificateReport) -> String {
     }
     page.line(&format!(
         "holds: {}, {} open nothing new, {} keep passing",
-        counted_u64(report.proposals, "proposal"),
-        counted_u64(report.contained, "changed rule"),
-        counted_u64(report.obligations, "obligation")
+        human::counted(report.proposals, "proposal"),
+        human::counted(report.contained, "changed rule"),
+        human::counted(report.obligations, "obligation")
     ));
     if report.held_against.is_empty() {
         page.line(
@@ -294,17 +289,6 @@ pub fn certificate_text(report: &CertificateReport) -> String {
     }
     page.list("TAKEN FOR GRANTED", &report.assumptions, Clone::clone);
     page.text
-}
-
-fn counted_u64(number: u64, noun: &str) -> String {
-    counted(usize::try_from(number).unwrap_or(usize::MAX), noun)
-}
-
-/// The document, newline at the end.
-pub fn json(verification: &Verification) -> std::io::Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(verification)?;
-    bytes.push(b'\n');
-    Ok(bytes)
 }
 
 /// The report for people: the answer, then what it stands on.
@@ -379,11 +363,8 @@ impl Page {
 }
 
 fn broken_line(flow: &BrokenFlow) -> String {
-    let service = match (flow.from_port, flow.to_port) {
-        (Some(from), Some(to)) if from == to => format!("{}/{from}", flow.protocol),
-        (Some(from), Some(to)) => format!("{}/{from}-{to}", flow.protocol),
-        _ => flow.protocol.clone(),
-    };
+    let ports = (flow.from_port.map(i32::from), flow.to_port.map(i32::from));
+    let service = words::service(&flow.protocol, ports.0, ports.1);
     let doubt = if flow.in_doubt {
         ", not sure who opened it"
     } else {
@@ -392,7 +373,7 @@ fn broken_line(flow: &BrokenFlow) -> String {
     format!(
         "{} {service} {} {} at {}: passes by {} of {} ({} records{doubt})",
         flow.direction,
-        side(flow.direction),
+        words::toward(flow.direction),
         flow.peer,
         flow.interface_id,
         flow.rule_id,
@@ -413,14 +394,7 @@ fn opened_line(opened: &OpenedBox) -> String {
         opened.direction,
         opened.rule_id,
         opened.packet.protocol,
-        side(opened.direction),
+        words::toward(opened.direction),
         opened.packet.peer
     )
-}
-
-fn side(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Ingress => "from",
-        Direction::Egress => "to",
-    }
 }

@@ -269,7 +269,12 @@ fn the_program_checks_a_certificate_against_what_it_was_made_from() {
     let run = verify(&[]);
     assert_eq!(run.status, Some(1));
     assert!(run.text().contains("not the analysis"), "{}", run.text());
+    let run = verify(&["--exit-zero", "--out", "verified"]);
+    assert_eq!(run.status, Some(0), "{}", run.text());
+    let written = |name: &str| fs::read_to_string(cloud.case.path("verified").join(name)).unwrap();
+    assert!(written("verify.txt").starts_with("refused: "));
     let json = verify(&["--format", "json"]);
+    assert_eq!(written("verify.json"), json.text());
     let report: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(
         (&report["kind"], &report["holds"]),

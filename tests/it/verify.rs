@@ -521,6 +521,15 @@ fn an_analysis_of_other_rules_is_refused_by_name() {
 }
 
 #[test]
+fn a_snapshot_without_groups_does_not_stand_for_their_removal() {
+    let case = world();
+    case.file("tomorrow/subnets.json", r#"{"Subnets": []}"#);
+    let run = verify(&case, "tomorrow", &[]);
+    assert_eq!(run.status, Some(2), "{}", run.text());
+    assert!(run.stderr.contains("holds no rules"), "{}", run.stderr);
+}
+
+#[test]
 fn what_holds_no_rules_is_refused() {
     let case = world();
     case.file("empty.json", "{}");
