@@ -36,6 +36,8 @@ pub struct Scene<'a> {
     delegated_lengths: [BTreeSet<u8>; 2],
     /// Groups made ready for asking, each when it is first asked for.
     indices: HashMap<&'a SgId, OnceLock<GroupIndex>>,
+    /// Network Load Balancers.
+    balancers: Vec<&'a Eni>,
     /// Groups on a Network Load Balancer: a reference to one also matches
     /// clients whose address the balancer keeps.
     balancer_groups: BTreeSet<&'a SgId>,
@@ -91,10 +93,11 @@ impl<'a> Scene<'a> {
                 };
             }
         }
-        let balancers = snapshot
+        let balancers: Vec<&Eni> = snapshot
             .enis
             .values()
-            .filter(|eni| eni.kind == InterfaceKind::NetworkLoadBalancer);
+            .filter(|eni| eni.kind == InterfaceKind::NetworkLoadBalancer)
+            .collect();
         let acls = snapshot
             .acls
             .values()
@@ -109,7 +112,8 @@ impl<'a> Scene<'a> {
                 .keys()
                 .map(|id| (id, OnceLock::new()))
                 .collect(),
-            balancer_groups: balancers.flat_map(|eni| &eni.groups).collect(),
+            balancer_groups: balancers.iter().flat_map(|eni| &eni.groups).collect(),
+            balancers,
             acls: acls.collect(),
             ranges: vpc_ranges(snapshot),
         }
@@ -150,8 +154,7 @@ impl<'a> Scene<'a> {
 
     /// Network Load Balancers: they may keep the client's address.
     pub fn balancers(&self) -> impl Iterator<Item = &'a Eni> {
-        let all = self.snapshot.enis.values();
-        all.filter(|eni| eni.kind == InterfaceKind::NetworkLoadBalancer)
+        self.balancers.iter().copied()
     }
 
     /// What is known of an address as seen from an interface.

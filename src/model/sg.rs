@@ -1,6 +1,7 @@
 //! Security groups and their rules, in normal form: one [`SgRule`] a peer,
 //! one-to-one with what `describe-security-group-rules` lists.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -271,6 +272,12 @@ pub struct SgRule {
 }
 
 impl SgRule {
+    /// The order in which a group keeps its rules.
+    #[must_use]
+    pub fn by_direction_and_id(a: &SgRule, b: &SgRule) -> Ordering {
+        (a.direction, &a.id).cmp(&(b.direction, &b.id))
+    }
+
     /// The id of a rule that the cloud does not name:
     /// `GROUP/DIRECTION/PROTOCOL/FROM-TO/PEER`.
     #[must_use]

@@ -37,7 +37,6 @@ async function everyView(browser, name) {
       for (const row of (await page.$$("#groups details.row")).slice(0, 2)) await row.evaluate((one) => { one.open = true; });
       const across = await page.evaluate(() => document.documentElement.scrollWidth);
       hold(name + " fits " + width + " pixels", across <= width, across);
-      hold(name + " keeps its contrast, " + colorScheme, true);
       for (const pair of await poorContrast(page)) failures.push(name + " " + colorScheme + " contrast: " + pair);
       if (pictures) await page.screenshot({ path: path.join(pictures, [name, width, colorScheme].join("-") + ".png"), fullPage: name !== "thousand" });
       await page.close();

@@ -158,7 +158,7 @@ impl Draft {
             notes.about(Doubt::GROUP_WITHOUT_TYPE, subject(id.as_str()));
         }
         name_apart(id, &mut rules, notes);
-        rules.sort_by(|a, b| (a.direction, &a.id).cmp(&(b.direction, &b.id)));
+        rules.sort_by(SgRule::by_direction_and_id);
         if rules.iter().any(|rule| rule.limits.port_list.is_some()) {
             notes.about(Doubt::PORT_LIST, subject(id.as_str()));
         }

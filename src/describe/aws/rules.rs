@@ -166,9 +166,7 @@ fn joined(
         }
         group.rules.push(rule);
     }
-    group
-        .rules
-        .sort_by(|a, b| (a.direction, &a.id).cmp(&(b.direction, &b.id)));
+    group.rules.sort_by(SgRule::by_direction_and_id);
     group.rules.dedup_by(|later, first| later.id == first.id);
     group
 }

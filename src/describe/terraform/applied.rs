@@ -65,13 +65,11 @@ impl Plan {
         for (delta, id) in &placed {
             applied.put(delta, id);
         }
-        for (id, _) in &self.gone {
+        for id in &self.gone {
             applied.groups.remove(id);
         }
         for group in applied.groups.values_mut() {
-            group
-                .rules
-                .sort_by(|a, b| (a.direction, &a.id).cmp(&(b.direction, &b.id)));
+            group.rules.sort_by(SgRule::by_direction_and_id);
         }
         applied.notes.sort();
         applied.notes.dedup();

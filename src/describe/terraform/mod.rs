@@ -34,8 +34,8 @@ use crate::model::VpcId;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     deltas: Vec<Delta>,
-    /// Groups that go, with the resource that says so.
-    gone: Vec<(SgId, String)>,
+    /// Groups that go.
+    gone: Vec<SgId>,
     /// Groups that come: the address that stands for the id to be.
     new: Vec<NewGroup>,
     notes: Vec<String>,

@@ -213,7 +213,7 @@ impl Resource<'_> {
         let to_be = id(after)?;
         let replaced = actions.goes && (!actions.comes || (to_be != old && is_new(unknown)));
         if let (true, Some(old), Kind::Group) = (replaced, &old, self.kind) {
-            plan.gone.push((old.clone(), self.address.to_owned()));
+            plan.gone.push(old.clone());
         }
         if replaced && !actions.comes {
             return Ok(());

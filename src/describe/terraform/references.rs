@@ -18,10 +18,10 @@ impl<'a> Configuration<'a> {
         let (modules, resource) = parted(address);
         let mut module = self.0?.get("root_module")?;
         for name in &modules {
-            let (name, _) = unindexed(name);
+            let name = unindexed(name);
             module = module.get("module_calls")?.get(name)?.get("module")?;
         }
-        let (plain, _) = unindexed(resource);
+        let plain = unindexed(resource);
         let resources = module.get("resources")?.as_array()?;
         let is = |one: &&Value| one.get("address").and_then(Value::as_str) == Some(plain);
         resources.iter().find(is)?.get("expressions")
@@ -112,9 +112,8 @@ fn end_of_name(text: &str) -> Option<usize> {
 }
 
 /// A name without its index.
-fn unindexed(name: &str) -> (&str, &str) {
-    let at = name.find('[').unwrap_or(name.len());
-    name.split_at_checked(at).unwrap_or((name, ""))
+fn unindexed(name: &str) -> &str {
+    name.split('[').next().unwrap_or(name)
 }
 
 #[cfg(test)]

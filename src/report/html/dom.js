@@ -92,7 +92,6 @@ function pagedList(container, noun, draw, pageSize) {
       if (at >= shown) extend(at + 1 - shown);
       return at >= 0;
     },
-    all() { if (shown < items.length) extend(items.length - shown); },
   };
 }
 

@@ -56,7 +56,6 @@ function groupList(section) {
       row.querySelector("summary").focus({ preventScroll: true });
       return true;
     },
-    all: () => list.all(),
   };
 }
 

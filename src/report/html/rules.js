@@ -60,21 +60,7 @@ function strip(rule) {
   const span = Math.max(1, Date.parse(model.window.end) - start);
   const at = (text) => (Date.parse(text) - start) / span * 144;
   const [from, to] = [at(rule.first_seen), at(rule.last_seen)];
-  const days = (rule.active_days || rule.history || []);
-  return svg("svg", { class: "strip", viewBox: "0 0 144 16", role: "img", "aria-label": stripText(rule, days) },
+  return svg("svg", { class: "strip", viewBox: "0 0 144 16", role: "img", "aria-label": "used from " + time(rule.first_seen) + " to " + time(rule.last_seen) },
     svg("rect", { class: "base", x: 0, y: 7, width: 144, height: 2 }),
-    svg("rect", { class: "life", x: from.toFixed(1), y: 4, width: Math.max(2, to - from).toFixed(1), height: 8 }),
-    activeDays(days).map((one) => svg("rect", { class: "day", x: at(one + "T00:00:00Z").toFixed(1), y: 2, width: 1.5, height: 12 })));
-}
-
-/** Days as `YYYY-MM-DD`, however the analysis tells them; none where it does not. */
-function activeDays(days) {
-  if (!Array.isArray(days)) return [];
-  return days.map((one) => (typeof one === "string" ? one : one.day)).filter((one) => typeof one === "string");
-}
-
-function stripText(rule, days) {
-  const known = activeDays(days).length;
-  return "used from " + time(rule.first_seen) + " to " + time(rule.last_seen)
-    + (known > 0 ? ", on " + plural(known, "day") : "");
+    svg("rect", { class: "life", x: from.toFixed(1), y: 4, width: Math.max(2, to - from).toFixed(1), height: 8 }));
 }

@@ -92,9 +92,7 @@ impl View {
     pub(super) fn of(analysis: &Analysis) -> View {
         let found = Findings::of(analysis);
         let coverage = &analysis.coverage;
-        let mut openings = openings(analysis);
-        let more = openings.len().saturating_sub(PROPOSALS_SHOWN);
-        openings.truncate(PROPOSALS_SHOWN);
+        let (openings, more) = openings(analysis);
         View {
             title: title(analysis),
             read: summary::what_was_read(analysis),
@@ -138,14 +136,14 @@ fn answer(analysis: &Analysis, found: &Findings) -> Vec<Line> {
     rows.into_iter().map(line).collect()
 }
 
-/// Proposals to tighten, the largest openings first.
-fn openings(analysis: &Analysis) -> Vec<Opening> {
+/// Proposals to tighten, the largest openings first, and how many more.
+fn openings(analysis: &Analysis) -> (Vec<Opening>, usize) {
     let tightens = |proposal: &&ProposalReport| findings::tightens(proposal);
     let mut wide: Vec<&ProposalReport> = analysis.proposals.iter().filter(tightens).collect();
     wide.sort_by(|a, b| closed(b).total_cmp(&closed(a)));
-    wide.into_iter()
-        .map(|proposal| opening(proposal, name(analysis, &proposal.group_id)))
-        .collect()
+    let shown = wide.iter().take(PROPOSALS_SHOWN);
+    let shown = shown.map(|proposal| opening(proposal, name(analysis, &proposal.group_id)));
+    (shown.collect(), wide.len().saturating_sub(PROPOSALS_SHOWN))
 }
 
 fn closed(proposal: &ProposalReport) -> f64 {
