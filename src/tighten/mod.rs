@@ -7,8 +7,8 @@
 //! services, `labels` keeps references; `family` and `fit` make all of it fit
 //! the [`quota`], by the ways of `parts`: `plane` exactly for few services,
 //! `many` for more, `solver` for what is left. `pairing` finds for each rule the
-//! one of today that it narrows, `worth` weighs the change, [`exposure`] measures both sides, and `reasons`
-//! says why. [`proof`] checks every proposal by code that shares nothing with
+//! one of today that it narrows, `worth` weighs the change, `rounds` asks again until nothing
+//! is left to do, [`exposure`] measures both sides, and `reasons` says why. [`proof`] checks every proposal by code that shares nothing with
 //! the code that made it but the nouns; a proposal that fails is not shown
 //! ([`proven`]). [`posture`] says what a rule is by its words alone.
 //! [`mod@rollout`] puts the changes of a proposal in an order in
@@ -46,6 +46,7 @@ pub mod quota;
 pub(crate) mod reasons;
 pub mod references;
 pub mod rollout;
+pub(crate) mod rounds;
 pub(crate) mod slabs;
 pub(crate) mod solver;
 pub mod weight;

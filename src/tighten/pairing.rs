@@ -32,7 +32,7 @@ use crate::tighten::references::Reach;
 pub(crate) type Said = (Transport, Peer);
 
 /// Today's free rules against those that should stand.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Paired {
     /// Free rules that stay as they are.
     pub(crate) keep: BTreeSet<SgRuleId>,

@@ -45,6 +45,7 @@ use crate::tighten::quota;
 use crate::tighten::reasons;
 use crate::tighten::references::Chooser;
 use crate::tighten::references::Introduced;
+use crate::tighten::rounds::Settled;
 
 /// A proposal with its proof.
 #[derive(Clone, Debug, PartialEq)]
@@ -130,7 +131,7 @@ pub(crate) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn new(case: &'a Case<'a>) -> Work<'a> {
+    pub(crate) fn new(case: &'a Case<'a>) -> Work<'a> {
         let mut rules: Vec<&SgRule> = case.group.rules_of(case.direction).collect();
         rules.sort_by(|a, b| a.id.cmp(&b.id));
         let is_free = |rule: &&SgRule| case.standing.get(&rule.id) == Some(&Standing::Free);
@@ -149,15 +150,10 @@ impl<'a> Work<'a> {
         mut reasons: Vec<String>,
         weigh: bool,
     ) -> Proposal {
-        let found = self.fitted();
-        let paired = match &found {
-            Some(fitted) => {
-                let reach = &self.case.references.reach;
-                pair(&self.standing_after(fitted), &self.free, reach)
-            }
-            None => self.only_unneeded_removed(),
-        };
-        let paired = self.worthwhile(paired);
+        let Settled {
+            fitted: found,
+            paired,
+        } = self.settled();
         let changed = !paired.rules.is_empty() || !paired.remove.is_empty();
         let told = reasons::Told {
             case: self.case,
@@ -181,6 +177,24 @@ impl<'a> Work<'a> {
             Some(fitted) if changed && weigh => self.weighed(proposal, fitted),
             Some(_) | None => proposal,
         }
+    }
+
+    /// What one round finds, and whether another would find the same.
+    pub(crate) fn once(&self) -> (Settled, bool) {
+        let fitted = self.fitted();
+        let Some(found) = &fitted else {
+            let paired = self.only_unneeded_removed();
+            return (Settled { fitted, paired }, false);
+        };
+        let standing = self.standing_after(found);
+        let paired = pair(&standing, &self.free, &self.case.references.reach);
+        let worthwhile = self.worthwhile(paired.clone());
+        let done = worthwhile == paired
+            && standing
+                .iter()
+                .eq(&said_by_boxes(&found.boxes).collect::<BTreeSet<_>>());
+        let paired = worthwhile;
+        (Settled { fitted, paired }, done)
     }
 
     /// What is owed, with references in the place of addresses if asked for.

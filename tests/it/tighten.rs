@@ -894,6 +894,55 @@ proptest! {
     }
 }
 
+/// A world of the laws that was once split further the second time: joined
+/// services made boxes that the first round had no name for.
+#[test]
+fn what_a_quota_joined_is_not_split_when_asked_again() {
+    let mut world = World::new(
+        vec![
+            rule("r0", "icmp", "198.51.100.0/28"),
+            rule("r1", "tcp/1-3", "sg-b"),
+            rule("r2", "all", "198.51.100.0/29"),
+            rule("r3", "tcp/3-4", "198.51.100.0/28"),
+        ],
+        [
+            ("tcp/0-4", 11),
+            ("icmp", 0),
+            ("tcp/3", 1),
+            ("tcp/1", 2),
+            ("47", 0),
+            ("tcp/4", 0),
+            ("tcp/3", 2),
+            ("tcp/0-4", 4),
+            ("tcp/0", 0),
+            ("tcp/4", 8),
+            ("tcp/3", 9),
+            ("tcp/3", 3),
+            ("tcp/2", 1),
+        ]
+        .map(|(what, host)| seen(what, &format!("198.51.100.{host}")))
+        .to_vec(),
+    );
+    world.limits = Limits {
+        rule_quota: 8,
+        public_peers: 2,
+        rule_worth: 0,
+        wide_v4: 30,
+        wide_v6: 127,
+        ..Limits::default()
+    };
+    let proposal = world.propose();
+    let again = world.after(&proposal).propose();
+    assert_eq!(
+        again.decision,
+        Decision::Keep,
+        "{:?} {:?}",
+        planned(&proposal),
+        planned(&again)
+    );
+    assert_eq!(again.exposure_after, proposal.exposure_after);
+}
+
 #[test]
 fn a_proven_proposal_comes_with_its_proof() {
     let (world, proposal) = sound();
