@@ -16,6 +16,7 @@ use crate::tighten::boxes::Plot;
 use crate::tighten::boxes::Ranges;
 use crate::tighten::boxes::elementary;
 use crate::tighten::boxes::normal;
+use crate::tighten::boxes::transport_covers;
 use crate::tighten::case::Limits;
 use crate::tighten::fit::Boxes;
 use crate::tighten::fit::Wish;
@@ -144,8 +145,14 @@ impl<'a> FamilyTask<'a> {
 
     /// Those of the boxes that were made for units.
     pub(crate) fn made_for_units(&self, plots: &[Plot]) -> Vec<Plot> {
-        let kept: Vec<Plot> = self.kept().collect();
-        let own = |plot: &&Plot| Family::of_net(plot.net) == self.family && !kept.contains(plot);
+        // Neighbours among the kept may have been joined.
+        let kept = normal(self.kept().collect());
+        let is_kept = |plot: &Plot| {
+            kept.iter().any(|own| {
+                own.net.contains(&plot.net) && transport_covers(own.transport, plot.transport)
+            })
+        };
+        let own = |plot: &&Plot| Family::of_net(plot.net) == self.family && !is_kept(plot);
         plots.iter().filter(own).copied().collect()
     }
 

@@ -187,6 +187,19 @@ impl<'a> Cover<'a> {
         cover
     }
 
+    /// Lets go of references whose part is held without them.
+    fn drop_idle(&mut self, need: &Need) {
+        let held = &self.held;
+        self.labels.retain(|rule| {
+            if need.protocol.has_ports() {
+                let own = services(need, &[*rule]);
+                !own.difference(&services(need, held)).is_empty()
+            } else {
+                !uncovered(&scopes(need, &[*rule]), &scopes(need, held)).is_empty()
+            }
+        });
+    }
+
     /// References any one of which can stand in for all of them; none where
     /// that is not sure.
     fn equals(&self, need: &Need, asked: &Asked<'_>) -> Vec<&'a SgRule> {
@@ -215,7 +228,8 @@ fn spared<'a>(needs: &[Need], asked: &Asked<'a>) -> BTreeSet<&'a SgRuleId> {
     let mut staying: BTreeSet<&SgRuleId> = BTreeSet::new();
     let mut demands: BTreeSet<Vec<&SgRuleId>> = BTreeSet::new();
     for need in needs {
-        let cover = Cover::of(need, asked);
+        let mut cover = Cover::of(need, asked);
+        cover.drop_idle(need);
         all.extend(cover.labels.iter().map(|rule| &rule.id));
         let mut equals: Vec<_> = cover
             .equals(need, asked)

@@ -189,10 +189,10 @@ impl<'a> Work<'a> {
         let standing = self.standing_after(found);
         let paired = pair(&standing, &self.free, &self.case.references.reach);
         let worthwhile = self.worthwhile(paired.clone());
-        let done = worthwhile == paired
-            && standing
-                .iter()
-                .eq(&said_by_boxes(&found.boxes).collect::<BTreeSet<_>>());
+        let fitted_to: BTreeSet<Said> = said_by_boxes(&found.boxes).collect();
+        // Narrowed references may leave others without a purpose.
+        let done =
+            found.boxes.labels.is_empty() && worthwhile == paired && standing.iter().eq(&fitted_to);
         let paired = worthwhile;
         (Settled { fitted, paired }, done)
     }

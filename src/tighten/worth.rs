@@ -3,9 +3,11 @@
 //! numbers of rules would open.
 
 use crate::model::Peer;
+use crate::model::SgRule;
 use crate::model::Transport;
 use crate::net::PortRange;
 use crate::net::cidr::Family;
+use crate::tighten::boxes::Plot;
 use crate::tighten::boxes::Ranges;
 use crate::tighten::curve::steps;
 use crate::tighten::curve::worthwhile;
@@ -16,6 +18,7 @@ use crate::tighten::fit::Fitted;
 use crate::tighten::fit::survey;
 use crate::tighten::pairing::Paired;
 use crate::tighten::pairing::Said;
+use crate::tighten::pairing::plot;
 use crate::tighten::plan::CurvePoint;
 use crate::tighten::plan::PlannedRule;
 use crate::tighten::plan::Proposal;
@@ -104,9 +107,8 @@ impl<'a> Work<'a> {
             ..=MOST_FOR_CURVE => quotas.collect(),
             _ => Vec::new(),
         };
-        let survey = self.with_wish(&owed, |wish| {
-            survey(wish, &allowed, &fitted.boxes.plots, &quotas)
-        });
+        let standing = self.standing_plots(&proposal);
+        let survey = self.with_wish(&owed, |wish| survey(wish, &allowed, &standing, &quotas));
         let mut points = vec![own];
         points.extend(survey.within.iter().map(|boxes| self.point(boxes)));
         let curve = worthwhile(points);
@@ -121,6 +123,15 @@ impl<'a> Work<'a> {
             curve,
             ..proposal
         }
+    }
+
+    /// Prefixes of the changeable rules, as they would stand.
+    fn standing_plots(&self, proposal: &Proposal) -> Vec<Plot> {
+        let stays = |rule: &&&SgRule| proposal.keep.contains(&rule.id);
+        let kept = self.free.iter().filter(stays).map(|rule| said(rule));
+        let planned = proposal.rules.iter();
+        let planned = planned.map(|rule| (rule.transport, rule.peer.clone()));
+        kept.chain(planned).filter_map(|one| plot(&one)).collect()
     }
 
     /// What the held rules and these boxes open, and how many they are.

@@ -391,6 +391,44 @@ fn a_public_service_keeps_its_prefix_and_loses_its_other_ports() {
     assert_eq!(proposal.rules[0].records, 3_000);
 }
 
+/// Public services are a matter of taste, not of distance from the best, also
+/// where two of them became one rule.
+#[test]
+fn neighbouring_public_services_count_for_no_gap() {
+    let client = |port: u16, n: u32| {
+        let address = Ipv4Addr::from_bits(0x2000_0000 + u32::from(port) + n * 77_777);
+        (
+            IpProtocol::TCP,
+            PortRange::single(port),
+            IpAddr::V4(address),
+        )
+    };
+    let seen = [8_000, 8_001].into_iter();
+    let seen = seen.flat_map(|port| (0..50).map(move |n| client(port, n)));
+    let world = World::new(vec![rule("r1", "all", "0.0.0.0/0")], seen.collect());
+    let proposal = world.propose();
+    assert_eq!(planned(&proposal), ["tcp/8000-8001 0.0.0.0/0 <- r1"]);
+    assert_eq!(proposal.optimality_gap, Some(0.0));
+}
+
+/// A rule that is not worth narrowing opens more than it must, and the gap
+/// says so.
+#[test]
+fn what_is_not_worth_a_change_is_part_of_the_gap() {
+    let world = World::new(
+        vec![
+            rule("r1", "tcp/80", "10.0.0.0/8"),
+            rule("r2", "tcp/90", "10.0.0.2/31"),
+        ],
+        vec![seen("tcp/80", "10.0.0.1"), seen("tcp/90", "10.0.0.2")],
+    );
+    let mut world = world;
+    world.limits.step_worth = 2;
+    let proposal = world.propose();
+    assert_eq!(ids(&proposal.keep), ["r2"]);
+    assert_eq!(proposal.optimality_gap, Some(0.3334));
+}
+
 #[test]
 fn icmp_keeps_its_type_because_no_log_tells_it() {
     let world = World::new(
@@ -718,6 +756,7 @@ fn small_rule() -> impl Strategy<Value = (Transport, Peer)> {
         2 => (0u8..8, 125u8..=128).prop_map(|(host, len)| peer(&format!("2001:db8::{host}/{len}"))),
         1 => Just(peer("sg-a")),
         1 => Just(peer("sg-b")),
+        1 => Just(peer("pl-1")),
     ];
     // Prefixes have their host bits cleared.
     (what, whom).prop_map(|(what, whom)| match whom {
@@ -750,6 +789,7 @@ prop_compose! {
         quota in 1u32..12,
         rule_worth in 0u64..20,
         public_peers in 2usize..8,
+        entries in 1u32..4,
     ) -> World {
         // A wide rule gives the quota something to press on.
         let wide = wide.map(|(all, len)| {
@@ -762,6 +802,14 @@ prop_compose! {
             ..rule(&format!("r{at}"), "all", "sg-x")
         });
         let mut world = World::new(named.collect(), seen);
+        let list = PrefixList {
+            id: PrefixListId::from("pl-1"),
+            name: String::new(),
+            aws_managed: false,
+            max_entries: Some(entries),
+            entries: Some(vec!["198.51.100.0/24".parse().unwrap(), "2001:db8::/64".parse().unwrap()]),
+        };
+        world.lists.insert(list.id.clone(), list);
         let ids = world.group.rules.iter().map(|rule| rule.id.clone());
         world.held = ids.zip(held).filter(|(_, held)| *held).map(|(id, _)| id).collect();
         world.limits = Limits {
@@ -780,7 +828,7 @@ prop_compose! {
 fn far_sides() -> Vec<Peer> {
     let v4 = (0..20).map(|host| format!("198.51.100.{host}/32"));
     let v6 = (0..10).map(|host| format!("2001:db8::{host}/128"));
-    let named = ["sg-a", "sg-b"].map(str::to_owned);
+    let named = ["sg-a", "sg-b", "pl-1"].map(str::to_owned);
     v4.chain(v6).chain(named).map(|text| peer(&text)).collect()
 }
 
