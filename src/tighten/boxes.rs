@@ -8,7 +8,6 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
@@ -47,32 +46,45 @@ pub(crate) fn transport_overlaps(a: Transport, b: Transport) -> bool {
 
 /// The same boxes said once: ports of the same prefix joined, and none inside
 /// another. Sorted.
-pub(crate) fn normal(plots: Vec<Plot>) -> Vec<Plot> {
-    let mut ports: BTreeMap<(IpProtocol, IpNet), Vec<PortRange>> = BTreeMap::new();
-    let mut joined: Vec<Plot> = Vec::new();
-    for plot in plots {
-        match plot.transport {
-            Transport::Tcp(range) => ports
-                .entry((IpProtocol::TCP, plot.net))
-                .or_default()
-                .push(range),
-            Transport::Udp(range) => ports
-                .entry((IpProtocol::UDP, plot.net))
-                .or_default()
-                .push(range),
+pub(crate) fn normal(mut plots: Vec<Plot>) -> Vec<Plot> {
+    plots.sort_unstable_by_key(|plot| (plot.transport.protocol(), plot.net));
+    let of_one =
+        |a: &Plot, b: &Plot| a.net == b.net && a.transport.protocol() == b.transport.protocol();
+    let mut joined: Vec<Plot> = Vec::with_capacity(plots.len());
+    for same in plots.chunk_by(of_one) {
+        let ports = same.iter().filter_map(|plot| match plot.transport {
+            Transport::Tcp(ports) | Transport::Udp(ports) => Some(ports),
             Transport::All | Transport::Icmp(_) | Transport::Icmpv6(_) | Transport::Other(_) => {
-                joined.push(plot);
+                None
             }
+        });
+        let ports: PortSet = match same {
+            [_] => PortSet::default(),
+            _ => ports.collect(),
+        };
+        match same.first() {
+            Some(first) if !ports.is_empty() => {
+                joined.extend(ports.ranges().iter().map(|range| Plot {
+                    transport: retimed(first.transport, *range),
+                    net: first.net,
+                }));
+            }
+            Some(_) | None => joined.extend_from_slice(same),
         }
     }
-    for ((protocol, net), ranges) in ports {
-        let ranges: PortSet = ranges.into_iter().collect();
-        joined.extend(ranges.ranges().iter().map(|range| Plot {
-            transport: Transport::of(protocol, *range),
-            net,
-        }));
-    }
     without_nested(joined)
+}
+
+/// The transport with another service, where it has ports.
+pub(crate) fn retimed(transport: Transport, service: PortRange) -> Transport {
+    match transport {
+        Transport::Tcp(_) => Transport::Tcp(service),
+        Transport::Udp(_) => Transport::Udp(service),
+        other @ (Transport::All
+        | Transport::Icmp(_)
+        | Transport::Icmpv6(_)
+        | Transport::Other(_)) => other,
+    }
 }
 
 fn without_nested(mut plots: Vec<Plot>) -> Vec<Plot> {

@@ -4,9 +4,9 @@
 //! asked for, a way for each number of rules ([`many`](crate::tighten::many)
 //! finds it for each protocol).
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use crate::model::Transport;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
 use crate::net::cidr::Family;
@@ -16,8 +16,8 @@ use crate::tighten::boxes::Plot;
 use crate::tighten::boxes::Ranges;
 use crate::tighten::boxes::elementary;
 use crate::tighten::boxes::normal;
+use crate::tighten::boxes::retimed;
 use crate::tighten::boxes::transport_covers;
-use crate::tighten::case::Limits;
 use crate::tighten::fit::Boxes;
 use crate::tighten::fit::Wish;
 use crate::tighten::many::part_of;
@@ -55,7 +55,9 @@ pub(crate) struct FamilyTask<'a> {
     /// How many rules both are.
     public_rules: usize,
     /// Public services and readable boxes, in normal form.
-    readable: Vec<Plot>,
+    readable: OnceCell<Vec<Plot>>,
+    /// What is needed weighs.
+    needed: OnceCell<u128>,
     /// The way to hold everything in fewer rules, and up to how many.
     squeezed: Option<Part>,
     most: usize,
@@ -83,7 +85,7 @@ impl<'a> FamilyTask<'a> {
             .iter()
             .map(|(plot, _)| *plot)
             .chain(moving.iter().copied());
-        let mut task = FamilyTask {
+        FamilyTask {
             family,
             weights: Weights {
                 vacancy: wish.vacancy,
@@ -94,12 +96,11 @@ impl<'a> FamilyTask<'a> {
             public_rules: normal(boxes.collect()).len(),
             public,
             moving,
-            readable: Vec::new(),
+            readable: OnceCell::new(),
+            needed: OnceCell::new(),
             squeezed: None,
             most: 0,
-        };
-        task.readable = task.make_readable(wish.limits);
-        task
+        }
     }
 
     /// Prefixes of today's rules that stay: of public services, and for
@@ -111,7 +112,7 @@ impl<'a> FamilyTask<'a> {
 
     /// Whether the readable boxes are no more than this many.
     pub(crate) fn fits(&self, room: usize) -> bool {
-        self.readable.len() <= room
+        self.readable().len() <= room
     }
 
     fn measure<'g>(&'g self, unit: &Unit, ground: &'g Ranges) -> Measure<'g> {
@@ -123,7 +124,13 @@ impl<'a> FamilyTask<'a> {
         }
     }
 
-    fn make_readable(&self, limits: &Limits) -> Vec<Plot> {
+    /// Public services and readable boxes, in normal form.
+    fn readable(&self) -> &[Plot] {
+        self.readable.get_or_init(|| self.make_readable())
+    }
+
+    fn make_readable(&self) -> Vec<Plot> {
+        let limits = self.weights.limits;
         let taste = Taste {
             price: self.weights.price(limits.rule_worth),
             sparsest: limits.sparsest,
@@ -199,7 +206,9 @@ impl<'a> FamilyTask<'a> {
             let open = Ranges::of_bounds(unit.peers.iter().map(|peer| (*peer, *peer)).collect());
             services.saturating_mul(self.weights.ranges(self.family, &open))
         };
-        self.units.iter().map(of_unit).fold(0, u128::saturating_add)
+        *self
+            .needed
+            .get_or_init(|| self.units.iter().map(of_unit).fold(0, u128::saturating_add))
     }
 
     /// Addresses of all units: more prefixes than that gain nothing.
@@ -294,7 +303,7 @@ impl<'a> FamilyTask<'a> {
     fn readable_volume(&self) -> u128 {
         let public = |plot: &&Plot| !self.public.iter().any(|(own, _)| own == *plot);
         let volumes = self
-            .readable
+            .readable()
             .iter()
             .filter(public)
             .map(|plot| self.volume(plot));
@@ -304,7 +313,7 @@ impl<'a> FamilyTask<'a> {
     /// The boxes of a way, in normal form.
     pub(crate) fn plots(&self, way: Way) -> Vec<Plot> {
         let rules = match way {
-            Way::Readable => return self.readable.clone(),
+            Way::Readable => return self.readable().to_vec(),
             Way::Squeezed { rules } => rules,
         };
         let mut plots: Vec<Plot> = self.kept().collect();
@@ -312,17 +321,5 @@ impl<'a> FamilyTask<'a> {
             part.plots(rules, self.family, &mut plots);
         }
         normal(plots)
-    }
-}
-
-/// The transport with another service.
-fn retimed(transport: Transport, service: PortRange) -> Transport {
-    match transport {
-        Transport::Tcp(_) => Transport::Tcp(service),
-        Transport::Udp(_) => Transport::Udp(service),
-        other @ (Transport::All
-        | Transport::Icmp(_)
-        | Transport::Icmpv6(_)
-        | Transport::Other(_)) => other,
     }
 }

@@ -89,8 +89,7 @@ impl Obligations {
     pub(crate) fn of(needs: &[Need], asked: &Asked<'_>) -> Obligations {
         let mut owed = Obligations::default();
         let spared = spared(needs, asked);
-        for need in needs {
-            let mut cover = Cover::of(need, asked);
+        for (need, mut cover) in covers(needs, asked) {
             cover.labels.retain(|rule| !spared.contains(&rule.id));
             if need.protocol.has_ports() {
                 owed.add_ports(need, &cover);
@@ -102,6 +101,15 @@ impl Obligations {
     }
 
     fn add_ports(&mut self, need: &Need, cover: &Cover<'_>) {
+        if cover.held.is_empty() && cover.labels.is_empty() && need.service.count() == 1 {
+            // As nearly every need is.
+            let port = need.service.from();
+            let mut cidrs = cover.cidrs.iter();
+            if cidrs.any(|rule| rule.transport.service().contains(port)) {
+                self.wanted(need).add_point(port, address_bits(need.peer));
+            }
+            return;
+        }
         let held = services(need, &cover.held);
         for rule in &cover.labels {
             let own = services(need, &[*rule]).difference(&held);
@@ -148,10 +156,14 @@ impl Obligations {
 }
 
 impl Wanted {
+    fn add_point(&mut self, port: u16, peer: u128) {
+        self.points.entry(port).or_default().push(peer);
+    }
+
     fn add_ports(&mut self, ports: &PortSet, peer: u128) {
         for range in ports.ranges() {
             if range.count() == 1 {
-                self.points.entry(range.from()).or_default().push(peer);
+                self.add_point(range.from(), peer);
             } else {
                 self.spans.entry(peer).or_default().insert(*range);
             }
@@ -159,17 +171,40 @@ impl Wanted {
     }
 }
 
+/// Each need with the rules that cover it.
+fn covers<'n, 'a>(
+    needs: &'n [Need],
+    asked: &'n Asked<'a>,
+) -> impl Iterator<Item = (&'n Need, Cover<'a>)> {
+    // Neighbours are nearly always covered by the same rules.
+    let alike = needs.chunk_by(|a, b| a.covered_by == b.covered_by);
+    alike.flat_map(move |alike| {
+        let ids = alike.first().map(|need| need.covered_by.iter());
+        let named = ids
+            .into_iter()
+            .flatten()
+            .filter_map(|id| asked.rules.get(id));
+        let named: Vec<_> = named
+            .map(|&rule| (rule, (asked.is_free)(&rule.id)))
+            .collect();
+        let cover = move |need| (need, Cover::of(need, &named, asked));
+        alike.iter().map(cover)
+    })
+}
+
 impl<'a> Cover<'a> {
-    fn of(need: &Need, asked: &Asked<'a>) -> Cover<'a> {
+    /// What may be done to the named rules, each with whether it may be
+    /// changed.
+    fn of(need: &Need, named: &[(&'a SgRule, bool)], asked: &Asked<'a>) -> Cover<'a> {
         let mut cover = Cover {
             held: Vec::new(),
             labels: Vec::new(),
             lasting: Vec::new(),
             cidrs: Vec::new(),
         };
-        let named = need.covered_by.iter().filter_map(|id| asked.rules.get(id));
-        for &rule in named.filter(|rule| rule.transport.has_protocol(need.protocol)) {
-            if !(asked.is_free)(&rule.id) {
+        let own = |(rule, _): &&(&SgRule, bool)| rule.transport.has_protocol(need.protocol);
+        for &(rule, is_free) in named.iter().filter(own) {
+            if !is_free {
                 cover.held.push(rule);
                 continue;
             }
@@ -225,10 +260,13 @@ impl<'a> Cover<'a> {
 /// let through.
 fn spared<'a>(needs: &[Need], asked: &Asked<'a>) -> BTreeSet<&'a SgRuleId> {
     let mut all: BTreeSet<&SgRuleId> = BTreeSet::new();
+    let refers = |rule: &&&SgRule| !matches!(rule.peer, Peer::Cidr(_));
+    if !asked.rules.values().any(|rule| refers(&rule)) {
+        return all;
+    }
     let mut staying: BTreeSet<&SgRuleId> = BTreeSet::new();
     let mut demands: BTreeSet<Vec<&SgRuleId>> = BTreeSet::new();
-    for need in needs {
-        let mut cover = Cover::of(need, asked);
+    for (need, mut cover) in covers(needs, asked) {
         cover.drop_idle(need);
         all.extend(cover.labels.iter().map(|rule| &rule.id));
         let mut equals: Vec<_> = cover

@@ -195,6 +195,7 @@ pub(crate) struct Front {
     shape: Shape,
 }
 
+/// The way back from a number of prefixes to the prefixes.
 #[derive(Debug)]
 enum Shape {
     /// One block, and nothing to split.
@@ -202,7 +203,7 @@ enum Shape {
     Joined {
         /// The block that holds both halves, where they have one in common.
         whole: Option<(usize, Block)>,
-        halves: Box<(Front, Front)>,
+        halves: Box<(Shape, Shape)>,
         /// At `j`, how many (less one) of `j + 2` prefixes the first half has.
         taken: Vec<u16>,
     },
@@ -216,26 +217,10 @@ impl Front {
 
     /// The front of two fronts side by side, up to `most` prefixes.
     pub(crate) fn beside(self, other: Front, most: usize) -> Front {
-        Front::joined(None, IMPOSSIBLE, self, other, most)
-    }
-
-    fn joined(
-        whole: Option<(usize, Block)>,
-        volume: u128,
-        mut low: Front,
-        mut high: Front,
-        most: usize,
-    ) -> Front {
-        let (sums, taken) = min_plus(&low.costs, &high.costs, most.saturating_sub(1));
-        // Only the way back is needed from here on.
-        low.costs = Vec::new();
-        high.costs = Vec::new();
-        let mut costs = Vec::with_capacity(sums.len() + 1);
-        costs.push(volume);
-        costs.extend(sums);
+        let (costs, taken) = joined(IMPOSSIBLE, &self.costs, &other.costs, most);
         let shape = Shape::Joined {
-            whole,
-            halves: Box::new((low, high)),
+            whole: None,
+            halves: Box::new((self.shape, other.shape)),
             taken,
         };
         Front { costs, shape }
@@ -244,7 +229,13 @@ impl Front {
     /// The blocks of the cheapest set of exactly `count` prefixes, each with
     /// the number of the set of addresses that it was made for.
     pub(crate) fn pick(&self, count: usize, blocks: &mut Vec<(usize, Block)>) {
-        match &self.shape {
+        self.shape.pick(count, blocks);
+    }
+}
+
+impl Shape {
+    fn pick(&self, count: usize, blocks: &mut Vec<(usize, Block)>) {
+        match self {
             Shape::Leaf(set, block) => blocks.push((*set, *block)),
             Shape::Joined {
                 whole,
@@ -267,7 +258,13 @@ impl Front {
 pub(crate) fn min_plus(low: &[u128], high: &[u128], most: usize) -> (Vec<u128>, Vec<u16>) {
     let length = (low.len() + high.len()).saturating_sub(1).min(most);
     let mut sums = vec![IMPOSSIBLE; length];
-    let mut taken = vec![0u16; length];
+    let taken = min_plus_into(&mut sums, low, high);
+    (sums, taken)
+}
+
+/// [`min_plus`] of as many sums as there is place for.
+fn min_plus_into(sums: &mut [u128], low: &[u128], high: &[u128]) -> Vec<u16> {
+    let mut taken = vec![0u16; sums.len()];
     for (place, &a) in low.iter().enumerate() {
         let slots = sums.iter_mut().zip(&mut taken).skip(place);
         for ((sum, from), &b) in slots.zip(high) {
@@ -278,12 +275,53 @@ pub(crate) fn min_plus(low: &[u128], high: &[u128], most: usize) -> (Vec<u128>, 
             }
         }
     }
-    (sums, taken)
+    taken
+}
+
+/// Costs of one prefix for all, and of more for two halves; and how many of
+/// each the first half has.
+fn joined(volume: u128, low: &[u128], high: &[u128], most: usize) -> (Vec<u128>, Vec<u16>) {
+    let sums = (low.len() + high.len())
+        .saturating_sub(1)
+        .min(most.saturating_sub(1));
+    let mut costs = vec![IMPOSSIBLE; sums + 1];
+    let taken = match costs.split_first_mut() {
+        Some((one, sums)) => {
+            *one = volume;
+            min_plus_into(sums, low, high)
+        }
+        None => Vec::new(),
+    };
+    (costs, taken)
+}
+
+/// Costs of a set of addresses; most sets of a trie hold one, which needs no
+/// list.
+enum Costs {
+    One([u128; 1]),
+    More(Vec<u128>),
+}
+
+impl Costs {
+    fn as_slice(&self) -> &[u128] {
+        match self {
+            Costs::One(cost) => cost,
+            Costs::More(costs) => costs,
+        }
+    }
 }
 
 /// The front of one set of addresses (sorted, distinct, not empty), up to
 /// `most` prefixes. O(addresses × `most`).
 pub(crate) fn front(peers: &[u128], set: usize, measure: &Measure<'_>, most: usize) -> Front {
+    let (costs, shape) = subtree(peers, set, measure, most);
+    Front {
+        costs: costs.as_slice().to_vec(),
+        shape,
+    }
+}
+
+fn subtree(peers: &[u128], set: usize, measure: &Measure<'_>, most: usize) -> (Costs, Shape) {
     let first = peers.first().copied().unwrap_or_default();
     let last = peers.last().copied().unwrap_or_default();
     let block = Block::spanning(first, last);
@@ -293,15 +331,18 @@ pub(crate) fn front(peers: &[u128], set: usize, measure: &Measure<'_>, most: usi
         IMPOSSIBLE
     };
     if first == last {
-        return Front {
-            costs: vec![volume],
-            shape: Shape::Leaf(set, block),
-        };
+        return (Costs::One([volume]), Shape::Leaf(set, block));
     }
     let (low, high) = block.halves(peers);
-    let low = front(low, set, measure, most);
-    let high = front(high, set, measure, most);
-    Front::joined(Some((set, block)), volume, low, high, most)
+    let (low_costs, low) = subtree(low, set, measure, most);
+    let (high_costs, high) = subtree(high, set, measure, most);
+    let (costs, taken) = joined(volume, low_costs.as_slice(), high_costs.as_slice(), most);
+    let shape = Shape::Joined {
+        whole: Some((set, block)),
+        halves: Box::new((low, high)),
+        taken,
+    };
+    (Costs::More(costs), shape)
 }
 
 /// The front of several fronts, joined in balance; `None` for none.
