@@ -1,38 +1,29 @@
-//! Certificates from a run, and certificates held against what they were made
-//! from.
+//! Certificates from a run.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::Path;
 use std::path::PathBuf;
 
 use rayon::prelude::*;
 
-use crate::attribute::needs;
-use crate::attribute::needs::Need;
 use crate::attribute::needs::Passed;
+use crate::attribute::table::RuleTable;
+use crate::attribute::verdicts::Verdicts;
 use crate::checksum::sha256;
 use crate::describe;
 use crate::model::Direction;
 use crate::model::SgId;
-use crate::model::SnapshotSeries;
 use crate::net::Span;
-use crate::pipeline::analyze;
-use crate::pipeline::error::PipelineError;
 use crate::pipeline::request::Assign;
 use crate::pipeline::request::MinConfidence;
 use crate::pipeline::request::Obligations;
-use crate::pipeline::request::Progress;
 use crate::pipeline::request::Request;
-use crate::pipeline::seen::Seen;
-use crate::pipeline::seen::seen;
-use crate::pipeline::snapshots;
 use crate::tighten::proof::certificate::Assumption;
 use crate::tighten::proof::certificate::Certificate;
 use crate::tighten::proof::certificate::Certified;
 use crate::tighten::proof::certificate::HashedFile;
 use crate::tighten::proof::certificate::Inputs;
-use crate::tighten::proof::certificate::Obligation;
 
 /// Conversations hashed together.
 const PART: usize = 4_096;
@@ -48,18 +39,6 @@ pub struct Draft {
     pub passed_sha256: String,
     /// What is taken for granted beside what the proposals show.
     pub assumptions: Vec<Assumption>,
-}
-
-/// What does not fit between a certificate and its inputs.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Mismatch {
-    /// The inputs could not be read or judged.
-    #[error(transparent)]
-    Run(#[from] PipelineError),
-    /// They are not those that the certificate was made from.
-    #[error("{0}")]
-    Differs(String),
 }
 
 impl Draft {
@@ -92,28 +71,28 @@ impl Draft {
     }
 }
 
-fn obligations(request: &Request) -> &'static str {
+pub(super) fn obligations(request: &Request) -> &'static str {
     match request.obligations {
         Obligations::All => "all",
         Obligations::Answered => "answered",
     }
 }
 
-fn assign(request: &Request) -> &'static str {
+pub(super) fn assign(request: &Request) -> &'static str {
     match request.assign {
         Assign::All => "all",
         Assign::One => "one",
     }
 }
 
-fn min_confidence(request: &Request) -> &'static str {
+pub(super) fn min_confidence(request: &Request) -> &'static str {
     match request.min_confidence {
         MinConfidence::Certain => "certain",
         MinConfidence::High => "high",
     }
 }
 
-fn hashed(name: &str, bytes: &[u8]) -> HashedFile {
+pub(super) fn hashed(name: &str, bytes: &[u8]) -> HashedFile {
     HashedFile {
         name: name.to_owned(),
         bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
@@ -121,7 +100,7 @@ fn hashed(name: &str, bytes: &[u8]) -> HashedFile {
     }
 }
 
-fn hashed_snapshots(paths: &[PathBuf]) -> io::Result<Vec<Vec<HashedFile>>> {
+pub(super) fn hashed_snapshots(paths: &[PathBuf]) -> io::Result<Vec<Vec<HashedFile>>> {
     let mut snapshots: Vec<Vec<HashedFile>> = Vec::new();
     for path in paths {
         let mut files = Vec::new();
@@ -172,133 +151,23 @@ fn line(one: &Passed) -> String {
     )
 }
 
-/// Holds a certificate against the analysis beside it, the snapshots and the
-/// logs, as far as they are given. Says what was held against.
-///
-/// # Errors
-/// A [`Mismatch`], which says what does not fit.
-pub fn against_inputs(
-    certificate: &Certificate,
-    path: &Path,
-    request: &Request,
-    progress: &dyn Progress,
-) -> Result<Vec<String>, Mismatch> {
-    let mut held = Vec::new();
-    let analysis = path.with_file_name(&certificate.inputs.analysis.name);
-    if analysis.is_file() {
-        let bytes = fs::read(&analysis)
-            .map_err(|error| differs(&format!("`{}`: {error}", analysis.display())))?;
-        if hashed(&certificate.inputs.analysis.name, &bytes) != certificate.inputs.analysis {
-            return Err(differs(&format!(
-                "`{}` is not the analysis that the certificate goes with",
-                analysis.display()
-            )));
-        }
-        held.push("the analysis beside it".to_owned());
-    }
-    if request.snapshots.is_empty() {
-        return if request.names_logs() {
-            Err(PipelineError::NoSnapshot.into())
-        } else {
-            Ok(held)
-        };
-    }
-    let snapshots = hashed_snapshots(&request.snapshots)
-        .map_err(|error| differs(&format!("snapshot: {error}")))?;
-    if snapshots != certificate.inputs.snapshots {
-        return Err(differs("the certificate was made from another snapshot"));
-    }
-    let (series, _) = snapshots::load(&request.snapshots)?;
-    same_rules(certificate, &series)?;
-    held.push("the snapshot".to_owned());
-    if !request.names_logs() {
-        return Ok(held);
-    }
-    let asked = [
-        obligations(request),
-        assign(request),
-        min_confidence(request),
-    ];
-    let inputs = &certificate.inputs;
-    if asked != [&inputs.obligations, &inputs.assign, &inputs.min_confidence] {
-        return Err(differs(&format!(
-            "the certificate was made with --obligations {} --assign {} --min-confidence {}: give the same",
-            inputs.obligations, inputs.assign, inputs.min_confidence
-        )));
-    }
-    let seen = analyze::in_pool(request.threads, || seen(request, &series, progress))?;
-    same_needs(certificate, request, &seen)?;
-    held.push("the logs".to_owned());
-    Ok(held)
-}
-
-fn differs(text: &str) -> Mismatch {
-    Mismatch::Differs(text.to_owned())
-}
-
-/// Whether the certificate's rules of today are those of the snapshot.
-fn same_rules(certificate: &Certificate, series: &SnapshotSeries) -> Result<(), Mismatch> {
-    let groups = &series.latest().groups;
-    for one in &certificate.proposals {
-        let group = groups.get(&one.group_id);
-        let of_snapshot = group.map(|group| Certified::rules_of(group, one.direction));
-        if of_snapshot.as_ref() != Some(&one.today) {
-            return Err(differs(&format!(
-                "the rules of `{}` {} are not those of the snapshot",
-                one.group_id, one.direction
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Whether what was needed is what the logs say.
-fn same_needs(
-    certificate: &Certificate,
-    request: &Request,
-    seen: &Seen<'_>,
-) -> Result<(), Mismatch> {
-    if hash_of_passed(&seen.attribution.passed) != certificate.inputs.passed_sha256 {
-        return Err(differs("the certificate was made from other logs"));
-    }
-    let kept = request.obligations.kept(&seen.attribution.passed);
-    let all = needs::group_needs(&kept, request.assign.keepers());
-    for one in &certificate.proposals {
-        let of_group = |needs: &&needs::GroupNeeds| {
-            (&needs.group_id, needs.direction) == (&one.group_id, one.direction)
-        };
-        let needs = all
-            .iter()
-            .find(of_group)
-            .map(|needs| needs.needs.as_slice());
-        if !same(needs.unwrap_or_default(), &one.obligations) {
-            return Err(differs(&format!(
-                "the obligations of `{}` {} are not what the logs show",
-                one.group_id, one.direction
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn same(needs: &[Need], obligations: &[Obligation]) -> bool {
-    let fits = |(need, owed): (&Need, &Obligation)| {
-        need.protocol.to_string() == owed.protocol
-            && (need.service.from(), need.service.to()) == (owed.from_port, owed.to_port)
-            && need.peer == owed.peer
-            && need.covered_by == owed.covered_by
-    };
-    needs.len() == obligations.len() && needs.iter().zip(obligations).all(fits)
-}
-
-/// What is taken for granted of who opened connections.
+/// What is taken for granted of who opened connections, by group and direction.
 #[must_use]
-pub fn of_initiators(group: &SgId, direction: Direction, unlikely: u64) -> Option<Assumption> {
-    (unlikely > 0).then(|| Assumption {
-        kind: "initiator".to_owned(),
-        about: format!("{group} {direction}"),
-        text: format!(
-            "{unlikely} conversations were opened by the other end, as many records agree; `--min-confidence certain` does without"
-        ),
-    })
+pub fn of_initiators(verdicts: &Verdicts, table: &RuleTable<'_>) -> Vec<Assumption> {
+    let mut unlikely: BTreeMap<(&SgId, Direction), u64> = BTreeMap::new();
+    for verdict in &verdicts.rules {
+        if let Some((group, rule)) = table.get(verdict.rule) {
+            *unlikely.entry((&group.id, rule.direction)).or_default() += verdict.earned.unlikely;
+        }
+    }
+    let assumed = unlikely.into_iter().filter(|(_, count)| *count > 0);
+    assumed
+        .map(|((group, direction), count)| Assumption {
+            kind: "initiator".to_owned(),
+            about: format!("{group} {direction}"),
+            text: format!(
+                "{count} conversations were opened by the other end, as many records agree; `--min-confidence certain` does without"
+            ),
+        })
+        .collect()
 }

@@ -11,6 +11,7 @@ pub mod certificate;
 pub mod digest;
 pub mod error;
 mod groups;
+pub mod held;
 pub mod hours;
 pub mod ingest;
 mod newest;

@@ -281,23 +281,11 @@ impl Maker<'_> {
         });
         let certified: Vec<Certified> = certified.collect();
         let passed = &self.attribution.passed;
-        let mut unlikely: BTreeMap<(&SgId, Direction), u64> = BTreeMap::new();
-        for verdict in &self.verdicts.rules {
-            if let Some((group, rule)) = self.table.get(verdict.rule) {
-                *unlikely.entry((&group.id, rule.direction)).or_default() +=
-                    verdict.earned.unlikely;
-            }
-        }
-        let assumed = unlikely.into_iter();
         Draft {
             certified,
             passed: u64::try_from(passed.len()).unwrap_or(u64::MAX),
             passed_sha256: certificate::hash_of_passed(passed),
-            assumptions: assumed
-                .filter_map(|((group, direction), count)| {
-                    certificate::of_initiators(group, direction, count)
-                })
-                .collect(),
+            assumptions: certificate::of_initiators(self.verdicts, self.table),
         }
     }
 

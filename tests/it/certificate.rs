@@ -3,8 +3,15 @@
 
 use std::fs;
 
+use flowcinch::checksum::sha256;
+use flowcinch::model::Peer;
+use flowcinch::model::SgId;
+use flowcinch::model::SgRule;
+use flowcinch::model::Transport;
 use flowcinch::tighten::proof::certificate;
 use flowcinch::tighten::proof::certificate::Certificate;
+use flowcinch::tighten::proof::certificate::Certified;
+use ipnet::IpNet;
 use serde_json::Value;
 
 use crate::cloud::Cloud;
@@ -75,6 +82,7 @@ fn small(certificate: &Certificate) -> Value {
     proposals.sort_by_key(|one| one.obligations.len());
     proposals.retain(|one| !one.obligations.is_empty() && !one.containment.is_empty());
     proposals.truncate(3);
+    proposals.sort_by(|a, b| (&a.group_id, a.direction).cmp(&(&b.group_id, b.direction)));
     assert!(!proposals.is_empty());
     let sealed = Certificate::sealed(
         certificate.inputs.clone(),
@@ -143,7 +151,7 @@ fn a_certificate_holds_and_any_altered_field_is_refused() {
 fn a_lie_that_is_sealed_anew_is_still_refused() {
     let cloud = made();
     let (certificate, _) = certificate::check(&text_of(&cloud)).unwrap();
-    let with = |change: &dyn Fn(&mut certificate::Certified) -> bool| {
+    let with = |change: &dyn Fn(&mut Certified) -> bool| {
         let mut changed = false;
         let mut proposals = certificate.proposals.clone();
         for proposal in &mut proposals {
@@ -286,4 +294,147 @@ fn the_program_checks_a_certificate_against_what_it_was_made_from() {
         .case
         .file("report/certificate.json", &text[..text.len() / 2]);
     assert_eq!(verify(&[]).status, Some(2));
+}
+
+/// A certificate that fits together and is sealed, but lies about groups:
+/// a new rule for `group`, whose members could only have an address that
+/// today's rule lets in anyway.
+fn with_false_reach(certificate: &Certificate, group: &SgId) -> Certificate {
+    let mut proposals = certificate.proposals.clone();
+    let plain = |one: &&mut Certified| {
+        let [rule] = one.today.as_slice() else {
+            return false;
+        };
+        matches!(rule.peer, Peer::Cidr(IpNet::V4(_)))
+            && rule.protocol == "tcp"
+            && one.reach.is_empty()
+    };
+    let one = proposals.iter_mut().find(plain).expect("a plain proposal");
+    let old = one.today[0].clone();
+    let Peer::Cidr(net) = old.peer else {
+        unreachable!()
+    };
+    let transport = Transport::said(&old.protocol, old.from_port, old.to_port).unwrap();
+    let peer = Peer::SecurityGroup(group.clone());
+    let rule_id = SgRule::derived_id(&one.group_id, one.direction, transport, &peer);
+    one.after.push(certificate::Rule {
+        rule_id: rule_id.clone(),
+        peer,
+        ..old.clone()
+    });
+    one.containment.push(certificate::Contained {
+        rule_id,
+        within: vec![old.rule_id],
+    });
+    one.reach.push(certificate::Reach {
+        group_id: group.clone(),
+        ranges: vec![IpNet::new(net.addr(), 32).unwrap()],
+    });
+    one.members.push(certificate::Members {
+        group_id: group.clone(),
+        addresses: Vec::new(),
+    });
+    one.rehash();
+    sealed(certificate, |_| {}, proposals)
+}
+
+/// The certificate with other inputs and proposals, sealed anew.
+fn sealed(
+    certificate: &Certificate,
+    change: impl FnOnce(&mut certificate::Inputs),
+    proposals: Vec<Certified>,
+) -> Certificate {
+    let mut inputs = certificate.inputs.clone();
+    change(&mut inputs);
+    Certificate::sealed(inputs, proposals, certificate.assumptions.clone())
+}
+
+/// Who writes a certificate can seal it. What it says of groups, logs and the
+/// analysis is therefore asked for again of the inputs.
+#[test]
+fn a_forgery_that_fits_together_is_refused_by_its_inputs() {
+    let cloud = made();
+    let (certificate, _) = certificate::check(&text_of(&cloud)).unwrap();
+    let all = || certificate.proposals.clone();
+    let mut args: Vec<&str> = vec!["verify", "report/certificate.json", "made/logs"];
+    for snapshot in &cloud.snapshots {
+        args.extend(["--snapshot", snapshot.as_str()]);
+    }
+    let refused = |forged: &Certificate, why: &str| {
+        let bytes = forged.to_bytes().unwrap();
+        certificate::check(&bytes).expect("it fits together");
+        cloud.case.file("report/certificate.json", bytes);
+        let run = cloud.case.run(&args);
+        assert_eq!(run.status, Some(1), "{why}: {} {}", run.text(), run.stderr);
+        assert!(run.text().contains(why), "{why}: {}", run.text());
+    };
+    let analysis = fs::read(cloud.case.path("report/analysis.json")).unwrap();
+    let with_analysis = |text: &[u8], proposals: Vec<Certified>| {
+        cloud.case.file("report/analysis.json", text);
+        let change = |inputs: &mut certificate::Inputs| {
+            inputs.analysis.bytes = text.len() as u64;
+            inputs.analysis.sha256 = sha256(text);
+        };
+        sealed(&certificate, change, proposals)
+    };
+
+    // The analysis shows something else than is certified.
+    let mut other: Value = serde_json::from_slice(&analysis).unwrap();
+    let proposals = other["proposals"].as_array_mut().unwrap();
+    let tightened = |one: &&mut Value| one["decision"] == "tighten" && one["rules"][0].is_object();
+    let one = proposals.iter_mut().find(tightened).unwrap();
+    one["rules"][0]["peer"] = serde_json::json!({"cidr": "0.0.0.0/0"});
+    let forged = with_analysis(other.to_string().as_bytes(), all());
+    refused(&forged, "does not propose what is certified");
+    let forged = with_analysis(&analysis, all().split_off(1));
+    refused(&forged, "that is not certified");
+
+    // Nobody has the analysis: the snapshot and the logs still tell.
+    fs::remove_file(cloud.case.path("report/analysis.json")).unwrap();
+    refused(
+        &with_false_reach(&certificate, &SgId::from("sg-ffffffffffffffff0")),
+        "not what the snapshot says",
+    );
+    let real = certificate.proposals.last().unwrap().group_id.clone();
+    refused(
+        &with_false_reach(&certificate, &real),
+        "not what the snapshot says",
+    );
+    let lie = |change: &dyn Fn(&mut certificate::Inputs)| sealed(&certificate, change, all());
+    refused(&lie(&|inputs| inputs.records += 1), "the certificate says");
+    refused(&lie(&|inputs| inputs.passed -= 1), "the certificate says");
+    refused(&lie(&|inputs| inputs.window = None), "another window");
+    let mut silent = certificate.clone();
+    silent.assumptions.retain(|one| one.kind != "initiator");
+    assert!(silent.assumptions.len() < certificate.assumptions.len());
+    let silent = sealed(&silent, |_| {}, all());
+    refused(&silent, "takes for granted");
+}
+
+#[test]
+fn what_stands_twice_in_a_certificate_is_refused() {
+    let cloud = made();
+    let (certificate, _) = certificate::check(&text_of(&cloud)).unwrap();
+    let why = |forged: &Certificate| {
+        let bytes = forged.to_bytes().unwrap();
+        certificate::check(&bytes)
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
+    };
+    let mut twins = certificate.proposals.clone();
+    twins.insert(1, twins[0].clone());
+    let twice = why(&sealed(&certificate, |_| {}, twins));
+    assert!(twice.contains("stands twice"), "{twice}");
+    let forged = with_false_reach(&certificate, &SgId::from("sg-ffffffffffffffff0"));
+    let mut proposals = forged.proposals.clone();
+    let one = proposals
+        .iter_mut()
+        .find(|one| !one.reach.is_empty())
+        .unwrap();
+    let again = one.reach[0].clone();
+    one.reach.push(again);
+    one.rehash();
+    let twice = why(&sealed(&forged, |_| {}, proposals));
+    assert!(twice.contains("not said once"), "{twice}");
 }

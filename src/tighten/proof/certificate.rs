@@ -29,6 +29,7 @@ use crate::model::SgId;
 use crate::model::SgRule;
 use crate::model::SgRuleId;
 use crate::model::Transport;
+use crate::model::VpcId;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
 use crate::net::Span;
@@ -272,7 +273,9 @@ impl Certified {
             obligations: Vec::new(),
             sha256: String::new(),
         };
-        certified.take_new_references(group, needs, book);
+        let peers = needs.iter().map(|need| need.peer).collect();
+        (certified.members, certified.reach) =
+            certified.references(group.vpc_id.as_ref(), &peers, book);
         let desk = Desk::of(&certified);
         if let Ok(desk) = desk {
             let containment = desk.containment();
@@ -292,34 +295,45 @@ impl Certified {
         today.into_iter().map(Rule::of).collect()
     }
 
-    /// What must be known of groups that new rules name: where else today's
-    /// rules let their members in, and who of those seen is one.
-    fn take_new_references(&mut self, group: &SecurityGroup, needs: &[Need], book: &Book<'_>) {
-        let said = |rule: &Rule| (rule.protocol.clone(), rule.from_port, rule.to_port);
-        let old: BTreeSet<_> = self
-            .today
-            .iter()
-            .map(|rule| (said(rule), &rule.peer))
-            .collect();
-        let new: BTreeSet<SgId> = self
-            .after
-            .iter()
-            .filter(|rule| !old.contains(&(said(rule), &rule.peer)))
-            .filter_map(|rule| label(&rule.peer))
-            .cloned()
-            .collect();
-        let peers: BTreeSet<IpAddr> = needs.iter().map(|need| need.peer).collect();
-        for id in new {
-            let carried = |peer: &&IpAddr| book.carried(&id, group.vpc_id.as_ref(), **peer);
-            self.members.push(Members {
+    /// Groups that new rules name, sorted.
+    fn new_references(&self) -> BTreeSet<&SgId> {
+        let said = |rule: &'_ Rule| (rule.protocol.clone(), rule.from_port, rule.to_port);
+        let today = self.today.iter();
+        let old: BTreeSet<_> = today.map(|rule| (said(rule), &rule.peer)).collect();
+        let new = self.after.iter();
+        let new = new.filter(|rule| !old.contains(&(said(rule), &rule.peer)));
+        new.filter_map(|rule| label(&rule.peer)).collect()
+    }
+
+    /// What must be known of groups that new rules name: who of those seen is
+    /// a member, and where else today's rules let their members in.
+    fn references(
+        &self,
+        vpc: Option<&VpcId>,
+        peers: &BTreeSet<IpAddr>,
+        book: &Book<'_>,
+    ) -> (Vec<Members>, Vec<Reach>) {
+        let of = |id: &SgId| {
+            let carried = |peer: &&IpAddr| book.carried(id, vpc, **peer);
+            let members = Members {
                 group_id: id.clone(),
                 addresses: peers.iter().filter(carried).copied().collect(),
-            });
-            self.reach.push(Reach {
-                ranges: book.reach(&id).unwrap_or_default(),
-                group_id: id,
-            });
-        }
+            };
+            let reach = Reach {
+                ranges: book.reach(id).unwrap_or_default(),
+                group_id: id.clone(),
+            };
+            (members, reach)
+        };
+        self.new_references().into_iter().map(of).unzip()
+    }
+
+    /// Whether what it says of groups is what the snapshots say.
+    #[must_use]
+    pub fn knows(&self, group: &SecurityGroup, book: &Book<'_>) -> bool {
+        let peers = self.obligations.iter().map(|owed| owed.peer).collect();
+        let (members, reach) = self.references(group.vpc_id.as_ref(), &peers, book);
+        (&self.members, &self.reach) == (&members, &reach)
     }
 
     /// Writes its hash anew after a change.
@@ -338,6 +352,12 @@ impl Certified {
     /// Whether all of it fits together; why not, else.
     fn check(&self) -> Result<(), String> {
         let desk = Desk::of(self)?;
+        let named = self.new_references();
+        let members = self.members.iter().map(|one| &one.group_id);
+        let reach = self.reach.iter().map(|one| &one.group_id);
+        if !named.iter().copied().eq(members) || !named.iter().copied().eq(reach) {
+            return Err("what it says of groups is not said once of each new reference".to_owned());
+        }
         if desk.containment() != self.containment {
             return Err("the rules named to contain the new ones are not those that do".to_owned());
         }
@@ -654,12 +674,24 @@ pub fn check(text: &[u8]) -> Result<(Certificate, Holds), Refusal> {
     if serde_json::to_value(&certificate)? != document {
         return Err(Refusal::Spelling);
     }
+    let mut last = None;
     for proposal in &certificate.proposals {
-        proposal.check().map_err(|why| Refusal::Proposal {
+        let refused = |why: String| Refusal::Proposal {
             group: proposal.group_id.clone(),
             direction: proposal.direction,
             why,
-        })?;
+        };
+        let place = Some((&proposal.group_id, proposal.direction));
+        if place <= last {
+            return Err(refused("it stands twice, or out of order".to_owned()));
+        }
+        last = place;
+        proposal.check().map_err(refused)?;
+    }
+    if !certificate.assumptions.is_sorted_by(|one, next| one < next) {
+        return Err(Refusal::Assumptions(
+            "one stands twice, or out of order".to_owned(),
+        ));
     }
     let told: BTreeSet<&Assumption> = certificate.assumptions.iter().collect();
     let shown = shown(&certificate.proposals);
