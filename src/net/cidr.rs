@@ -31,6 +31,9 @@ pub enum Family {
 }
 
 impl Family {
+    /// Both, in their order.
+    pub const BOTH: [Family; 2] = [Family::V4, Family::V6];
+
     /// The family of an address.
     #[must_use]
     pub fn of(address: IpAddr) -> Family {

@@ -2,12 +2,18 @@
 //! are tried on what came after.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use crate::attribute::needs::Need;
 use crate::attribute::needs::Passed;
+use crate::attribute::protected;
+use crate::attribute::scene::Scene;
 use crate::collections::HashMap;
 use crate::model::Direction;
 use crate::model::SgId;
+use crate::model::SgRule;
+use crate::model::SgRuleId;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
 use crate::net::Span;
@@ -17,6 +23,7 @@ use crate::report::document::backtest::BacktestReport;
 use crate::report::document::backtest::LearnedReport;
 use crate::tighten;
 use crate::tighten::Case;
+use crate::tighten::Standing;
 use crate::tighten::backtest;
 use crate::tighten::backtest::Backtest;
 use crate::tighten::backtest::Dated;
@@ -52,16 +59,17 @@ impl<'a> Times<'a> {
 
     /// A proposal to tighten with what its like of the past would have broken,
     /// and trusted no further than that allows.
-    pub(super) fn tried(&self, mut proven: Proven, case: &Case<'_>) -> Proven {
+    pub(super) fn tried(&self, mut proven: Proven, case: &Case<'_>, scene: &Scene<'_>) -> Proven {
         let Some(span) = self.span.filter(|_| case.needs.len() <= MOST) else {
             return proven;
         };
         let dated = self.dated(case);
-        let propose = |needs: &[_]| {
+        let propose = |needs: &[Need]| {
             let watch = case.watch.clone();
             tighten::propose_unweighed(&Case {
                 needs,
                 watch,
+                standing: &standing_then(case, needs, scene),
                 ..*case
             })
         };
@@ -92,6 +100,27 @@ impl<'a> Times<'a> {
         });
         dated.collect()
     }
+}
+
+/// What might be done to the rules then: what was not needed yet would have
+/// been protected, where its silence means little.
+fn standing_then(
+    case: &Case<'_>,
+    needs: &[Need],
+    scene: &Scene<'_>,
+) -> BTreeMap<SgRuleId, Standing> {
+    let used: BTreeSet<&SgRuleId> = needs.iter().flat_map(|need| &need.covered_by).collect();
+    let then = |rule: &SgRule| {
+        let standing = case.standing.get(&rule.id)?;
+        let held = protected::protected(rule, case.group, scene)
+            .filter(|_| *standing == Standing::Free && !used.contains(&rule.id));
+        let held = held.map(|why| Standing::Hold(why.to_owned()));
+        Some((rule.id.clone(), held.unwrap_or_else(|| standing.clone())))
+    };
+    case.group
+        .rules_of(case.direction)
+        .filter_map(then)
+        .collect()
 }
 
 /// What a back-test found, for the document.

@@ -31,6 +31,7 @@ use crate::model::Snapshot;
 use crate::model::VpcId;
 use crate::model::vpc::Vpc;
 use crate::net::AddressSet;
+use crate::net::cidr::Family;
 use crate::net::cidr::host_net;
 use crate::net::time::DAY;
 use crate::pipeline::backtests::Times;
@@ -193,7 +194,9 @@ impl Maker<'_> {
         let all = cases.par_iter().zip(&quotas).zip(&mut proven);
         let changed = all.filter(|(_, one)| one.proposal.decision == Decision::Tighten);
         changed.for_each(|((of, quota), one)| {
-            let tried = put(of, *quota, &|case| times.tried(one.clone(), case));
+            let tried = put(of, *quota, &|case| {
+                times.tried(one.clone(), case, self.scene)
+            });
             *one = tried;
         });
         let proposals: Vec<_> = proven.iter().map(|one| one.proposal.clone()).collect();
@@ -243,17 +246,19 @@ impl Maker<'_> {
                     own.filter_map(|counts| counts.get(at).copied())
                         .sum::<plan::Quota>()
                 };
-                let (before, after) = (sum(0).most(), sum(1).most());
-                if after <= u64::from(quota) || after <= before {
+                let (before, after) = (sum(0), sum(1));
+                let mut over = Family::BOTH.into_iter().filter(|family| {
+                    let after = after.of(*family);
+                    after > u64::from(quota) && after > before.of(*family)
+                });
+                if over.next().is_none() {
                     continue;
                 }
                 let even = quota / u32::try_from(eni.groups.len()).unwrap_or(u32::MAX).max(1);
                 for group in &eni.groups {
                     let own = match share {
                         Share::Even => Some(even.max(1)),
-                        Share::AsBefore => of(group)
-                            .filter(|[before, after]| after.most() > before.most())
-                            .and_then(|[before, _]| u32::try_from(before.most().max(1)).ok()),
+                        Share::AsBefore => of(group).and_then(|counts| as_before(&counts)),
                     };
                     if let Some(own) = own {
                         let known = quotas.entry((group, direction)).or_insert(u32::MAX);
@@ -530,6 +535,15 @@ fn restrained(mut proven: Proven, claims: &BTreeMap<SgRuleId, Tier>) -> Proven {
         proposal.applicability = most;
     }
     proven
+}
+
+/// What a group may have that has no more than today in either family; `None`
+/// where it has not.
+fn as_before([before, after]: &[plan::Quota; 2]) -> Option<u32> {
+    let grown = |family: &Family| after.of(*family) > before.of(*family);
+    let grown = Family::BOTH.into_iter().filter(grown);
+    let least = grown.map(|family| before.of(family)).min()?;
+    u32::try_from(least.max(1)).ok()
 }
 
 fn by_group(needs: &GroupNeeds) -> ((&SgId, Direction), &[Need]) {

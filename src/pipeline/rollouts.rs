@@ -76,36 +76,10 @@ impl Planner<'_> {
         RolloutReport {
             steps: steps(&rollout.steps),
             rollback: steps(&rollout.rollback),
-            quota_peak: rollout.quota_peak,
-            notes: self.notes(group, direction, rollout, &cuts),
+            quota_peak: rollout.peak.most(),
+            notes: notes(rollout, &cuts),
             cuts,
         }
-    }
-
-    fn notes(
-        &self,
-        group: &SecurityGroup,
-        direction: Direction,
-        rollout: &Rollout,
-        cuts: &[CutReport],
-    ) -> Vec<String> {
-        let mut notes = Vec::new();
-        let weight =
-            |rule: &SgRule| crate::tighten::quota::of_peer(&rule.peer, &self.snapshot.prefix_lists);
-        let today: crate::tighten::plan::Quota = group.rules_of(direction).map(weight).sum();
-        if rollout.quota_peak > u64::from(self.rule_quota).max(today.most()) {
-            notes.push(format!(
-                "on the way the rules count {}: have the quota raised to that first, or no order keeps all that is needed",
-                rollout.quota_peak
-            ));
-        }
-        if !cuts.is_empty() {
-            notes.push(
-                "connections that are untracked today may be cut when their rule changes, and open anew: apply when that does no harm"
-                    .to_owned(),
-            );
-        }
-        notes
     }
 
     /// Connections of which nothing is remembered, under rules that change.
@@ -227,6 +201,26 @@ impl Planner<'_> {
         }
         open
     }
+}
+
+fn notes(rollout: &Rollout, cuts: &[CutReport]) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some((family, peak)) = rollout.over() {
+        let family = match family {
+            Family::V4 => "IPv4",
+            Family::V6 => "IPv6",
+        };
+        notes.push(format!(
+            "on the way the rules count {peak} for {family}: have the quota raised to that first, or no order keeps all that is needed"
+        ));
+    }
+    if !cuts.is_empty() {
+        notes.push(
+            "connections that are untracked today may be cut when their rule changes, and open anew: apply when that does no harm"
+                .to_owned(),
+        );
+    }
+    notes
 }
 
 /// Ways that are open to all, by group.

@@ -23,6 +23,7 @@ use crate::model::SgId;
 use crate::model::SgRule;
 use crate::model::SgRuleId;
 use crate::model::Transport;
+use crate::net::cidr::Family;
 use crate::tighten::boxes::transport_overlaps;
 use crate::tighten::plan::Proposal;
 use crate::tighten::plan::Quota;
@@ -79,8 +80,21 @@ pub struct Rollout {
     pub steps: Vec<Change>,
     /// How to undo all of it, once all of it is done.
     pub rollback: Vec<Change>,
-    /// What the rules count at most on the way, in the family that has more.
-    pub quota_peak: u64,
+    /// What the rules of each family count at most on the way.
+    pub peak: Quota,
+    /// What each may: the quota, or as many as today.
+    pub most: Quota,
+}
+
+impl Rollout {
+    /// The family that has more than it may on the way, and how many.
+    #[must_use]
+    pub fn over(&self) -> Option<(Family, u64)> {
+        Family::BOTH
+            .map(|family| (family, self.peak.of(family)))
+            .into_iter()
+            .find(|(family, peak)| *peak > self.most.of(*family))
+    }
 }
 
 /// Plans the changes of a proposal; `None` where it changes nothing.
@@ -106,7 +120,8 @@ pub fn plan(
     let rollback = walk.steps.iter().rev().map(inverse).collect();
     Some(Rollout {
         rollback,
-        quota_peak: walk.peak,
+        peak: walk.peak,
+        most: walk.most,
         steps: walk.steps,
     })
 }
@@ -146,7 +161,7 @@ struct Walk<'a> {
     leaving: BTreeMap<SgRuleId, Wording>,
     pending: Vec<Pending>,
     steps: Vec<Change>,
-    peak: u64,
+    peak: Quota,
     /// Whether a step was taken that needs more room than there is.
     forced: bool,
 }
@@ -181,7 +196,7 @@ impl<'a> Walk<'a> {
                 .collect(),
             pending: Vec::new(),
             steps: Vec::new(),
-            peak: 0,
+            peak: Quota::default(),
             forced: false,
         };
         let today = walk.count();
@@ -190,7 +205,7 @@ impl<'a> Walk<'a> {
             v4: today.v4.max(quota),
             v6: today.v6.max(quota),
         };
-        walk.peak = today.most();
+        walk.peak = today;
         walk.pending = pending(&walk, &leaving, group, proposal);
         walk
     }
@@ -386,7 +401,11 @@ impl<'a> Walk<'a> {
 
     fn step(&mut self, change: Change) {
         self.steps.push(change);
-        self.peak = self.peak.max(self.count().most());
+        let now = self.count();
+        self.peak = Quota {
+            v4: self.peak.v4.max(now.v4),
+            v6: self.peak.v6.max(now.v6),
+        };
     }
 
     fn count(&self) -> Quota {

@@ -19,10 +19,35 @@ fn analysis(days: i64, client: impl Fn(i64) -> Vec<String>) -> Value {
 
 /// The same, with more flags.
 fn analysis_with(flags: &[&str], days: i64, client: impl Fn(i64) -> Vec<String>) -> Value {
+    let spoken = |day| {
+        client(day)
+            .into_iter()
+            .map(|client| (client, 443))
+            .collect()
+    };
+    analysis_of(flags, &[443], days, spoken)
+}
+
+/// Rules that let everybody in to these ports.
+fn open(ports: &[u16]) -> Value {
+    let rule = |port: &u16| {
+        json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port,
+            "IpRanges": [{"CidrIp": "10.0.0.0/8"}]})
+    };
+    ports.iter().map(rule).collect()
+}
+
+/// The same, with the ports that are open, and the one that each client speaks
+/// to.
+fn analysis_of(
+    flags: &[&str],
+    ports: &[u16],
+    days: i64,
+    client: impl Fn(i64) -> Vec<(String, u16)>,
+) -> Value {
     let case = Case::new();
     let groups = json!({"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "server", "VpcId": "vpc-1",
-        "IpPermissions": [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443,
-            "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}],
+        "IpPermissions": open(ports),
         "IpPermissionsEgress": []}]});
     case.file("today/groups.json", groups.to_string());
     let interfaces = json!({"NetworkInterfaces": [{"NetworkInterfaceId": "eni-1", "VpcId": "vpc-1",
@@ -36,16 +61,16 @@ fn analysis_with(flags: &[&str], days: i64, client: impl Fn(i64) -> Vec<String>)
     for day in 0..days {
         for hour in 0..24 {
             let start = START + day * DAY + hour * 3_600;
-            for client in client(day) {
+            for (client, port) in client(day) {
                 let end = start + 60;
                 writeln!(
                     log,
-                    "5 1 eni-1 {client} 10.0.0.1 50000 443 6 9 900 {start} {end} ACCEPT OK 2"
+                    "5 1 eni-1 {client} 10.0.0.1 50000 {port} 6 9 900 {start} {end} ACCEPT OK 2"
                 )
                 .unwrap();
                 writeln!(
                     log,
-                    "5 1 eni-1 10.0.0.1 {client} 443 50000 6 9 900 {start} {end} ACCEPT OK 18"
+                    "5 1 eni-1 10.0.0.1 {client} {port} 50000 6 9 900 {start} {end} ACCEPT OK 18"
                 )
                 .unwrap();
             }
@@ -127,6 +152,27 @@ fn the_past_is_made_with_the_rules_that_the_interface_has_room_for() {
     assert_eq!(
         (&found["new"], &found["broken"]),
         (&json!(4), &json!(0)),
+        "{found}"
+    );
+}
+
+/// Rules for break-glass access that nobody used are held, so the past's
+/// proposal had held this one, and its first use would have broken nothing.
+#[test]
+fn the_past_holds_what_its_silence_would_have_held() {
+    let client = |day| {
+        let mut clients = vec![("10.1.2.3".to_owned(), 443)];
+        if day > 9 {
+            clients.push(("10.1.2.99".to_owned(), 443));
+            clients.push(("10.1.2.77".to_owned(), 22));
+        }
+        clients
+    };
+    let proposal = analysis_of(&[], &[443, 22], 12, client);
+    let found = &proposal["backtest"];
+    assert_eq!(
+        (&found["new"], &found["broken"], &found["broken_services"]),
+        (&json!(2), &json!(1), &json!(1)),
         "{found}"
     );
 }

@@ -312,7 +312,7 @@ fn with_false_reach(certificate: &Certificate, group: &SgId) -> Certificate {
     let one = proposals.iter_mut().find(plain).expect("a plain proposal");
     let old = one.today[0].clone();
     let Peer::Cidr(net) = old.peer else {
-        unreachable!()
+        panic!("a prefix")
     };
     let transport = Transport::said(&old.protocol, old.from_port, old.to_port).unwrap();
     let peer = Peer::SecurityGroup(group.clone());

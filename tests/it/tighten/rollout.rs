@@ -2,6 +2,7 @@
 //! something needed is missing, something new open, or the quota exceeded, and
 //! the way back ends where the way began.
 
+use flowcinch::net::cidr::Family;
 use flowcinch::tighten::plan::Quota;
 use flowcinch::tighten::quota;
 use flowcinch::tighten::rollout;
@@ -191,7 +192,7 @@ fn a_rule_for_two_is_changed_before_the_second_goes() {
             "r1: tcp/5432 10.0.0.0/24 -> tcp/5432 10.0.0.0/25"
         ]
     );
-    assert_eq!(rollout.quota_peak, 2);
+    assert_eq!(rollout.peak.most(), 2);
 }
 
 #[test]
@@ -244,8 +245,35 @@ fn a_full_quota_that_no_order_fits_is_told() {
     );
     world.limits.rule_quota = 1;
     let rollout = rollout_of(&world, &world.propose()).unwrap();
-    assert_eq!(rollout.quota_peak, 2);
+    assert_eq!(rollout.peak.most(), 2);
     assert_eq!(rollout.steps.len(), 2);
+    assert_eq!(rollout.over(), Some((Family::V4, 2)));
+}
+
+/// Many rules of one family are no room for the other.
+#[test]
+fn a_full_quota_of_the_smaller_family_is_told() {
+    let mut rules = vec![rule(
+        "sg-1/ingress/tcp/443-443/2001:db8::/32",
+        "tcp/443",
+        "2001:db8::/32",
+    )];
+    let mut needed = vec![seen("tcp/443", "2001:db8::1")];
+    for host in 1..4 {
+        let address = format!("10.0.{host}.1");
+        rules.push(rule(
+            &format!("r{host}"),
+            "tcp/443",
+            &format!("{address}/32"),
+        ));
+        needed.push(seen("tcp/443", &address));
+    }
+    let mut world = World::new(rules, needed);
+    let proposal = world.propose();
+    world.limits.rule_quota = 1;
+    let rollout = rollout_of(&world, &proposal).unwrap();
+    assert_eq!((rollout.peak.v4, rollout.peak.v6), (3, 2));
+    assert_eq!(rollout.over(), Some((Family::V6, 2)));
 }
 
 #[test]
@@ -272,7 +300,7 @@ proptest! {
         let first = Cloud { rules: world.group.rules.clone(), made: 0 };
         let mut cloud = first.clone();
         prop_assert_eq!(walk(&world, &mut cloud, &rollout.steps, most), None, "{:?}", shown(&rollout.steps));
-        prop_assert!(rollout.quota_peak <= most);
+        prop_assert!(rollout.peak.most() <= most);
         let said = |rules: &[SgRule]| -> BTreeSet<(Transport, Peer)> {
             rules.iter().map(|rule| (rule.transport, rule.peer.clone())).collect()
         };
