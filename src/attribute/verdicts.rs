@@ -49,6 +49,10 @@ pub struct RuleVerdict {
     /// Why no proposal may touch it, where none may: a sentence without its
     /// subject.
     pub hold: Option<String>,
+    /// Why the logs cannot say whether it was used, however long they are:
+    /// interfaces without a log, records that might have used it. A sentence
+    /// without its subject.
+    pub blind: Option<String>,
 }
 
 /// Everything that statuses are made of.
@@ -199,6 +203,7 @@ impl RuleBench<'_> {
             hold: Some(format!(
                 "is for traffic that groups never filter ({service})"
             )),
+            blind: None,
         }
     }
 
@@ -246,6 +251,7 @@ impl RuleBench<'_> {
             confidence,
             reasons,
             hold,
+            blind: None,
         }
     }
 
@@ -266,6 +272,9 @@ impl RuleBench<'_> {
             status: RuleStatus::Unobservable,
             tier: Some(Tier::U0),
             confidence: Confidence::Low,
+            // Without an interface nothing of it can break today.
+            blind: (!self.watch.interfaces.is_empty())
+                .then(|| format!("cannot be observed: {why}")),
             reasons: vec![why],
             hold: Some("cannot be observed".to_owned()),
         }
@@ -308,6 +317,7 @@ impl RuleBench<'_> {
             tier: Some(tier),
             confidence,
             reasons: vec![watched, why],
+            blind: held_for_strays.clone().or(held_for_incomplete.clone()),
             hold: protected
                 .map(str::to_owned)
                 .or(held_for_strays)

@@ -8,12 +8,15 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use crate::attribute::watch::counted;
 use crate::describe;
 use crate::describe::DescribeError;
 use crate::describe::terraform;
 use crate::model::Effect;
 use crate::model::EniId;
 use crate::model::Limits;
+use crate::model::Peer;
+use crate::model::PrefixListId;
 use crate::model::SecurityGroup;
 use crate::model::SgId;
 use crate::model::SgRule;
@@ -86,6 +89,8 @@ pub struct Standing {
     pub notes: Vec<String>,
     /// What could not be judged.
     pub undecided: Vec<Undecided>,
+    /// The other snapshot, where the rules are one.
+    pub world: Option<Box<Snapshot>>,
 }
 
 impl Given {
@@ -156,6 +161,7 @@ impl Rules {
             carried: BTreeMap::new(),
             notes: Vec::new(),
             undecided: Vec::new(),
+            world: None,
         };
         match self {
             Rules::Analysis(analysis) => {
@@ -185,12 +191,65 @@ impl Rules {
                         "{missing} groups of today are not in the other snapshot: they are taken as deleted"
                     ));
                 }
+                standing.compared(today, &snapshot);
                 let enis = snapshot.enis.values();
                 standing.carried = enis.map(|eni| (eni.id, eni.groups.clone())).collect();
-                standing.groups = snapshot.groups;
+                standing.groups = snapshot.groups.clone();
+                standing.world = Some(snapshot);
             }
         }
         Ok(standing)
+    }
+}
+
+impl Standing {
+    /// Tells what of another snapshot is not held against today's.
+    fn compared(&mut self, today: &Snapshot, other: &Snapshot) {
+        if other.enis.is_empty() {
+            self.notes.push(
+                "the other snapshot has no interfaces: who carries which group is taken as today"
+                    .to_owned(),
+            );
+        } else {
+            let is_new = |id: &&EniId| !today.enis.contains_key(id);
+            let new = other.enis.keys().filter(is_new).count();
+            if new > 0 {
+                self.notes.push(format!(
+                    "{} of the other snapshot not in today's: what is new there is not held to be newly open",
+                    counted(new, "interface")
+                ));
+            }
+        }
+        if other.acls.is_empty() && !today.acls.is_empty() {
+            self.notes
+                .push("the other snapshot has no network ACLs: they are taken as today".to_owned());
+        } else if other.acls != today.acls {
+            self.undecided.push(Undecided {
+                from: "network ACLs".to_owned(),
+                what: "they are others in the other snapshot, and not compared".to_owned(),
+            });
+        }
+        let rules = other.groups.values().flat_map(|group| &group.rules);
+        let named: BTreeSet<&PrefixListId> = rules.filter_map(|rule| list(&rule.peer)).collect();
+        let entries = |snapshot: &'_ Snapshot, id: &PrefixListId| {
+            let list = snapshot.prefix_lists.get(id);
+            list.is_some_and(|list| list.entries.is_some())
+        };
+        for id in named {
+            if entries(today, id) && !entries(other, id) {
+                self.undecided.push(Undecided {
+                    from: id.to_string(),
+                    what: "its entries are in today's snapshot and not in the other".to_owned(),
+                });
+            }
+        }
+    }
+}
+
+fn list(peer: &Peer) -> Option<&PrefixListId> {
+    match peer {
+        Peer::PrefixList(id) => Some(id),
+        Peer::Cidr(_) | Peer::SecurityGroup(_) => None,
     }
 }
 

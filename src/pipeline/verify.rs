@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::attribute::scene::Scene;
+use crate::attribute::verdicts::Court;
 use crate::evidence::Evidence;
 use crate::model::Direction;
 use crate::model::Peer;
 use crate::model::SecurityGroup;
 use crate::model::SgId;
+use crate::model::SgRule;
 use crate::model::Snapshot;
+use crate::model::SnapshotSeries;
 use crate::model::Transport;
 use crate::pipeline::analyze;
 use crate::pipeline::assemble;
@@ -19,17 +23,20 @@ use crate::pipeline::request::Progress;
 use crate::pipeline::request::Request;
 use crate::pipeline::rules::Rules;
 use crate::pipeline::rules::Standing;
+use crate::pipeline::seen::Seen;
 use crate::pipeline::seen::seen;
 use crate::pipeline::snapshots;
 use crate::report::document::Caveat;
 use crate::report::verify;
 use crate::report::verify::BrokenFlow;
 use crate::report::verify::OpenedBox;
+use crate::report::verify::Undecided;
 use crate::report::verify::Verification;
 use crate::tighten::proof::against::Against;
 use crate::tighten::proof::against::Loss;
 use crate::tighten::proof::against::Opened;
 use crate::tighten::proof::book::Book;
+use crate::tighten::proof::book::Owners;
 
 /// Replays what was seen against other rules. `path` is where they come from.
 ///
@@ -58,18 +65,25 @@ fn run(
     progress.phase("replaying");
     let book = Book::new(&series);
     let today = series.latest();
+    let other = standing.world.as_deref().map(Owners::of_snapshot);
     let against = Against {
         today,
         after: &standing.groups,
         carried: &standing.carried,
         book: &book,
+        other: standing.world.as_deref().zip(other.as_ref()),
     };
     let loss = against.loss(&request.obligations.kept(&seen.attribution.passed));
     let opened = against.opened();
     let dark = dark(today, &standing, &seen.ingested.evidence);
+    let blind = blind(&series, &standing, &dark, &seen);
+    let unexplained = loss.unexplained + count(seen.attribution.unexplained.len());
     let Standing {
-        notes, undecided, ..
+        notes,
+        mut undecided,
+        ..
     } = standing;
+    undecided.extend(blind);
     let mut all: BTreeSet<Caveat> = caveats.into_iter().collect();
     all.extend(seen.ingested.caveats.iter().cloned());
     Ok(Verification {
@@ -79,7 +93,7 @@ fn run(
         window: seen.ingested.evidence.span,
         ingest: assemble::ingest(seen.ingested),
         connections: loss.connections,
-        unexplained: loss.unexplained,
+        unexplained,
         broken: broken(loss),
         opened: opened.into_iter().map(opened_box).collect(),
         undecided,
@@ -111,6 +125,47 @@ fn dark(today: &Snapshot, standing: &Standing, evidence: &Evidence) -> Vec<SgId>
         .filter(|id| changes(id))
         .cloned()
         .collect()
+}
+
+/// Rules that go, or say something else, and of which the logs cannot tell
+/// whether they were used.
+fn blind(
+    series: &SnapshotSeries,
+    standing: &Standing,
+    dark: &[SgId],
+    seen: &Seen<'_>,
+) -> Vec<Undecided> {
+    let scene = Scene::new(series.latest());
+    let court = Court {
+        evidence: &seen.ingested.evidence,
+        series,
+        scene: &scene,
+        table: &seen.table,
+        attribution: &seen.attribution,
+    };
+    let stays = |group: &SecurityGroup, rule: &SgRule| {
+        let after = standing.groups.get(&group.id);
+        let mut rules = after.into_iter().flat_map(|group| &group.rules);
+        rules.any(|own| {
+            (own.direction, own.transport, &own.peer)
+                == (rule.direction, rule.transport, &rule.peer)
+        })
+    };
+    let verdicts = court.decide().rules;
+    let blind = verdicts.into_iter().filter_map(|verdict| {
+        let (group, rule) = seen.table.get(verdict.rule)?;
+        let what = verdict.blind?;
+        let changes = !dark.contains(&group.id) && !stays(group, rule);
+        changes.then(|| Undecided {
+            from: format!("{} {}", group.id, rule.id),
+            what: format!("this rule of today {what}"),
+        })
+    });
+    blind.collect()
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
 }
 
 fn said(group: &SecurityGroup) -> BTreeSet<(Direction, Transport, &Peer)> {

@@ -12,6 +12,8 @@ use serde_json::json;
 use crate::case::Case;
 use crate::case::Run;
 
+mod undecided;
+
 const CLIENT: &str = "10.0.1.10";
 const SERVER: &str = "10.0.1.20";
 const GROUP: &str = "sg-0aaaaaaaaaaaaaaa1";

@@ -28,8 +28,8 @@ pub struct Applied {
     pub groups: BTreeMap<SgId, SecurityGroup>,
     /// What to know of the plan, in words.
     pub notes: Vec<String>,
-    /// Rules that will come, and of which something is known only after the
-    /// apply: resource, and what.
+    /// What cannot be judged, of rules that will come and of resources that are
+    /// not read: resource, and what.
     pub unknown: Vec<(String, String)>,
 }
 
@@ -43,7 +43,7 @@ impl Plan {
         let mut applied = Applied {
             groups: today.groups.clone(),
             notes: self.notes.clone(),
-            unknown: Vec::new(),
+            unknown: self.unread.clone(),
         };
         let deltas = self.by_own_ids(today);
         let placed: Vec<(&Delta, SgId)> = deltas
@@ -126,7 +126,7 @@ impl Applied {
         self.unknown
             .extend(own.map(|what| (delta.address.clone(), what.clone())));
         let lost = |what: &str, applied: &mut Applied| {
-            let matters = !(delta.come.is_empty() && delta.gone.is_empty());
+            let matters = delta.whole || !(delta.come.is_empty() && delta.gone.is_empty());
             if matters && !delta.idle {
                 applied
                     .unknown

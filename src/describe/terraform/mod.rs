@@ -8,13 +8,15 @@
 //! told apart: a rule that comes with one is never counted on, and never held
 //! to be harmless.
 //!
-//! `read` makes deltas of JSON, `values` rules of a resource's values,
+//! `read` makes deltas of JSON, `values` rules of a resource's values, `unread`
+//! tells what changes access and is not read,
 //! `references` finds the group that an unknown id will be, and `applied` puts
 //! the deltas on the groups of a snapshot.
 
 mod applied;
 mod read;
 mod references;
+mod unread;
 mod values;
 
 pub use applied::Applied;
@@ -39,6 +41,8 @@ pub struct Plan {
     /// Groups that come: the address that stands for the id to be.
     new: Vec<NewGroup>,
     notes: Vec<String>,
+    /// What changes access and is not read: resource, and what.
+    unread: Vec<(String, String)>,
 }
 
 /// A group that is yet to be made.

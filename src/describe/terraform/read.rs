@@ -10,6 +10,7 @@ use crate::describe::terraform::Plan;
 use crate::describe::terraform::Target;
 use crate::describe::terraform::Text;
 use crate::describe::terraform::references::Configuration;
+use crate::describe::terraform::unread;
 use crate::describe::terraform::values::Found;
 use crate::describe::terraform::values::Place;
 use crate::describe::terraform::values::group;
@@ -58,11 +59,7 @@ struct Actions {
 pub(super) fn plan(document: &Value) -> Result<Plan, Fault> {
     let top = Object::of(document).ok_or_else(|| Fault::new("a plan is a JSON object"))?;
     let mut plan = Plan::default();
-    if top.flag("errored")? == Some(true) {
-        plan.notes.push(
-            "Terraform could not finish this plan: what it leaves out is not judged".to_owned(),
-        );
-    }
+    unread::of_plan(top, &mut plan)?;
     let configuration = Configuration(document.get("configuration"));
     if top.has("resource_changes") {
         for change in top.objects("resource_changes")? {
@@ -88,7 +85,7 @@ fn resource_change(
     plan: &mut Plan,
 ) -> Result<(), Fault> {
     let Some(kind) = managed(change)? else {
-        return Ok(());
+        return unread::of_change(change, plan);
     };
     let address = address(change)?;
     let inner = change
@@ -115,7 +112,7 @@ fn managed(resource: Object<'_>) -> Result<Option<Kind>, Fault> {
     Ok(kind(name).filter(|_| managed))
 }
 
-fn address(resource: Object<'_>) -> Result<String, Fault> {
+pub(super) fn address(resource: Object<'_>) -> Result<String, Fault> {
     let address = resource.text("address")?;
     address
         .map(str::to_owned)

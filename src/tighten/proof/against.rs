@@ -28,10 +28,12 @@ use crate::model::Snapshot;
 use crate::model::Transport;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
+use crate::net::cidr::host_net;
 use crate::tighten::proof::Flow;
 use crate::tighten::proof::Outcome;
 use crate::tighten::proof::Said;
 use crate::tighten::proof::book::Book;
+use crate::tighten::proof::book::Owners;
 use crate::tighten::proof::contain;
 use crate::tighten::proof::contain::Packet;
 
@@ -100,6 +102,8 @@ pub struct Against<'a> {
     pub carried: &'a BTreeMap<EniId, Vec<SgId>>,
     /// Who carried which group.
     pub book: &'a Book<'a>,
+    /// The state of the cloud that the other rules belong to, where it is known.
+    pub other: Option<(&'a Snapshot, &'a Owners<'a>)>,
 }
 
 impl<'a> Against<'a> {
@@ -149,6 +153,7 @@ impl<'a> Against<'a> {
             today: rules.collect(),
             book: Some((self.book, eni.and_then(|eni| eni.vpc_id.as_ref()))),
             lists: Some(&self.today.prefix_lists),
+            other: self.other,
         };
         let groups = self.groups_of(passed);
         let standing = groups
@@ -207,8 +212,70 @@ impl<'a> Against<'a> {
         for (id, groups) in self.carried {
             opened.extend(self.opened_at(*id, groups));
         }
+        opened.extend(self.opened_by_members());
         opened.sort_unstable();
         opened
+    }
+
+    /// What opens because a group that rules name is carried by an interface of
+    /// today that did not.
+    fn opened_by_members(&self) -> Vec<Opened> {
+        let mut new: BTreeMap<&SgId, BTreeSet<IpNet>> = BTreeMap::new();
+        for (id, groups) in self.carried {
+            let Some(eni) = self.today.enis.get(id) else {
+                continue;
+            };
+            let addresses = eni.addresses.iter().map(|address| host_net(*address));
+            let addresses: BTreeSet<IpNet> = addresses.chain(eni.prefixes.clone()).collect();
+            for group in groups.iter().filter(|group| !eni.groups.contains(group)) {
+                new.entry(group).or_default().extend(addresses.iter());
+            }
+        }
+        let of_group = |group: &'_ SecurityGroup| {
+            let today = self.today.groups.get(&group.id);
+            let ways = Direction::BOTH.into_iter().flat_map(|direction| {
+                let old = self.open(today.into_iter(), direction);
+                let rules = group.rules_of(direction).filter_map(|rule| {
+                    let Peer::SecurityGroup(named) = &rule.peer else {
+                        return None;
+                    };
+                    let packet = self.let_in_of(rule, new.get(named)?, &old)?;
+                    Some(opened(group, rule, packet))
+                });
+                rules.collect::<Vec<_>>()
+            });
+            ways.collect::<Vec<_>>()
+        };
+        self.after.values().flat_map(of_group).collect()
+    }
+
+    /// A packet from one of the addresses that the rule lets in, and today's do
+    /// not.
+    fn let_in_of(
+        &self,
+        rule: &SgRule,
+        addresses: &BTreeSet<IpNet>,
+        old: &[(Transport, Peer)],
+    ) -> Option<Packet> {
+        addresses.iter().find_map(|net| {
+            // What today's references let in of this very address.
+            let own = Peer::Cidr(*net);
+            let mut said: Vec<Said<'_>> = old.iter().map(|(t, peer)| (*t, peer)).collect();
+            for (transport, peer) in old {
+                let known = match peer {
+                    Peer::SecurityGroup(id) => {
+                        let enis = self.today.enis.values();
+                        let mut members = enis.filter(|eni| eni.groups.contains(id));
+                        members.any(|eni| eni.addresses.contains(&net.addr()))
+                    }
+                    Peer::Cidr(_) | Peer::PrefixList(_) => false,
+                };
+                if known {
+                    said.push((*transport, &own));
+                }
+            }
+            contain::beyond(rule.transport, &own, &said)
+        })
     }
 
     /// What opens at an interface because it carries other groups.
@@ -260,40 +327,66 @@ impl<'a> Against<'a> {
             .collect();
         let known: BTreeSet<&Said<'_>> = old.iter().collect();
         let rules = group.rules_of(direction);
-        let new = rules.filter(|rule| !known.contains(&(rule.transport, &rule.peer)));
+        // What says the same opens nothing, but for lists that have grown.
+        let same = |rule: &SgRule| {
+            let list = matches!(rule.peer, Peer::PrefixList(_)) && self.other.is_some();
+            !list && known.contains(&(rule.transport, &rule.peer))
+        };
+        let new = rules.filter(|rule| !same(rule));
         let opened = new.filter_map(|rule| {
+            let packet = self.packet(rule, &old)?;
             Some(Opened {
-                group_id: group.id.clone(),
-                direction,
-                rule_id: rule.id.clone(),
                 interface_id,
-                transport: rule.transport,
-                peer: rule.peer.clone(),
-                packet: self.packet(rule, &old)?,
+                ..opened(group, rule, packet)
             })
         });
         opened.collect()
     }
 
     fn packet(&self, rule: &SgRule, old: &[Said<'_>]) -> Option<Packet> {
+        if let Peer::PrefixList(id) = &rule.peer {
+            return self.packet_of_list(rule, id, old);
+        }
         let packet = contain::beyond(rule.transport, &rule.peer, old)?;
         match &rule.peer {
-            Peer::Cidr(_) => Some(packet),
+            Peer::Cidr(_) | Peer::PrefixList(_) => Some(packet),
             Peer::SecurityGroup(id) => match self.book.reach(id) {
                 Some(reach) => contain::beyond_reach(rule.transport, &rule.peer, old, &reach),
                 None => Some(packet),
             },
-            Peer::PrefixList(id) => {
-                // The list as it is now; what is added to it later, the rule
-                // lets in, so it is opened where today's rules have no room.
-                let entries = entries(&self.today.prefix_lists, id);
-                if entries.is_empty() {
-                    return Some(packet);
-                }
-                let asked = |net: &IpNet| contain::beyond(rule.transport, &Peer::Cidr(*net), old);
-                entries.iter().find_map(asked)
-            }
         }
+    }
+
+    /// By the list as it is now, or in the other state of the cloud; what is
+    /// added to it later, the rule lets in, so it is opened where today's rules
+    /// have no room.
+    fn packet_of_list(&self, rule: &SgRule, id: &PrefixListId, old: &[Said<'_>]) -> Option<Packet> {
+        let by_name = contain::beyond(rule.transport, &rule.peer, old);
+        let asked = |net: &IpNet| contain::beyond(rule.transport, &Peer::Cidr(*net), old);
+        let (own, other) = (
+            entries(&self.today.prefix_lists, id),
+            self.other
+                .map(|(other, _)| entries(&other.prefix_lists, id)),
+        );
+        match other.filter(|entries| !entries.is_empty()) {
+            // Whether it grew can be told only from what it was.
+            Some(entries) if by_name.is_some() || !own.is_empty() => entries.iter().find_map(asked),
+            Some(_) => None,
+            None if own.is_empty() => by_name,
+            None => by_name.and_then(|_| own.iter().find_map(asked)),
+        }
+    }
+}
+
+fn opened(group: &SecurityGroup, rule: &SgRule, packet: Packet) -> Opened {
+    Opened {
+        group_id: group.id.clone(),
+        direction: rule.direction,
+        rule_id: rule.id.clone(),
+        interface_id: None,
+        transport: rule.transport,
+        peer: rule.peer.clone(),
+        packet,
     }
 }
 

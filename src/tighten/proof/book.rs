@@ -20,6 +20,7 @@ use crate::collections::HashMap;
 use crate::model::Eni;
 use crate::model::InterfaceKind;
 use crate::model::SgId;
+use crate::model::Snapshot;
 use crate::model::SnapshotSeries;
 use crate::model::VpcId;
 
@@ -33,7 +34,7 @@ pub struct Book<'a> {
 
 /// Who owns an address.
 #[derive(Debug, Default)]
-struct Owners<'a> {
+pub struct Owners<'a> {
     hosts: HashMap<IpAddr, Vec<&'a Eni>>,
     delegated: Vec<(IpNet, &'a Eni)>,
 }
@@ -95,6 +96,27 @@ impl<'a> Book<'a> {
 }
 
 impl<'a> Owners<'a> {
+    /// Those of one snapshot.
+    #[must_use]
+    pub fn of_snapshot(snapshot: &'a Snapshot) -> Owners<'a> {
+        Owners::of(snapshot.enis.values())
+    }
+
+    /// Whether the address may be one of the group's: somebody who has it
+    /// carries the group, or nobody is known to have it.
+    #[must_use]
+    pub fn may_carry(&self, group: &SgId, address: IpAddr) -> bool {
+        let mut own = self.all(address).peekable();
+        own.peek().is_none() || own.any(|eni| eni.groups.contains(group))
+    }
+
+    fn all(&self, address: IpAddr) -> impl Iterator<Item = &'a Eni> {
+        let hosts = self.hosts.get(&address).into_iter().flatten().copied();
+        let delegated = self.delegated.iter();
+        let delegated = delegated.filter(move |(net, _)| net.contains(&address));
+        hosts.chain(delegated.map(|(_, eni)| *eni))
+    }
+
     fn of(enis: impl Iterator<Item = &'a Eni>) -> Owners<'a> {
         let mut owners = Owners::default();
         for eni in enis {
@@ -107,12 +129,11 @@ impl<'a> Owners<'a> {
         owners
     }
 
-    fn carry(&self, group: &SgId, vpc: Option<&VpcId>, address: IpAddr) -> bool {
-        let hosts = self.hosts.get(&address).into_iter().flatten().copied();
-        let delegated = self.delegated.iter();
-        let delegated = delegated.filter(|(net, _)| net.contains(&address));
-        let mut own = hosts
-            .chain(delegated.map(|(_, eni)| *eni))
+    /// Whether the address belongs to interfaces of the VPC, and all of them
+    /// carry the group.
+    pub(super) fn carry(&self, group: &SgId, vpc: Option<&VpcId>, address: IpAddr) -> bool {
+        let mut own = self
+            .all(address)
             .filter(|eni| eni.vpc_id.as_ref() == vpc)
             .peekable();
         own.peek().is_some() && own.all(|eni| eni.groups.contains(group))

@@ -29,14 +29,17 @@ use crate::model::Peer;
 use crate::model::PrefixList;
 use crate::model::PrefixListId;
 use crate::model::SecurityGroup;
+use crate::model::SgId;
 use crate::model::SgRule;
 use crate::model::SgRuleId;
+use crate::model::Snapshot;
 use crate::model::Transport;
 use crate::model::VpcId;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
 use crate::tighten::plan::Proposal;
 use crate::tighten::proof::book::Book;
+use crate::tighten::proof::book::Owners;
 use crate::tighten::proof::contain::Packet;
 use crate::tighten::proof::service::Service;
 
@@ -121,6 +124,7 @@ pub fn check_with(
             today: old.copied().collect(),
             book: book.map(|book| (book, group.vpc_id.as_ref())),
             lists: None,
+            other: None,
         };
         match flow.outcome(index.near(need.peer)) {
             Outcome::Unexplained => proof.unexplained += 1,
@@ -237,6 +241,8 @@ struct Flow<'a> {
     book: Option<(&'a Book<'a>, Option<&'a VpcId>)>,
     /// Entries of prefix lists that today's rules need not name.
     lists: Option<&'a BTreeMap<PrefixListId, PrefixList>>,
+    /// Another state of the cloud, in which the rules are to stand.
+    other: Option<(&'a Snapshot, &'a Owners<'a>)>,
 }
 
 /// What becomes of a flow.
@@ -291,27 +297,44 @@ impl Flow<'_> {
             .collect()
     }
 
-    /// Whether a rule's peer is known to stand for the far side. A reference
-    /// does if today's rules with the same reference were found to, or if the
-    /// far side carried the group in every snapshot.
+    /// Whether a rule's peer is known to stand for the far side.
     fn admits(&self, peer: &Peer) -> bool {
         match (peer, self.peer) {
             (Peer::Cidr(IpNet::V4(net)), IpAddr::V4(address)) => net.contains(&address),
             (Peer::Cidr(IpNet::V6(net)), IpAddr::V6(address)) => net.contains(&address),
             (Peer::Cidr(_), IpAddr::V4(_) | IpAddr::V6(_)) => false,
-            (Peer::SecurityGroup(id), _) => {
-                let carried = |(book, vpc): (&Book<'_>, _)| book.carried(id, vpc, self.peer);
-                self.today.iter().any(|rule| rule.peer == *peer) || self.book.is_some_and(carried)
-            }
-            (Peer::PrefixList(id), _) => {
-                let list = self.lists.and_then(|lists| lists.get(id));
-                let mut entries = list
-                    .iter()
-                    .filter_map(|list| list.entries.as_ref())
-                    .flatten();
-                self.today.iter().any(|rule| rule.peer == *peer)
-                    || entries.any(|net| net.contains(&self.peer))
-            }
+            (Peer::SecurityGroup(id), _) => self.is_member(id, peer),
+            (Peer::PrefixList(id), _) => self.is_entry(id, peer),
         }
+    }
+
+    /// A reference to a group stands for it if today's rules with the same
+    /// reference were found to, or if it carried the group in every snapshot;
+    /// in another state of the cloud if it carries the group there.
+    fn is_member(&self, id: &SgId, peer: &Peer) -> bool {
+        let named = self.today.iter().any(|rule| rule.peer == *peer);
+        let vpc = self.book.and_then(|(_, vpc)| vpc);
+        match (self.other, self.book) {
+            (Some((_, owners)), _) => {
+                (named && owners.may_carry(id, self.peer)) || owners.carry(id, vpc, self.peer)
+            }
+            (None, Some((book, vpc))) => named || book.carried(id, vpc, self.peer),
+            (None, None) => named,
+        }
+    }
+
+    /// A list stands for it if today's rules with the same list were found to,
+    /// or by its entries; in another state of the cloud by those it has there,
+    /// where they are known.
+    fn is_entry(&self, id: &PrefixListId, peer: &Peer) -> bool {
+        let holds = |lists: &BTreeMap<PrefixListId, PrefixList>| {
+            let entries = lists.get(id)?.entries.as_ref()?;
+            Some(entries.iter().any(|net| net.contains(&self.peer)))
+        };
+        if let Some(holds) = self.other.and_then(|(other, _)| holds(&other.prefix_lists)) {
+            return holds;
+        }
+        let named = self.today.iter().any(|rule| rule.peer == *peer);
+        named || self.lists.and_then(holds).unwrap_or(false)
     }
 }

@@ -115,6 +115,7 @@ impl<'a> After<'a> {
             today: today.collect(),
             book: self.book.map(|book| (book, self.vpc(covering))),
             lists: None,
+            other: None,
         };
         let mut asked: Vec<&SgId> = covering.iter().map(|rule| &rule.group_id).collect();
         asked.sort_unstable();
