@@ -44,7 +44,7 @@ pub(crate) enum Command {
     Analyze(Box<AnalyzeArgs>),
     /// Collect a snapshot through the EC2 API: groups, interfaces and what gives them meaning.
     Snapshot(SnapshotArgs),
-    /// The merge gate: what was seen, replayed against other rules or a Terraform plan.
+    /// The merge gate: what was seen, replayed against other rules or a plan; certificates checked.
     Verify(VerifyArgs),
     /// Fold logs into a digest, which keeps what they said: each object is read once, ever.
     Ingest(IngestArgs),
@@ -416,7 +416,8 @@ Exit codes:
      values known after apply, or changed groups of which no log speaks")]
 pub(crate) struct VerifyArgs {
     /// What to hold against: an analysis.json with its proposals, another snapshot, or what
-    /// `terraform show -json` prints of a plan; told by what it holds.
+    /// `terraform show -json` prints of a plan; or a certificate.json to check, by itself or
+    /// against its inputs. Told by what it holds.
     #[arg(value_name = "RULES")]
     pub(crate) rules: PathBuf,
     /// Files, folders (walked), glob patterns, or - for standard input.

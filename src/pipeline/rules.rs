@@ -43,9 +43,22 @@ pub enum RulesError {
     Document(PathBuf, #[source] json::DocumentError),
     /// It is JSON of a kind that holds no rules.
     #[error(
-        "`{}`: holds no rules; give an analysis.json, a snapshot, or what `terraform show -json` prints of a plan", .0.display()
+        "`{}`: holds no rules; give an analysis.json, a certificate.json, a snapshot, or what `terraform show -json` prints of a plan", .0.display()
     )]
     NoRules(PathBuf),
+    /// It says that it is something that this program does not read.
+    #[error(
+        "`{}`: `{schema}` holds no rules that this program reads; give `flowcinch.analysis.v1`, `{certificate}`, a snapshot, or what `terraform show -json` prints of a plan", .path.display(), certificate = certificate::SCHEMA
+    )]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        schema: String,
+    },
+    /// It is cut off, or was never JSON.
+    #[error("`{}`: not JSON, cut off or damaged: write it again", .0.display())]
+    Syntax(PathBuf, #[source] serde_json::Error),
     /// An analysis of other rules.
     #[error(
         "`{}`: {why}; the analysis was made from another snapshot, analyze anew or give that one", .path.display()
@@ -108,10 +121,8 @@ impl Given {
             return snapshot(path).map(Given::Rules);
         }
         let text = describe::text(path)?;
-        let Ok(document) = serde_json::from_slice::<Value>(&text) else {
-            // Says where the text is broken.
-            return snapshot(path).map(Given::Rules);
-        };
+        let document: Value = serde_json::from_slice(&text)
+            .map_err(|error| RulesError::Syntax(path.to_owned(), error))?;
         match document.get("schema").and_then(Value::as_str) {
             Some(certificate::SCHEMA) => return Ok(Given::Certificate(text)),
             Some(schema) if schema.starts_with("flowcinch.analysis.") => {
@@ -119,7 +130,12 @@ impl Given {
                 let read = read.map_err(|error| RulesError::Document(path.to_owned(), error))?;
                 return Ok(Given::Rules(Rules::Analysis(Box::new(read))));
             }
-            Some(_) => return Err(RulesError::NoRules(path.to_owned())),
+            Some(schema) => {
+                return Err(RulesError::Schema {
+                    path: path.to_owned(),
+                    schema: schema.escape_debug().to_string(),
+                });
+            }
             None => {}
         }
         if terraform::is_plan(&document) {

@@ -275,7 +275,7 @@ pub fn certificate_text(report: &CertificateReport) -> String {
         return page.text;
     }
     page.line(&format!(
-        "holds: {}, {} open nothing new, {} keep passing",
+        "holds: {}; {} found to open nothing new, {} to keep passing",
         human::counted(report.proposals, "proposal"),
         human::counted(report.contained, "changed rule"),
         human::counted(report.obligations, "obligation")
@@ -338,9 +338,9 @@ impl Page {
         };
         self.line(&answer);
         self.line(&format!(
-            "{} conversations of {} records replayed against `{}`; {} were not explained by today's rules",
-            verification.connections,
-            verification.ingest.records,
+            "{} of {} replayed against `{}`; not explained by today's rules: {}",
+            human::counted(verification.connections, "conversation"),
+            human::counted(verification.ingest.records, "record"),
             verification.rules,
             verification.unexplained
         ));
@@ -371,14 +371,14 @@ fn broken_line(flow: &BrokenFlow) -> String {
         ""
     };
     format!(
-        "{} {service} {} {} at {}: passes by {} of {} ({} records{doubt})",
+        "{} {service} {} {} at {}: passes by {} of {} ({}{doubt})",
         flow.direction,
         words::toward(flow.direction),
         flow.peer,
         flow.interface_id,
         flow.rule_id,
         flow.group_id,
-        flow.records
+        human::counted(flow.records, "record")
     )
 }
 

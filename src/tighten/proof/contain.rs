@@ -201,12 +201,21 @@ impl Piece {
         self
     }
 
-    /// Its lowest packet.
+    /// Its lowest packet; of several protocols the one that is best known.
     fn corner(&self, peer: &Peer) -> Packet {
-        let [protocol, service, address] = self.0;
+        let [protocols, services, address] = self.0;
+        let known = |side: Side, at: u128| {
+            let several = protocols.low < protocols.high;
+            if several && side.low <= at && at <= side.high {
+                at
+            } else {
+                side.low
+            }
+        };
+        let (protocol, service) = (known(protocols, 6), known(services, 22));
         Packet {
-            protocol: IpProtocol(u8::try_from(protocol.low).unwrap_or(u8::MAX)),
-            service: u16::try_from(service.low).unwrap_or(u16::MAX),
+            protocol: IpProtocol(u8::try_from(protocol).unwrap_or(u8::MAX)),
+            service: u16::try_from(service).unwrap_or(u16::MAX),
             peer: match peer {
                 Peer::Cidr(IpNet::V4(_)) => {
                     let bits = u32::try_from(address.low).unwrap_or(u32::MAX);
