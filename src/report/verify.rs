@@ -162,7 +162,7 @@ impl Verification {
             gaps.push("no log line was read".to_owned());
         }
         if !self.undecided.is_empty() {
-            gaps.push(format!("rules known after apply: {}", self.undecided.len()));
+            gaps.push(format!("not judged: {}", self.undecided.len()));
         }
         if !self.unwatched.is_empty() {
             gaps.push(format!(
