@@ -139,7 +139,11 @@ fn name_of(rule: &RuleReport) -> String {
 /// apart from others.
 fn name_of_new(change: &Change<'_>, terms: &Terms) -> String {
     let short = terms.short(change.direction);
-    let words = short.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+    let mut words = short.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+    // A protocol may be a number, and no name may begin with one.
+    if !hcl::is_identifier(&words) {
+        words = format!("protocol_{words}");
+    }
     let group = change.group.group_id.as_str();
     let direction = change.direction.to_string();
     let hash = fingerprint::short(&[group, &direction, &short]);
