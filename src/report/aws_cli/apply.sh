@@ -11,7 +11,8 @@ usage: bash $0 [--dry-run | --apply | --rollback]
   --dry-run    ask the API whether each step is allowed; change nothing
   --apply      do the steps, stop at the first failure; what was done stands in
                $journal, and running it again goes on from there
-  --rollback   undo what the journal says was done, last step first
+  --rollback   undo what the journal says was done, last step first; a step of
+               which nobody knows whether it was done is named and left alone
 Account and Region are those of your AWS CLI (AWS_PROFILE, AWS_REGION).
 END
 }
@@ -57,7 +58,7 @@ on_exit() {
     local status=$?
     if [[ $status -ne 0 && $at -gt 0 ]]; then
         printf 'step %s of %s failed; what was done before it stands\n' "$at" "$total" >&2
-        printf 'the way back: bash %s --rollback\n' "$0" >&2
+        printf '%s: bash %s --rollback\n' "$1" "$0" >&2
     fi
     exit "$status"
 }
@@ -83,12 +84,16 @@ dry_run() {
 
 apply() {
     local step made
-    trap on_exit EXIT
+    trap 'on_exit "the way back"' EXIT
     for ((step = 1; step <= total; step++)); do
         if [[ $(state_of "$step") == done ]]; then continue; fi
         at=$step
         "check_$step"
-        made=$("do_$step" --query 'SecurityGroupRules[0].SecurityGroupRuleId' --output text)
+        # Known before it is done: a call whose answer is lost may have been heard,
+        # and where the journal cannot be written nothing may be done.
+        printf 'begun %s\n' "$step" >>"$journal"
+        made=$("do_$step" --query 'SecurityGroupRules[0].SecurityGroupRuleId' --output text) ||
+            refused "$?"
         if [[ $made != sgr-* ]]; then made=''; fi
         printf 'done %s %s\n' "$step" "$made" >>"$journal"
         printf 'did %s of %s: %s\n' "$step" "$total" "$(text "$step")"
@@ -97,15 +102,29 @@ apply() {
     printf 'all done; the way back: bash %s --rollback\n' "$0"
 }
 
+# The AWS CLI ends with 254 where the service said no: then it was not done.
+refused() {
+    if [[ $1 -eq 254 ]]; then printf 'refused %s\n' "$at" >>"$journal"; fi
+    exit "$1"
+}
+
 rollback() {
-    local step
+    local step state unsure=0
+    trap 'on_exit "go on"' EXIT
     for ((step = total; step >= 1; step--)); do
-        if [[ $(state_of "$step") != done ]]; then continue; fi
+        state=$(state_of "$step")
+        if [[ $state == begun ]]; then
+            printf 'look yourself whether step %s was done: %s\n' "$step" "$(text "$step")" >&2
+            unsure=1
+        fi
+        if [[ $state != done ]]; then continue; fi
         at=$step
         "undo_$step" >/dev/null
         printf 'undone %s\n' "$step" >>"$journal"
         printf 'undid %s of %s: %s\n' "$step" "$total" "$(text "$step")"
     done
+    at=0
+    if [[ $unsure -ne 0 ]]; then fail 'all else that the journal names is undone'; fi
     printf 'all that the journal names is undone\n'
 }
 

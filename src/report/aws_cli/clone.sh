@@ -33,21 +33,34 @@ note() { printf '%s\n' "$*" >>"$journal"; }
 
 # make_copy GROUP NAME VPC INGRESS EGRESS
 make_copy() {
-    local copy
+    local copy open
     copy=$(recall copy "$1")
-    if [[ -n $copy ]]; then return; fi
+    if [[ -n $copy ]]; then
+        [[ -n $(recall filled "$1") ]] || fail "$copy is half made: --delete it and begin again"
+        return
+    fi
+    # Where the journal cannot be written nothing may be made.
+    note begun "$1"
     copy=$(aws ec2 create-security-group --group-name "$2" --vpc-id "$3" \
         --description "staging copy of $1 by flowcinch" --query GroupId --output text)
     note copy "$1" "$copy"
-    # Each new group lets everything out; the copy must let out what is proposed.
-    aws ec2 revoke-security-group-egress --group-id "$copy" \
-        --ip-permissions '[{"IpProtocol":"-1","IpRanges":[{"CidrIp":"0.0.0.0/0"}]}]' >/dev/null
+    # Each new group lets everything out, by IPv6 too where the VPC speaks it; the
+    # copy must let out what is proposed.
+    open=$(aws ec2 describe-security-group-rules --filters "Name=group-id,Values=$copy" \
+        --query 'SecurityGroupRules[?IsEgress].SecurityGroupRuleId' --output text)
+    if [[ -n $open ]]; then
+        # One word a rule.
+        # shellcheck disable=SC2086
+        aws ec2 revoke-security-group-egress --group-id "$copy" \
+            --security-group-rule-ids $open >/dev/null
+    fi
     if [[ $4 != '[]' ]]; then
         aws ec2 authorize-security-group-ingress --group-id "$copy" --ip-permissions "$4" >/dev/null
     fi
     if [[ $5 != '[]' ]]; then
         aws ec2 authorize-security-group-egress --group-id "$copy" --ip-permissions "$5" >/dev/null
     fi
+    note filled "$1" "$copy"
     printf 'made %s, a copy of %s\n' "$copy" "$1"
 }
 
@@ -81,6 +94,7 @@ groups_of() {
 
 attach() {
     local group copy swapped=() before
+    [[ -n $(recall ready all) ]] || fail 'the copies are not made: --create them first'
     [[ -z $(recall attached "$1") ]] || fail "$1 carries copies already"
     before=$(groups_of "$1")
     for group in $before; do
@@ -111,18 +125,25 @@ delete() {
             [[ -z $(recall attached "$group") ]] || fail "$group still carries copies: --detach it first"
         done
     fi
+    note ready all ''
     twins drop_twin
     for group in "${groups[@]}"; do
         copy=$(recall copy "$group")
         if [[ -z $copy ]]; then continue; fi
         aws ec2 delete-security-group --group-id "$copy" >/dev/null
         note copy "$group" ''
+        note filled "$group" ''
         printf 'deleted %s, the copy of %s\n' "$copy" "$group"
     done
 }
 
 case ${1:-} in
---create) copies && twins add_twin ;;
+--create)
+    # Not joined by `&&`, behind which bash would no longer stop at a failure.
+    copies
+    twins add_twin
+    note ready all yes
+    ;;
 --attach) attach "${2:?which interface}" ;;
 --detach) detach "${2:?which interface}" ;;
 --delete) delete ;;

@@ -1,0 +1,173 @@
+//! The scripts that `render` writes, run with another `aws`, which notes what it
+//! is asked, answers as the analysis expects, and fails when it is told to.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use flowcinch::report::aws_cli;
+use flowcinch::report::aws_cli::Script;
+use flowcinch::tighten::plan::Applicability;
+
+use crate::builder;
+use crate::case::Case;
+
+const AWS: &str = r#"#!/usr/bin/env bash
+printf '%s\n' "$*" >>calls
+number=$(wc -l <calls)
+if [[ $number -eq ${FAIL_AT:-0} ]]; then
+    printf 'An error occurred\n' >&2
+    exit "${FAIL_WITH:-254}"
+fi
+case "$2 $*" in
+create-security-group*) printf 'sg-0123456789abcde%02d\n' "$number" ;;
+authorize*) printf 'sgr-0123456789abcde%02d\n' "$number" ;;
+describe-security-group-rules*--filters*) printf 'sgr-0c0ffee\tsgr-0c0ffef\n' ;;
+describe-security-group-rules*)
+    line=$(grep -m1 -F "expect_rule '$4' " script.sh)
+    [[ $line =~ expect_rule\ \'[^\']*\'\ \$\'([^\']*)\' ]] && printf '%b\n' "${BASH_REMATCH[1]}"
+    ;;
+describe-network-interfaces*) printf '%s\n' "$GROUPS_OF" ;;
+esac
+"#;
+
+struct Stage {
+    case: Case,
+}
+
+impl Stage {
+    fn new(script: Script) -> Stage {
+        let case = Case::new();
+        let text = aws_cli::render(&builder::planted(), script, Applicability::ReportOnly);
+        case.file("script.sh", text);
+        let aws = case.file("bin/aws", AWS);
+        fs::set_permissions(aws, fs::Permissions::from_mode(0o755)).unwrap();
+        Stage { case }
+    }
+
+    /// Whether it went well, and all that it said.
+    fn run(&self, args: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
+        let mut paths = vec![self.case.path("bin")];
+        paths.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+        let output = Command::new("bash")
+            .arg("script.sh")
+            .args(args)
+            .current_dir(self.case.path("."))
+            .env("PATH", std::env::join_paths(paths).unwrap())
+            .env("FLOWCINCH_JOURNAL", "journal")
+            .env("GROUPS_OF", builder::DB)
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.success(), said)
+    }
+
+    fn does(&self, args: &[&str]) -> String {
+        let (done, said) = self.run(args, &[]);
+        assert!(done, "{args:?}: {said}");
+        said
+    }
+
+    /// What was asked, and then forgotten.
+    fn calls(&self) -> Vec<String> {
+        let path = self.case.path("calls");
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        drop(fs::remove_file(path));
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+fn changes(calls: &[String]) -> usize {
+    calls
+        .iter()
+        .filter(|call| !call.starts_with("ec2 describe"))
+        .count()
+}
+
+#[test]
+fn a_change_stops_at_any_failure_and_undoes_what_was_done() {
+    let whole = Stage::new(Script::Change);
+    whole.does(&["--apply"]);
+    let all = whole.calls();
+    assert!(changes(&all) >= 2, "{all:?}");
+    for at in 1..=all.len() {
+        let stage = Stage::new(Script::Change);
+        let (done, said) = stage.run(&["--apply"], &[("FAIL_AT", &at.to_string())]);
+        assert!(!done && said.contains("the way back"), "{at}: {said}");
+        let calls = stage.calls();
+        assert_eq!(calls, all[..at], "nothing is asked behind a failure");
+        // What failed was refused or only asked about: it was not done.
+        let finished = changes(&calls[..at - 1]);
+        stage.does(&["--rollback"]);
+        assert_eq!(changes(&stage.calls()), finished, "{at}");
+        stage.does(&["--rollback"]);
+        assert_eq!(stage.calls(), Vec::<String>::new(), "undone is undone");
+    }
+}
+
+#[test]
+fn a_step_whose_answer_was_lost_is_named_and_left_alone() {
+    let stage = Stage::new(Script::Change);
+    let at = {
+        stage.does(&["--apply"]);
+        let first = |call: &String| !call.starts_with("ec2 describe");
+        stage.calls().iter().position(first).unwrap() + 1
+    };
+    fs::remove_file(stage.case.path("journal")).unwrap();
+    let lost = [("FAIL_AT", &*at.to_string()), ("FAIL_WITH", "255")];
+    assert!(!stage.run(&["--apply"], &lost).0);
+    stage.calls();
+    let (done, said) = stage.run(&["--rollback"], &[]);
+    assert!(
+        !done && said.contains("look yourself whether step 1 was done"),
+        "{said}"
+    );
+    assert_eq!(stage.calls(), Vec::<String>::new());
+}
+
+#[test]
+fn nothing_is_done_that_cannot_be_noted() {
+    for (script, flag) in [
+        (Script::Change, "--apply"),
+        (Script::CloneFirst, "--create"),
+    ] {
+        let stage = Stage::new(script);
+        let (done, said) = stage.run(&[flag], &[("FLOWCINCH_JOURNAL", "/dev/full")]);
+        assert!(!done, "{said}");
+        assert_eq!(changes(&stage.calls()), 0, "{said}");
+    }
+}
+
+#[test]
+fn a_copy_that_is_not_whole_is_never_used() {
+    let whole = Stage::new(Script::CloneFirst);
+    whole.does(&["--create"]);
+    let all = whole.calls();
+    assert!(
+        all.iter()
+            .any(|call| call.contains("revoke-security-group-egress")
+                && call.contains("sgr-0c0ffee sgr-0c0ffef"))
+    );
+    whole.does(&["--attach", "eni-1"]);
+    for at in 1..=all.len() {
+        let stage = Stage::new(Script::CloneFirst);
+        let (done, said) = stage.run(&["--create"], &[("FAIL_AT", &at.to_string())]);
+        assert!(!done, "{at}: {said}");
+        assert_eq!(
+            stage.calls(),
+            all[..at],
+            "nothing is asked behind a failure"
+        );
+        let (done, said) = stage.run(&["--attach", "eni-1"], &[]);
+        assert!(
+            !done && said.contains("--create them first"),
+            "{at}: {said}"
+        );
+        stage.does(&["--delete"]);
+        stage.calls();
+        stage.does(&["--create"]);
+        assert_eq!(stage.calls().len(), all.len(), "{at}: all is made again");
+        stage.does(&["--attach", "eni-1"]);
+    }
+}
