@@ -3,6 +3,7 @@
 use flowcinch::pipeline::digest;
 use flowcinch::pipeline::digest::Added;
 use flowcinch::pipeline::digest::Addition;
+use flowcinch::report::escape;
 use flowcinch::report::human;
 use serde_json::json;
 
@@ -106,5 +107,5 @@ fn document(args: &IngestArgs, added: &Added) -> String {
         "malformed_samples": read.samples,
         "unreadable": read.unreadable,
     });
-    format!("{document:#}\n")
+    escape::json(format!("{document:#}\n"))
 }

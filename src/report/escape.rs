@@ -27,6 +27,30 @@ pub fn inert(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// JSON with every character that acts written as its number, which a reader
+/// takes for the same: only strings hold such characters, and those of ASCII
+/// are written so already.
+#[must_use]
+pub fn json(text: String) -> String {
+    let hidden = |c: char| c != '\n' && acts(c);
+    if !text.contains(hidden) {
+        return text;
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if hidden(character) {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                let escape = format!("\\u{unit:04x}");
+                shown.push_str(&escape);
+            }
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
 /// Whether a character does something other than show itself. All that takes
 /// no column counts: joiners, bidirectional marks, variation selectors and
 /// tags are told apart by no reader.
@@ -64,6 +88,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn json_shows_what_acts_and_means_the_same(text in any::<String>()) {
+            let value = serde_json::json!({ text.as_str(): [&text, "\u{9b}\u{202e}\u{e0041}\u{7f}"] });
+            let shown = json(format!("{value:#}"));
+            prop_assert!(!shown.contains(|c| c != '\n' && acts(c)));
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+        }
+
         #[test]
         fn what_is_inert_stays_so(text in any::<String>()) {
             let once = inert(&text).into_owned();

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::report::document::Analysis;
 use crate::report::document::SCHEMA;
+use crate::report::escape;
 
 /// Why a document cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -31,9 +32,9 @@ pub enum DocumentError {
 /// newline at the end. Fails only where a number has no JSON form, which none
 /// holds.
 pub fn to_bytes(document: &impl Serialize) -> io::Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(document)?;
-    bytes.push(b'\n');
-    Ok(bytes)
+    let mut text = escape::json(serde_json::to_string_pretty(document)?);
+    text.push('\n');
+    Ok(text.into_bytes())
 }
 
 /// Reads a document, its schema first.

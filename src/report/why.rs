@@ -17,6 +17,7 @@ use crate::attribute::why::Stage;
 use crate::model::Direction;
 use crate::model::EniId;
 use crate::model::SgRuleId;
+use crate::report::escape;
 use crate::report::escape::inert;
 
 /// Name and version of the JSON form.
@@ -152,7 +153,7 @@ pub fn json(answer: &Answer) -> Result<String, serde_json::Error> {
         service: service_text(answer.protocol, &[answer.service]),
         notes: &answer.notes,
     };
-    let mut out = serde_json::to_string_pretty(&document)?;
+    let mut out = escape::json(serde_json::to_string_pretty(&document)?);
     out.push('\n');
     Ok(out)
 }
