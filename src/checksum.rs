@@ -1,5 +1,8 @@
 //! SHA-256 as everybody writes it, in hexadecimal.
 
+use std::io;
+use std::io::Read;
+
 use sha2::Digest;
 use sha2::Sha256;
 
@@ -7,6 +10,19 @@ use sha2::Sha256;
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
+}
+
+/// SHA-256 of all that a reader gives.
+pub fn sha256_of(mut reader: impl Read) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut block = vec![0; 1 << 16];
+    loop {
+        let length = reader.read(&mut block)?;
+        if length == 0 {
+            return Ok(hex(&hash.finalize()));
+        }
+        hash.update(block.get(..length).unwrap_or_default());
+    }
 }
 
 /// Bytes in hexadecimal.
@@ -28,5 +44,8 @@ mod tests {
     fn the_hash_is_sha_256() {
         let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(sha256(b"abc"), known);
+        assert_eq!(sha256_of(b"abc".as_slice()).unwrap(), known);
+        let long = vec![7; 200_000];
+        assert_eq!(sha256_of(long.as_slice()).unwrap(), sha256(&long));
     }
 }

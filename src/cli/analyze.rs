@@ -14,7 +14,11 @@ use crate::cli::args::Color;
 use crate::cli::args::Format;
 use crate::cli::config;
 use crate::cli::config::AnalyzeConfig;
+use crate::cli::evidence;
+use crate::cli::evidence::Inputs;
+use crate::cli::evidence::Run;
 use crate::cli::gate::Gate;
+use crate::cli::input;
 use crate::cli::messages;
 use crate::cli::outcome::Outcome;
 use crate::cli::output;
@@ -30,9 +34,25 @@ pub(crate) fn run(args: &AnalyzeArgs, color: Color) -> Result<Outcome, Failure> 
     if let Some(folder) = &config.delivery.out {
         output::make_folder(folder)?;
     }
-    let gate = Gate::read(&args.gate)?;
+    if let Some(folder) = &args.evidence {
+        evidence::prepare(folder, &args.logs)?;
+    }
+    let key = input::key(args.pseudonymise.as_deref())?;
+    let gate = Gate::read(&args.gate, key.as_ref())?;
     let (analysis, draft) = read(&config)?;
-    deliver(&config, &analysis, draft)?;
+    let analysis = input::pseudonymised(analysis, key.as_ref())?;
+    // A certificate names what was there, so it would undo other names.
+    let draft = draft.filter(|_| key.is_none());
+    let review = gate.review(&analysis);
+    let certificate = deliver(&config, &analysis, draft)?;
+    if let Some(folder) = &args.evidence {
+        let run = Run {
+            inputs: Inputs::of(&config.request),
+            certificate: certificate.as_deref(),
+            key: key.as_ref(),
+        };
+        evidence::write(folder, &run, &analysis, &review)?;
+    }
     let (outcome, gaps) = Outcome::of(&analysis, config.bad_lines);
     if config.delivery.notes && !gaps.is_empty() {
         messages::note(&format!("incomplete input: {}", gaps.join("; ")));
@@ -41,7 +61,6 @@ pub(crate) fn run(args: &AnalyzeArgs, color: Color) -> Result<Outcome, Failure> 
         }
     }
     let outcome = if args.gate.is_asked() {
-        let review = gate.review(&analysis);
         gate.tell(&review);
         outcome.gated(review.failing().next().is_some())
     } else {
@@ -53,7 +72,7 @@ pub(crate) fn run(args: &AnalyzeArgs, color: Color) -> Result<Outcome, Failure> 
 /// With a draft of the certificate where files are asked for.
 fn read(config: &AnalyzeConfig) -> Result<(Analysis, Option<Draft>), Failure> {
     let bar = Bar::new(config.progress);
-    let analysis = if config.delivery.out.is_some() {
+    let analysis = if config.certify {
         pipeline::analyze_certified(&config.request, &bar)
     } else {
         pipeline::analyze(&config.request, &bar).map(|analysis| (analysis, None))
@@ -63,19 +82,26 @@ fn read(config: &AnalyzeConfig) -> Result<(Analysis, Option<Draft>), Failure> {
 }
 
 /// Writes the files first: whoever reads the printed document may then count
-/// on them. Both are the same bytes.
+/// on them. Both are the same bytes. Gives the certificate.
 fn deliver(
     config: &AnalyzeConfig,
     analysis: &Analysis,
     draft: Option<Draft>,
-) -> Result<(), Failure> {
+) -> Result<Option<Vec<u8>>, Failure> {
     let delivery = &config.delivery;
     let document = json::to_bytes(analysis)?;
+    let read = (analysis.window, analysis.ingest.records);
+    let certificate = match draft {
+        Some(draft) => Some(
+            draft
+                .sealed(&config.request, read, (DOCUMENT, &document))?
+                .to_bytes()?,
+        ),
+        None => None,
+    };
     if let Some(folder) = &delivery.out {
-        if let Some(draft) = draft {
-            let read = (analysis.window, analysis.ingest.records);
-            let certificate = draft.sealed(&config.request, read, (DOCUMENT, &document))?;
-            output::write_file(&folder.join("certificate.json"), &certificate.to_bytes()?)?;
+        if let Some(certificate) = &certificate {
+            output::write_file(&folder.join("certificate.json"), certificate)?;
         }
         write(folder, &document, analysis)?;
         if delivery.notes {
@@ -87,7 +113,7 @@ fn deliver(
         Format::Json => output::print(&document)?,
         Format::Text => output::print(text::render(analysis, delivery.text).as_bytes())?,
     }
-    Ok(())
+    Ok(certificate)
 }
 
 /// The text first, so that an analysis.json that is there has its report.

@@ -58,6 +58,26 @@ pub(crate) enum Command {
     Render(RenderArgs),
     /// Make up a cloud with logs, snapshot and known truth, to try things on.
     Sample(SampleArgs),
+    /// Print the completions of a shell.
+    Completions(CompletionsArgs),
+    /// Print the manual page of the program or of a command, for `man -l -`.
+    Man(ManArgs),
+}
+
+/// `completions`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ManArgs {
+    /// The command; none for the program.
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
 }
 
 /// When to colour.
@@ -394,6 +414,12 @@ pub(crate) struct AnalyzeArgs {
     pub(crate) full: bool,
     #[command(flatten)]
     pub(crate) gate: GateArgs,
+    /// Write a pack for auditors into this folder: inputs' hashes, command, analysis, findings.
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub(crate) evidence: Option<PathBuf>,
+    /// Replace addresses in all that is written, by the secret key in this file; a baseline's too.
+    #[arg(long, value_name = "KEYFILE", help_heading = "Output")]
+    pub(crate) pseudonymise: Option<PathBuf>,
     /// Exit 0 instead of 1 where there are findings.
     #[arg(long, help_heading = "Output")]
     pub(crate) exit_zero: bool,
@@ -552,9 +578,10 @@ pub(crate) struct WhyArgs {
 Examples:
   flowcinch explain SG101
   flowcinch explain wide-rule
+  flowcinch explain tutorial
   flowcinch explain")]
 pub(crate) struct ExplainArgs {
-    /// A code or its name, in any case; none lists them all.
+    /// A code or its name, in any case, or `tutorial`; none lists them all.
     #[arg(value_name = "CODE")]
     pub(crate) code: Option<String>,
 }
@@ -613,6 +640,9 @@ pub(crate) struct RenderArgs {
     pub(crate) change: ChangeArgs,
     #[command(flatten)]
     pub(crate) gate: GateArgs,
+    /// Replace addresses in all that is written, by the secret key in this file; a baseline's too.
+    #[arg(long, value_name = "KEYFILE")]
+    pub(crate) pseudonymise: Option<PathBuf>,
     /// File to write instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

@@ -43,6 +43,8 @@ pub(crate) struct AnalyzeConfig {
     pub(crate) bad_lines: BadLines,
     /// Where the result goes, and how.
     pub(crate) delivery: Delivery,
+    /// Whether a certificate of the proposals is made.
+    pub(crate) certify: bool,
     /// Whether a progress bar is drawn.
     pub(crate) progress: bool,
     /// Whether findings end in 0.
@@ -81,6 +83,7 @@ impl AnalyzeConfig {
                 notes: !log.quiet,
             },
             progress: progress(log.quiet, log.no_progress),
+            certify: log.out.is_some() || args.evidence.is_some(),
             exit_zero: args.exit_zero,
         }
     }

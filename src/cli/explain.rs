@@ -15,6 +15,7 @@ pub(crate) fn run(args: &ExplainArgs, color: Color) -> Result<Outcome, Failure> 
     let options = config::stdout_text(color, true);
     let page = match &args.code {
         None => explain::index(options.width, options.styled),
+        Some(text) if text.eq_ignore_ascii_case("tutorial") => explain::TUTORIAL.to_owned(),
         Some(text) => {
             let code = Code::find(text).ok_or_else(|| unknown(text))?;
             explain::render(code, options.width, options.styled)

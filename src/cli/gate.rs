@@ -5,9 +5,11 @@ use flowcinch::report::accepted;
 use flowcinch::report::accepted::Acceptance;
 use flowcinch::report::document::Analysis;
 use flowcinch::report::human;
+use flowcinch::report::pseudonym::Key;
 use flowcinch::report::review::Against;
 use flowcinch::report::review::Review;
 
+use crate::cli::Failure;
 use crate::cli::args::GateArgs;
 use crate::cli::input;
 use crate::cli::input::InputError;
@@ -27,7 +29,10 @@ pub(crate) struct Gate {
 
 impl Gate {
     /// Reads the files that were named.
-    pub(crate) fn read(args: &GateArgs) -> Result<Gate, InputError> {
+    ///
+    /// With a key the baseline is put under other addresses too, for what is gone
+    /// since is told in its words.
+    pub(crate) fn read(args: &GateArgs, key: Option<&Key>) -> Result<Gate, Failure> {
         let accepted = match &args.accepted {
             None => Vec::new(),
             Some(path) => {
@@ -36,8 +41,10 @@ impl Gate {
                     .map_err(|error| InputError::Accepted(path.clone(), error))?
             }
         };
+        let baseline = args.baseline.as_deref().map(input::analysis).transpose()?;
+        let baseline = baseline.map(|baseline| input::pseudonymised(baseline, key));
         Ok(Gate {
-            baseline: args.baseline.as_deref().map(input::analysis).transpose()?,
+            baseline: baseline.transpose()?,
             accepted,
             today: args.today.map(|day| day.0),
             asked: args.is_asked(),

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use flowcinch::report::accepted::AcceptedError;
 use flowcinch::report::document::Analysis;
 use flowcinch::report::json;
+use flowcinch::report::pseudonym::Key;
+use flowcinch::report::pseudonym::PseudonymError;
 use flowcinch::report::terraform::StateError;
 
 /// Why a file cannot be used.
@@ -26,6 +28,9 @@ pub(crate) enum InputError {
     /// What it holds is no list of accepted findings.
     #[error("--accepted `{}`", .0.display())]
     Accepted(PathBuf, #[source] AcceptedError),
+    /// What it holds is no key.
+    #[error("--pseudonymise `{}`", .0.display())]
+    Key(PathBuf, #[source] PseudonymError),
 }
 
 /// The bytes of a file, or of standard input for `-`.
@@ -37,6 +42,27 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, InputError> {
         fs::read(path)
     };
     bytes.map_err(|error| InputError::Read(path.to_owned(), error))
+}
+
+/// The key in a file, where one was named.
+pub(crate) fn key(path: Option<&Path>) -> Result<Option<Key>, InputError> {
+    let Some(path) = path else {
+        return Ok(None);
+    };
+    let key = Key::new(bytes(path)?);
+    key.map(Some)
+        .map_err(|error| InputError::Key(path.to_owned(), error))
+}
+
+/// The analysis with other addresses, where there is a key.
+pub(crate) fn pseudonymised(
+    analysis: Analysis,
+    key: Option<&Key>,
+) -> Result<Analysis, PseudonymError> {
+    match key {
+        None => Ok(analysis),
+        Some(key) => key.analysis(&analysis),
+    }
 }
 
 /// The analysis in a file.

@@ -7,10 +7,12 @@
 mod analyze;
 mod args;
 mod config;
+mod evidence;
 mod explain;
 mod gate;
 mod ingest;
 mod input;
+mod manual;
 mod merge;
 mod messages;
 mod outcome;
@@ -77,5 +79,7 @@ fn dispatch(command: Command, color: args::Color) -> Result<Outcome, Failure> {
         Command::Explain(args) => explain::run(&args, color),
         Command::Render(args) => render::run(&args, color),
         Command::Sample(args) => sample::run(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
     }
 }

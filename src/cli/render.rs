@@ -35,7 +35,9 @@ use crate::cli::output;
 /// Runs the command.
 pub(crate) fn run(args: &RenderArgs, color: Color) -> Result<Outcome, Failure> {
     let analysis = input::analysis(&args.analysis)?;
-    let gate = Gate::read(&args.gate)?;
+    let key = input::key(args.pseudonymise.as_deref())?;
+    let gate = Gate::read(&args.gate, key.as_ref())?;
+    let analysis = input::pseudonymised(analysis, key.as_ref())?;
     let review = gate.review(&analysis);
     let bytes = write(args, &analysis, &review, color)?;
     match &args.out {

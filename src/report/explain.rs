@@ -15,6 +15,9 @@ use crate::report::controls;
 use crate::report::page::Page;
 use crate::report::page::Text;
 
+/// From logs to a change that was reviewed, step by step.
+pub const TUTORIAL: &str = include_str!("../tutorial.md");
+
 /// One manual page, in plain sentences without line breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manual {

@@ -25,6 +25,7 @@ pub mod markdown;
 pub mod ocsf;
 mod page;
 pub mod posture;
+pub mod pseudonym;
 pub mod review;
 pub mod sarif;
 pub mod summary;

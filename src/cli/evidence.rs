@@ -1,0 +1,281 @@
+//! `--evidence DIR`: what an auditor needs to run the analysis again without us
+//! and get the same bytes: what was read, by what, with which flags, and what
+//! came out, each file with its hash.
+//!
+//! Nothing in it depends on the clock, the machine or the number of threads.
+
+use std::ffi::OsString;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+
+use flowcinch::checksum;
+use flowcinch::cloud::Access;
+use flowcinch::pipeline::Request;
+use flowcinch::report::csv;
+use flowcinch::report::document::Analysis;
+use flowcinch::report::escape;
+use flowcinch::report::json;
+use flowcinch::report::pseudonym::Key;
+use flowcinch::report::review::Review;
+use flowcinch::report::text;
+use flowcinch::source;
+use flowcinch::source::Search;
+use flowcinch::source::Wanted;
+use serde_json::Value;
+use serde_json::json;
+use walkdir::WalkDir;
+
+use crate::cli::Failure;
+use crate::cli::config;
+use crate::cli::output;
+use crate::cli::output::OutputError;
+
+/// Flags whose value says nothing about the result.
+const NO_MATTER: [&str; 5] = ["--evidence", "--out", "--threads", "--memory", "--color"];
+
+/// Why no evidence can be kept of a run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EvidenceError {
+    /// Standard input is gone once it is read.
+    #[error("--evidence needs logs that can be read again: write standard input to a file first")]
+    Stdin,
+    /// An input is not there any more.
+    #[error("--evidence: cannot read `{}`", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+    /// The folder does not take it.
+    #[error("--evidence: cannot write `{}`", .0.display())]
+    Write(PathBuf, #[source] io::Error),
+    /// The folder holds something else, which a pack would claim.
+    #[error("--evidence: `{}` is not of a pack, name another folder", .0.display())]
+    Foreign(PathBuf),
+}
+
+impl From<OutputError> for EvidenceError {
+    fn from(error: OutputError) -> EvidenceError {
+        match error {
+            OutputError::Stdout(error) => EvidenceError::Write(PathBuf::from("-"), error),
+            OutputError::Folder(path, error) | OutputError::File(path, error) => {
+                EvidenceError::Write(path, error)
+            }
+        }
+    }
+}
+
+const MANIFEST: &str = "manifest.json";
+const FILES: [&str; 5] = [
+    "analysis.json",
+    "certificate.json",
+    "report.txt",
+    "findings.csv",
+    "README.txt",
+];
+
+/// Makes the folder, which may hold an older pack and nothing else; better known
+/// before hours of reading.
+pub(crate) fn prepare(folder: &Path, logs: &[String]) -> Result<(), EvidenceError> {
+    if logs.iter().any(|log| log == "-") {
+        return Err(EvidenceError::Stdin);
+    }
+    output::make_folder(folder)?;
+    let failed = |error| EvidenceError::Read(folder.to_owned(), error);
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let own = |name: &&str| entry.file_name() == **name;
+        if !FILES.iter().chain([&MANIFEST]).any(own) {
+            return Err(EvidenceError::Foreign(entry.path()));
+        }
+    }
+    Ok(())
+}
+
+/// An older pack goes, its manifest first: a pack is whole once that is there.
+fn clear(folder: &Path) -> Result<(), EvidenceError> {
+    for name in [MANIFEST].into_iter().chain(FILES) {
+        let path = folder.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(EvidenceError::Write(path, error));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// What was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inputs<'a> {
+    logs: &'a [String],
+    digests: &'a [PathBuf],
+    snapshots: &'a [PathBuf],
+    access: &'a Access,
+}
+
+impl<'a> Inputs<'a> {
+    /// Of one run.
+    pub(crate) fn of(request: &'a Request) -> Inputs<'a> {
+        Inputs {
+            logs: &request.logs,
+            digests: &request.digests,
+            snapshots: &request.snapshots,
+            access: &request.access,
+        }
+    }
+
+    /// Each file with its hash.
+    fn listed(&self) -> Result<Value, Failure> {
+        let mut all = json!({
+            "logs": logs_read(self.logs, self.access)?,
+            "snapshots": files_below(self.snapshots)?,
+        });
+        if let (Some(all), false) = (all.as_object_mut(), self.digests.is_empty()) {
+            all.insert("digests".to_owned(), files_below(self.digests)?.into());
+        }
+        Ok(all)
+    }
+}
+
+/// One run: what it read, and the certificate of its proposals.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run<'a> {
+    pub(crate) inputs: Inputs<'a>,
+    pub(crate) certificate: Option<&'a [u8]>,
+    pub(crate) key: Option<&'a Key>,
+}
+
+/// Writes the pack.
+pub(crate) fn write(
+    folder: &Path,
+    run: &Run<'_>,
+    analysis: &Analysis,
+    review: &Review,
+) -> Result<(), Failure> {
+    let document = json::to_bytes(analysis)?;
+    let inputs = run.inputs.listed()?;
+    let report = text::render(analysis, config::file_text(true)).into_bytes();
+    let findings = csv::render(review).into_bytes();
+    clear(folder)?;
+    let written: [Option<&[u8]>; 5] = [
+        Some(&document),
+        run.certificate,
+        Some(&report),
+        Some(&findings),
+        Some(README.as_bytes()),
+    ];
+    let mut outputs = Vec::new();
+    for (name, bytes) in FILES.into_iter().zip(written) {
+        let Some(bytes) = bytes else {
+            continue;
+        };
+        output::write_file(&folder.join(name), bytes).map_err(EvidenceError::from)?;
+        outputs.push(json!({"name": name, "sha256": checksum::sha256(bytes)}));
+    }
+    let mut manifest = json!({
+        "schema": "flowcinch.evidence.v1",
+        "program": {"name": "flowcinch", "version": env!("CARGO_PKG_VERSION")},
+        "command": command(std::env::args_os().skip(1)),
+        "window": analysis.window,
+        "coverage": analysis.coverage,
+        "verification": analysis.verification,
+        "inputs": inputs,
+        "outputs": outputs,
+    });
+    if let Some(key) = run.key {
+        key.value(&mut manifest);
+    }
+    let text = escape::json(format!("{manifest:#}\n"));
+    output::write_file(&folder.join(MANIFEST), text.as_bytes()).map_err(EvidenceError::from)?;
+    Ok(())
+}
+
+const README: &str = "\
+This folder is evidence of one run of flowcinch.
+
+manifest.json     what was read and written, each with its SHA-256; the command, the version, the
+                  window, the coverage, and how the proposals were verified
+analysis.json     the analysis
+certificate.json  the certificate of its proposals: `flowcinch verify certificate.json` checks it by
+                  itself (not kept where addresses were pseudonymised: it would name them; names of
+                  files that hold an address are changed too)
+report.txt        the analysis for people
+findings.csv      its findings with the controls that they touch
+
+To check: run the command of manifest.json with the same version on the same inputs, with
+`--evidence` naming another folder, and compare the two folders. They are the same, byte for byte,
+whatever the machine and the number of threads.
+";
+
+/// What was typed, without the flags that do not matter and their values.
+fn command(typed: impl Iterator<Item = OsString>) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut typed = typed.map(|word| word.to_string_lossy().into_owned());
+    while let Some(word) = typed.next() {
+        if NO_MATTER.contains(&word.as_str()) {
+            typed.next();
+            continue;
+        }
+        let joined = word.split_once('=').map_or("", |(flag, _)| flag);
+        if !NO_MATTER.contains(&joined) {
+            kept.push(word);
+        }
+    }
+    kept
+}
+
+fn logs_read(logs: &[String], access: &Access) -> Result<Vec<Value>, Failure> {
+    let mut read = Vec::new();
+    if logs.is_empty() {
+        return Ok(read);
+    }
+    let search = Search {
+        access: access.clone(),
+        wanted: Wanted::default(),
+    };
+    for object in source::find(logs, &search)? {
+        let name = object.name.clone();
+        read.push(match object.etag() {
+            Some(etag) => json!({"name": name, "bytes": object.size, "etag": etag}),
+            None => file(Path::new(&name))?,
+        });
+    }
+    Ok(read)
+}
+
+/// Every file below these places.
+fn files_below(places: &[PathBuf]) -> Result<Vec<Value>, Failure> {
+    let mut read = Vec::new();
+    for path in places {
+        for entry in WalkDir::new(path).sort_by_file_name().follow_links(true) {
+            let entry = entry.map_err(io::Error::from);
+            let entry = entry.map_err(|error| EvidenceError::Read(path.clone(), error))?;
+            if entry.file_type().is_file() {
+                read.push(file(entry.path())?);
+            }
+        }
+    }
+    Ok(read)
+}
+
+fn file(path: &Path) -> Result<Value, EvidenceError> {
+    let failed = |error| EvidenceError::Read(path.to_owned(), error);
+    let bytes = fs::metadata(path).map_err(failed)?.len();
+    let hash = File::open(path)
+        .and_then(checksum::sha256_of)
+        .map_err(failed)?;
+    Ok(json!({"name": path.to_string_lossy(), "bytes": bytes, "sha256": hash}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_that_do_not_matter_are_not_kept() {
+        let typed = "analyze logs --evidence e --out=o --threads 4 --since 30d --snapshot s";
+        let kept = command(typed.split(' ').map(OsString::from));
+        assert_eq!(kept.join(" "), "analyze logs --since 30d --snapshot s");
+    }
+}
