@@ -1,8 +1,10 @@
 //! Snapshots through an EC2 API: one that the test plays, to see pages, refusals
 //! and throttling; and moto's, beside which the AWS CLI is asked for the same.
 
+mod change;
 mod moto;
 mod played;
+mod terraform;
 
 use std::collections::BTreeMap;
 use std::fs;

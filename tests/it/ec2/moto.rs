@@ -24,11 +24,11 @@ use crate::ec2::documents;
 use crate::ec2::snapshot;
 use crate::ec2::written;
 
-const REGION: &str = "eu-west-1";
+pub(crate) const REGION: &str = "eu-west-1";
 
 /// Another program, if it is there and answers what it is asked: the AWS CLI
 /// takes `--help` for an error.
-fn tool(name: &str, asked: &str) -> Option<PathBuf> {
+pub(crate) fn tool(name: &str, asked: &str) -> Option<PathBuf> {
     let path = match std::env::var_os("FLOWCINCH_TOOLS") {
         Some(folder) => PathBuf::from(folder).join(name),
         None => PathBuf::from(name),
@@ -43,13 +43,13 @@ fn tool(name: &str, asked: &str) -> Option<PathBuf> {
 }
 
 /// A server that ends with its value.
-struct Moto {
+pub(crate) struct Moto {
     child: Child,
     address: SocketAddr,
 }
 
 impl Moto {
-    fn start(program: &PathBuf) -> Moto {
+    pub(crate) fn start(program: &PathBuf) -> Moto {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
@@ -69,12 +69,12 @@ impl Moto {
         panic!("moto_server does not listen");
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// One call; gives the text of the first element of this name.
-    fn call(&self, action: &str, parameters: &[(&str, &str)], wanted: &str) -> String {
+    pub(crate) fn call(&self, action: &str, parameters: &[(&str, &str)], wanted: &str) -> String {
         let mut form = format!("Action={action}&Version=2016-11-15");
         for (name, value) in parameters {
             let value = value
