@@ -285,6 +285,8 @@ impl Case<'_, '_> {
         findings: &mut Findings,
     ) {
         if cover.retained.is_empty() {
+            let by_old_rules = !in_doubt && cover.covering.explains();
+            findings.outdated += u64::from(by_old_rules);
             return;
         }
         let key = &self.conversation.key;

@@ -114,6 +114,8 @@ pub struct Findings {
     pub unresolved: BTreeMap<Unresolved, u64>,
     /// Accepted records.
     pub accepted_records: u64,
+    /// Conversations let through by rules that the newest snapshot has no more.
+    pub outdated: u64,
 }
 
 impl Findings {

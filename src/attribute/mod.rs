@@ -85,6 +85,8 @@ pub struct Attribution {
     pub accepted_by_group: BTreeMap<SgId, AcceptedRecords>,
     /// Records not attributed, by reason.
     pub unresolved: BTreeMap<Unresolved, u64>,
+    /// Conversations let through by rules that the newest snapshot has no more.
+    pub outdated: u64,
     /// Interfaces in the logs that no snapshot knows, sorted.
     pub unknown_interfaces: Vec<EniId>,
 }
@@ -306,7 +308,9 @@ impl Attribution {
             unexplained,
             unresolved,
             accepted_records,
+            outdated,
         } = findings;
+        self.outdated += outdated;
         self.uses.merge(uses);
         self.passed.extend(passed);
         self.rejects.extend(rejects);

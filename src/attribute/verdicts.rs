@@ -305,6 +305,13 @@ impl RuleBench<'_> {
         let held_for_incomplete = (incomplete > 0).then(|| {
             format!("may have been used by {incomplete} records without address, port or protocol")
         });
+        let unlogged = self.watch.unlogged.len();
+        let partly_dark = (unlogged > 0).then(|| {
+            format!(
+                "may have been used at {} of its group without a log",
+                watch::counted(unlogged, "interface")
+            )
+        });
         let confidence = match tier {
             Tier::U0 | Tier::U1 => Confidence::Low,
             Tier::U2 => Confidence::Medium,
@@ -317,7 +324,10 @@ impl RuleBench<'_> {
             tier: Some(tier),
             confidence,
             reasons: vec![watched, why],
-            blind: held_for_strays.clone().or(held_for_incomplete.clone()),
+            blind: held_for_strays
+                .clone()
+                .or_else(|| held_for_incomplete.clone())
+                .or(partly_dark),
             hold: protected
                 .map(str::to_owned)
                 .or(held_for_strays)

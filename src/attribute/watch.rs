@@ -13,8 +13,7 @@ use crate::evidence::interface::InterfaceEvidence;
 use crate::model::Eni;
 use crate::model::EniId;
 use crate::model::Snapshot;
-use crate::model::SubnetId;
-use crate::model::VpcId;
+use crate::model::vpc::FlowLog;
 use crate::model::vpc::TrafficType;
 use crate::net::Span;
 use crate::net::Timestamp;
@@ -211,18 +210,28 @@ pub fn counted(number: usize, noun: &str) -> String {
 /// silence then says nothing of use.
 #[must_use]
 pub fn rejects_only(eni: &Eni, snapshot: &Snapshot) -> bool {
-    let id = eni.id.as_str();
-    let places = [
-        Some(id),
-        eni.subnet_id.as_ref().map(SubnetId::as_str),
-        eni.vpc_id.as_ref().map(VpcId::as_str),
-    ];
-    let mut logs = snapshot
-        .flow_logs
-        .values()
-        .filter(|log| places.contains(&Some(log.resource_id.as_str())))
-        .peekable();
+    let mut logs = flow_logs_of(eni, snapshot).peekable();
     logs.peek().is_some() && logs.all(|log| log.traffic_type == TrafficType::Reject)
+}
+
+/// Whether a flow log that watches the interface is known to keep what was
+/// accepted.
+#[must_use]
+pub fn keeps_accepts(eni: &Eni, snapshot: &Snapshot) -> bool {
+    flow_logs_of(eni, snapshot).any(|log| log.traffic_type != TrafficType::Reject)
+}
+
+fn flow_logs_of<'s>(eni: &Eni, snapshot: &'s Snapshot) -> impl Iterator<Item = &'s FlowLog> {
+    let places = [
+        Some(eni.id.as_str().to_owned()),
+        eni.subnet_id.as_ref().map(ToString::to_string),
+        eni.vpc_id.as_ref().map(ToString::to_string),
+    ];
+    let logs = snapshot.flow_logs.values();
+    logs.filter(move |log| {
+        let mut places = places.iter().flatten();
+        places.any(|place| *place == log.resource_id)
+    })
 }
 
 /// Hours in which an interface was watched: observed, or quiet while others

@@ -275,8 +275,6 @@ pub(crate) struct JudgeArgs {
     /// The cloud [default: told from the snapshot].
     #[arg(long, value_enum, value_name = "CLOUD", help_heading = "Judging")]
     pub(crate) provider: Option<Provider>,
-    #[command(flatten)]
-    pub(crate) taste: Box<TasteArgs>,
 }
 
 /// Numbers that proposals are weighed by; the defaults are the library's.
@@ -409,6 +407,8 @@ pub(crate) struct AnalyzeArgs {
     pub(crate) log: LogArgs,
     #[command(flatten)]
     pub(crate) judge: JudgeArgs,
+    #[command(flatten)]
+    pub(crate) taste: Box<TasteArgs>,
     /// Cut no lists in the text report.
     #[arg(long, help_heading = "Output")]
     pub(crate) full: bool,
@@ -433,13 +433,19 @@ Examples:
   flowcinch verify plan.json logs/ --snapshot snapshot/
   flowcinch verify report/analysis.json logs/ --snapshot snapshot/ --format json
   flowcinch verify tomorrow/snapshot/ logs/ --snapshot snapshot/ --since 30d
+  flowcinch verify report/certificate.json
+  flowcinch verify report/certificate.json logs/ --snapshot snapshot/
+
+A certificate is checked by itself; with --snapshot and logs, against what it was made from too.
 
 Exit codes:
-  0  nothing that was seen would break, nothing would newly open
-  1  something would: each flow with the rule that let it through, each opening with a packet
+  0  nothing that was seen would break, nothing would newly open; the certificate holds
+  1  something would: each flow with the rule that let it through, each opening with a packet;
+     or the certificate is refused
   2  could not run
   3  neither was found, on incomplete input: unreadable objects, bad lines over the limit,
-     values known after apply, or changed groups of which no log speaks")]
+     what could not be judged (values known after apply, changes that are not read, parts that
+     a snapshot lacks), or changed groups whose accepted traffic no log tells")]
 pub(crate) struct VerifyArgs {
     /// What to hold against: an analysis.json with its proposals, another snapshot, or what
     /// `terraform show -json` prints of a plan; or a certificate.json to check, by itself or
@@ -753,7 +759,7 @@ mod tests {
         assert_eq!(analyze.log.max_bad_lines, BadLines::Millionths(1_000));
         assert_eq!(analyze.judge.rule_quota, 60);
         assert_eq!(
-            analyze.judge.taste.limits(analyze.judge.rule_quota),
+            analyze.taste.limits(analyze.judge.rule_quota),
             Limits::default()
         );
     }

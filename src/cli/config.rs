@@ -69,12 +69,15 @@ impl AnalyzeConfig {
     pub(crate) fn new(args: &AnalyzeArgs, color: Color) -> AnalyzeConfig {
         let log = &args.log;
         AnalyzeConfig {
-            request: request(
-                (&args.logs, &args.digests),
-                &args.snapshots,
-                log,
-                &args.judge,
-            ),
+            request: Request {
+                limits: args.taste.limits(args.judge.rule_quota),
+                ..request(
+                    (&args.logs, &args.digests),
+                    &args.snapshots,
+                    log,
+                    &args.judge,
+                )
+            },
             bad_lines: log.max_bad_lines,
             delivery: Delivery {
                 format: log.format,
@@ -151,7 +154,10 @@ fn request(
         threads: log.threads,
         memory: log.memory,
         rule_quota: judge.rule_quota,
-        limits: judge.taste.limits(judge.rule_quota),
+        limits: Limits {
+            rule_quota: judge.rule_quota,
+            ..Limits::default()
+        },
         min_confidence: match judge.min_confidence {
             Sureness::Certain => MinConfidence::Certain,
             Sureness::High => MinConfidence::High,

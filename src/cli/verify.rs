@@ -2,6 +2,7 @@
 //! checked by itself.
 
 use std::path::Path;
+use std::path::PathBuf;
 
 use flowcinch::pipeline;
 use flowcinch::pipeline::Given;
@@ -31,6 +32,11 @@ enum VerifyError {
         "rules are held against what was seen under a snapshot: give it with `--snapshot`, and logs"
     )]
     NoSnapshot,
+    #[error("`{}`: cannot be read: {source}; name a snapshot that is there", .path.display())]
+    Snapshot {
+        path: PathBuf,
+        source: std::io::Error,
+    },
 }
 
 /// Runs the command.
@@ -39,12 +45,24 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Outcome, Failure> {
     if let Some(folder) = &config.out {
         output::make_folder(folder)?;
     }
+    present(&args.snapshots)?;
     let given = Given::load(&args.rules).map_err(pipeline::PipelineError::from)?;
     let outcome = match given {
         Given::Certificate(text) => certificate(&config, &text, &args.rules),
         Given::Rules(rules) => replay(&config, rules, &args.rules),
     };
     Ok(outcome?.or_zero(args.exit_zero))
+}
+
+/// Whether every snapshot is there: a path typed wrong refuses no certificate.
+fn present(snapshots: &[PathBuf]) -> Result<(), VerifyError> {
+    for path in snapshots {
+        std::fs::metadata(path).map_err(|source| VerifyError::Snapshot {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    Ok(())
 }
 
 /// Holds what was seen against the rules.

@@ -222,11 +222,19 @@ impl Standing {
     /// Tells what of another snapshot is not held against today's.
     fn compared(&mut self, today: &Snapshot, other: &Snapshot) {
         if other.enis.is_empty() {
-            self.notes.push(
-                "the other snapshot has no interfaces: who carries which group is taken as today"
-                    .to_owned(),
-            );
+            self.undecided.push(Undecided {
+                from: "the other snapshot".to_owned(),
+                what: "it has no interfaces: who carries which group there is not known".to_owned(),
+            });
         } else {
+            let is_gone = |id: &&EniId| !other.enis.contains_key(id);
+            let gone = today.enis.keys().filter(is_gone).count();
+            if gone > 0 {
+                self.notes.push(format!(
+                    "{} of today not in the other snapshot: held to carry there what they carry today",
+                    counted(gone, "interface")
+                ));
+            }
             let is_new = |id: &&EniId| !today.enis.contains_key(id);
             let new = other.enis.keys().filter(is_new).count();
             if new > 0 {
@@ -252,10 +260,23 @@ impl Standing {
             list.is_some_and(|list| list.entries.is_some())
         };
         for id in named {
-            if entries(today, id) && !entries(other, id) {
+            let lacks = match (entries(today, id), entries(other, id)) {
+                (_, true) => continue,
+                (true, false) => "in today's snapshot and not in the other",
+                (false, false) => "in neither snapshot",
+            };
+            let what = format!("its entries are {lacks}");
+            let managed = |snapshot: &'_ Snapshot| {
+                let list = snapshot.prefix_lists.get(id);
+                list.is_some_and(|list| list.aws_managed)
+            };
+            if !entries(today, id) && (managed(today) || managed(other)) {
+                // Nobody but AWS changes them, at any time.
+                self.notes.push(format!("{id}: {what}"));
+            } else {
                 self.undecided.push(Undecided {
                     from: id.to_string(),
-                    what: "its entries are in today's snapshot and not in the other".to_owned(),
+                    what,
                 });
             }
         }

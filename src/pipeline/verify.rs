@@ -7,8 +7,12 @@ use std::path::Path;
 
 use crate::attribute::scene::Scene;
 use crate::attribute::verdicts::Court;
+use crate::attribute::watch;
 use crate::evidence::Evidence;
+use crate::evidence::interface::InterfaceEvidence;
+use crate::model::Action;
 use crate::model::Direction;
+use crate::model::Eni;
 use crate::model::Peer;
 use crate::model::SecurityGroup;
 use crate::model::SgId;
@@ -27,6 +31,7 @@ use crate::pipeline::seen::Seen;
 use crate::pipeline::seen::seen;
 use crate::pipeline::snapshots;
 use crate::report::document::Caveat;
+use crate::report::human;
 use crate::report::verify;
 use crate::report::verify::BrokenFlow;
 use crate::report::verify::OpenedBox;
@@ -77,13 +82,20 @@ fn run(
     let opened = against.opened();
     let dark = dark(today, &standing, &seen.ingested.evidence);
     let blind = blind(&series, &standing, &dark, &seen);
-    let unexplained = loss.unexplained + count(seen.attribution.unexplained.len());
+    let outdated = seen.attribution.outdated;
+    let unexplained = loss.unexplained + count(seen.attribution.unexplained.len()) + outdated;
     let Standing {
-        notes,
+        mut notes,
         mut undecided,
         ..
     } = standing;
     undecided.extend(blind);
+    if outdated > 0 {
+        notes.push(format!(
+            "{} passed by a rule that today's snapshot has no more: not replayed",
+            human::counted(outdated, "conversation")
+        ));
+    }
     let mut all: BTreeSet<Caveat> = caveats.into_iter().collect();
     all.extend(seen.ingested.caveats.iter().cloned());
     Ok(Verification {
@@ -108,10 +120,12 @@ fn run(
 fn dark(today: &Snapshot, standing: &Standing, evidence: &Evidence) -> Vec<SgId> {
     let mut logged: BTreeMap<&SgId, bool> = BTreeMap::new();
     for eni in today.enis.values() {
-        let heard = evidence
-            .interfaces
-            .get(&eni.id)
-            .is_some_and(|seen| !seen.observed.is_empty());
+        let seen = evidence.interfaces.get(&eni.id);
+        let heard = seen.is_some_and(|seen| {
+            // Where nothing at all was accepted, rules tell so one by one.
+            let tells = evidence.rows.accepted == 0 || tells(seen, eni, today);
+            !seen.observed.is_empty() && tells
+        });
         for group in &eni.groups {
             *logged.entry(group).or_default() |= heard;
         }
@@ -166,6 +180,14 @@ fn blind(
 
 fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// Whether rows of an interface are more than refusals, or its flow logs are
+/// known to keep what was accepted: refusals alone say nothing of use.
+fn tells(seen: &InterfaceEvidence, eni: &Eni, today: &Snapshot) -> bool {
+    let mut cells = seen.cells.iter().peekable();
+    let refused = cells.peek().is_some() && cells.all(|(key, _)| key.action == Action::Reject);
+    !refused || watch::keeps_accepts(eni, today)
 }
 
 fn said(group: &SecurityGroup) -> BTreeSet<(Direction, Transport, &Peer)> {

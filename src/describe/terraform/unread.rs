@@ -1,6 +1,8 @@
 //! What a plan changes of access and this program does not read: told, so that
 //! nobody takes silence for a yes.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::describe::error::Fault;
@@ -45,14 +47,6 @@ const ACL: &str = "network ACLs are not read from plans";
 const LIST: &str = "entries of prefix lists are not read from plans";
 const GROUPS: &str = "which interface carries which group is not read from plans";
 const RULES: &str = "rules of this provider are not read";
-
-/// Attributes that name the groups of what stands already.
-const CARRIES: [&str; 4] = [
-    "security_group_ids",
-    "security_groups",
-    "vpc_security_group_ids",
-    "security_group_id",
-];
 
 /// What the plan as a whole leaves out.
 pub(super) fn of_plan(top: Object<'_>, plan: &mut Plan) -> Result<(), Fault> {
@@ -100,10 +94,45 @@ fn regroups(change: Object<'_>) -> bool {
     if before.is_null() || after.is_null() {
         return false;
     }
-    let unknown = change.field("after_unknown");
-    CARRIES.iter().any(|name| {
-        let hidden = unknown.and_then(|unknown| unknown.get(name));
-        let hidden = hidden.is_some_and(|hidden| *hidden != Value::Bool(false));
-        before.get(name) != after.get(name) || hidden
-    })
+    let said = |value: &Value| {
+        let mut found = BTreeSet::new();
+        carried(value, "", &mut found);
+        found
+    };
+    let unknown = change.field("after_unknown").map(said).unwrap_or_default();
+    let hidden = unknown.iter().any(|(_, value)| value.contains("true"));
+    hidden || said(before) != said(after)
+}
+
+/// Every value that names groups, at any depth, with its place: providers have
+/// many names and blocks for them.
+fn carried(value: &Value, place: &str, found: &mut BTreeSet<(String, String)>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                let place = format!("{place}.{key}");
+                if key.contains("security_group") || key == "group_set" {
+                    found.insert((place, unordered(field)));
+                } else {
+                    carried(field, &place, found);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                carried(item, place, found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// A value as text; the order of a list says nothing.
+fn unordered(value: &Value) -> String {
+    let Value::Array(items) = value else {
+        return value.to_string();
+    };
+    let mut items: Vec<String> = items.iter().map(Value::to_string).collect();
+    items.sort();
+    items.join(",")
 }

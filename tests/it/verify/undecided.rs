@@ -311,3 +311,135 @@ fn a_default_group_of_a_vpc_that_is_not_known_yet_may_be_any() {
     let from = document["undecided"][0]["from"].as_str().unwrap();
     assert_eq!(from, "aws_default_security_group.r");
 }
+
+fn add(case: &Case, rows: &str) {
+    let path = case.path("logs/day.log");
+    let log = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, log + rows).unwrap();
+}
+
+#[test]
+fn an_interface_of_refusals_alone_says_nothing_beside_others_that_accept() {
+    let case = world();
+    let path = case.path("logs/day.log");
+    let log = std::fs::read_to_string(&path).unwrap();
+    let rows = log.lines().filter(|row| !row.contains(" eni-1 "));
+    let rows: Vec<&str> = rows.collect();
+    std::fs::write(&path, rows.join("\n") + "\n").unwrap();
+    add(
+        &case,
+        "5 123456789012 eni-1 10.0.9.9 10.0.1.20 4000 23 6 1 40 1790812800 1790812860 REJECT OK 2\n",
+    );
+    without(&case, 443);
+    assert_eq!(found(&case, "plan.json", 3)["unwatched"], json!([GROUP]));
+    // Flow logs that are known to keep both say that nothing was accepted.
+    let both = json!({"FlowLogs": [{"FlowLogId": "fl-1", "ResourceId": "vpc-1",
+        "TrafficType": "ALL", "FlowLogStatus": "ACTIVE"}]});
+    case.file("today/flow-logs.json", both.to_string());
+    found(&case, "plan.json", 0);
+}
+
+#[test]
+fn a_group_that_is_logged_in_part_is_told() {
+    let case = world();
+    let path = case.path("today/interfaces.json");
+    let mut enis: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let enis_of = enis["NetworkInterfaces"].as_array_mut().unwrap();
+    let mut dark = enis_of[0].clone();
+    dark["NetworkInterfaceId"] = json!("eni-4");
+    dark["PrivateIpAddresses"][0]["PrivateIpAddress"] = json!("10.0.1.40");
+    enis_of.push(dark);
+    case.file("today/interfaces.json", enis.to_string());
+    without(&case, 22);
+    let document = found(&case, "plan.json", 3);
+    let what = document["undecided"][0]["what"].as_str().unwrap();
+    assert!(what.contains("1 interface"), "{what}");
+}
+
+#[test]
+fn what_the_other_snapshot_does_not_hold_is_undecided() {
+    let case = referring(
+        &by_list(),
+        &[("eni-2", CLIENT, OTHER)],
+        &[("eni-2", CLIENT, OTHER)],
+    );
+    // The entries are in neither.
+    let document = found(&case, "other", 3);
+    assert_eq!(document["undecided"][0]["from"], "pl-0123456789abcdef0");
+    let case = referring(&by_group(), &[("eni-2", CLIENT, OTHER)], &[]);
+    let document = found(&case, "other", 0);
+    assert!(document["notes"].to_string().contains("1 interface"));
+    std::fs::remove_file(case.path("other/interfaces.json")).unwrap();
+    let document = found(&case, "other", 3);
+    assert_eq!(document["undecided"][0]["from"], "the other snapshot");
+}
+
+#[test]
+fn groups_in_blocks_are_seen_and_their_order_is_not() {
+    let case = world();
+    let at = |groups: &[&str]| json!({"vpc_config": [{"security_group_ids": groups}]});
+    let with = |groups: &[&str]| {
+        let before = at(&[OTHER, GROUP]);
+        let one = change(
+            "aws_lambda_function",
+            &["update"],
+            before,
+            at(groups),
+            json!({}),
+        );
+        plan(&case, &json!([one]));
+    };
+    with(&[GROUP, OTHER]);
+    found(&case, "plan.json", 0);
+    with(&[GROUP]);
+    let document = found(&case, "plan.json", 3);
+    assert_eq!(document["undecided"][0]["from"], "aws_lambda_function.r");
+}
+
+#[test]
+fn what_a_rule_of_the_past_let_through_is_counted() {
+    let case = world();
+    let [old, new] = ["s/2026-09-01T00:00:00Z", "s/2026-10-03T00:00:00Z"];
+    for file in ["groups.json", "interfaces.json"] {
+        let text = std::fs::read(case.path(&format!("today/{file}"))).unwrap();
+        case.file(&format!("{old}/{file}"), &text);
+        case.file(&format!("{new}/{file}"), &text);
+    }
+    let now = groups(json!([tcp(22, 22, "10.0.0.0/16")]));
+    case.file(&format!("{new}/groups.json"), now.to_string());
+    let asked = ["verify", new, "logs", "--snapshot", old, "--snapshot", new];
+    let run = case.run(&[&asked[..], &["--format", "json", "-q"]].concat());
+    let document: Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!(document["unexplained"], 1, "{document}");
+    assert!(document["notes"].to_string().contains("has no more"));
+}
+
+#[test]
+fn a_snapshot_that_is_not_there_is_no_finding() {
+    let case = world();
+    let asked = [
+        "analyze",
+        "logs",
+        "--snapshot",
+        "today",
+        "--out",
+        "report",
+        "-q",
+    ];
+    assert_eq!(case.run(&asked).status, Some(1));
+    for rules in ["report/certificate.json", "report", "today"] {
+        let run = case.run(&["verify", rules, "logs", "--snapshot", "nowhere"]);
+        assert_eq!(run.status, Some(2), "{rules}: {}", run.text());
+        assert!(run.stderr.contains("`nowhere`"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn help_names_certificates_and_no_flags_of_proposals() {
+    let help = Case::new().run(&["verify", "--help"]).text();
+    assert!(help.contains("certificate.json"), "{help}");
+    assert!(
+        help.contains("--rule-quota") && !help.contains("--sparsest"),
+        "{help}"
+    );
+}
