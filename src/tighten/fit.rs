@@ -7,6 +7,7 @@
 //! steps; references by bridging theirs. What was found is put in again until nothing
 //! changes, so that proposing twice is proposing once.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -125,7 +126,8 @@ pub(crate) fn fit(wish: &Wish<'_>, allowed: &Boxes) -> Option<Fitted> {
     for _ in 1..ROUNDS {
         // Only what the quota widened, and wide prefixes, which may be taken
         // for those of public services, can come out otherwise next time.
-        if !fitted.squeezed && !has_wide(&fitted.boxes.plots, wish.limits) {
+        let is_settled = !fitted.squeezed || is_plain(wish, &fitted);
+        if is_settled && !has_wide(&fitted.boxes.plots, wish.limits) {
             break;
         }
         let again = fit_once(wish, &fitted.boxes)?;
@@ -139,6 +141,22 @@ pub(crate) fn fit(wish: &Wish<'_>, allowed: &Boxes) -> Option<Fitted> {
         }
     }
     Some(fitted)
+}
+
+/// Whether prefixes for one service of a family are all that was asked for.
+/// These are found exactly, and of the prefixes inside them none are better,
+/// so that asking again would find the same.
+fn is_plain(wish: &Wish<'_>, fitted: &Fitted) -> bool {
+    let owed = wish.owed;
+    let mut services: BTreeMap<Family, usize> = BTreeMap::new();
+    for ((family, _), wanted) in &owed.cidrs {
+        let own = wanted.points.len() + wanted.spans.len() + wanted.scopes.len();
+        *services.entry(*family).or_default() += own;
+    }
+    owed.labels.is_empty()
+        && fitted.public.is_empty()
+        && fitted.moving.is_empty()
+        && services.values().all(|services| *services <= 1)
 }
 
 /// One way for all: the family's own ways, and how many gaps of references are
