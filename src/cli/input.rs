@@ -28,6 +28,11 @@ pub(crate) enum InputError {
     /// What it holds is no list of accepted findings.
     #[error("--accepted `{}`", .0.display())]
     Accepted(PathBuf, #[source] AcceptedError),
+    /// A change that would open addresses that stand for others.
+    #[error(
+        "--pseudonymise: a change must say real addresses, or it would open others; leave it out for terraform, cloudformation and aws-cli"
+    )]
+    HiddenChange,
     /// What it holds is no key.
     #[error("--pseudonymise `{}`", .0.display())]
     Key(PathBuf, #[source] PseudonymError),

@@ -36,6 +36,9 @@ use crate::cli::output;
 pub(crate) fn run(args: &RenderArgs, color: Color) -> Result<Outcome, Failure> {
     let analysis = input::analysis(&args.analysis)?;
     let key = input::key(args.pseudonymise.as_deref())?;
+    if key.is_some() && is_change(args.format) {
+        return Err(InputError::HiddenChange.into());
+    }
     let gate = Gate::read(&args.gate, key.as_ref())?;
     let analysis = input::pseudonymised(analysis, key.as_ref())?;
     let review = gate.review(&analysis);
@@ -52,6 +55,21 @@ pub(crate) fn run(args: &RenderArgs, color: Color) -> Result<Outcome, Failure> {
             Outcome::Clean
         },
     )
+}
+
+/// Whether what is written can be applied: with other addresses it would open
+/// them.
+fn is_change(format: RenderFormat) -> bool {
+    match format {
+        RenderFormat::Terraform | RenderFormat::Cloudformation | RenderFormat::AwsCli => true,
+        RenderFormat::Text
+        | RenderFormat::Html
+        | RenderFormat::Sarif
+        | RenderFormat::Ocsf
+        | RenderFormat::Csv
+        | RenderFormat::Markdown
+        | RenderFormat::Json => false,
+    }
 }
 
 fn write(

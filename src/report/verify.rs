@@ -327,7 +327,8 @@ impl Page {
 
     fn answer(&mut self, verification: &Verification) {
         let (broken, opened) = (verification.broken.len(), verification.opened.len());
-        let answer = match (broken, opened, verification.undecided.len()) {
+        let unjudged = verification.undecided.len() + verification.unwatched.len();
+        let answer = match (broken, opened, unjudged) {
             (0, 0, 0) => "nothing that was seen would break, nothing would newly open".to_owned(),
             (0, 0, _) => "nothing is known to break or to open; not all could be judged".to_owned(),
             _ => format!(

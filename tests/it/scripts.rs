@@ -124,6 +124,22 @@ fn a_step_whose_answer_was_lost_is_named_and_left_alone() {
         "{said}"
     );
     assert_eq!(stage.calls(), Vec::<String>::new());
+    // Asked again, the service says no: it may stand since the first time.
+    assert!(!stage.run(&["--apply"], &[("FAIL_AT", &at.to_string())]).0);
+    stage.calls();
+    let (done, said) = stage.run(&["--rollback"], &[]);
+    assert!(!done && said.contains("look yourself"), "{said}");
+}
+
+#[test]
+fn without_its_journal_nothing_is_said_to_be_undone() {
+    let stage = Stage::new(Script::Change);
+    stage.does(&["--apply"]);
+    stage.calls();
+    fs::remove_file(stage.case.path("journal")).unwrap();
+    let (done, said) = stage.run(&["--rollback"], &[]);
+    assert!(!done && said.contains("no journal"), "{said}");
+    assert_eq!(stage.calls(), Vec::<String>::new());
 }
 
 #[test]

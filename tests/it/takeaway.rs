@@ -338,6 +338,20 @@ fn addresses_go_under_other_names_and_the_same_ones_each_time() {
         "key",
     ];
     assert_eq!(case.run(&render).text(), hidden.text(), "from either side");
+    // What can be applied would open the addresses that stand for others.
+    for format in ["terraform", "cloudformation", "aws-cli"] {
+        let asked = [
+            "render",
+            "analysis.json",
+            "--format",
+            format,
+            "--pseudonymise",
+            "key",
+        ];
+        let run = case.run(&asked);
+        assert_eq!(run.status, Some(2), "{format}: {}", run.text());
+        assert!(run.stderr.contains("real addresses"), "{}", run.stderr);
+    }
     hides(&plain, &hidden.text());
     // What is gone since the baseline is told in its words.
     let mut later: serde_json::Value = serde_json::from_str(&plain).unwrap();

@@ -83,10 +83,12 @@ dry_run() {
 }
 
 apply() {
-    local step made
+    local step made was
+    : >>"$journal"
     trap 'on_exit "the way back"' EXIT
     for ((step = 1; step <= total; step++)); do
-        if [[ $(state_of "$step") == done ]]; then continue; fi
+        was=$(state_of "$step")
+        if [[ $was == done ]]; then continue; fi
         at=$step
         "check_$step"
         # Known before it is done: a call whose answer is lost may have been heard,
@@ -102,14 +104,18 @@ apply() {
     printf 'all done; the way back: bash %s --rollback\n' "$0"
 }
 
-# The AWS CLI ends with 254 where the service said no: then it was not done.
+# The AWS CLI ends with 254 where the service said no: then it was not done,
+# unless an earlier try of this step, whose answer was lost, had done it.
 refused() {
-    if [[ $1 -eq 254 ]]; then printf 'refused %s\n' "$at" >>"$journal"; fi
+    if [[ $1 -eq 254 && $was != begun ]]; then printf 'refused %s\n' "$at" >>"$journal"; fi
     exit "$1"
 }
 
 rollback() {
     local step state unsure=0
+    if [[ ! -e $journal ]]; then
+        fail "no journal $journal here, so what was done is not known: run it where --apply was run"
+    fi
     trap 'on_exit "go on"' EXIT
     for ((step = total; step >= 1; step--)); do
         state=$(state_of "$step")
