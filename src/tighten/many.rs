@@ -12,13 +12,13 @@ use crate::net::cidr::Family;
 use crate::tighten::boxes::elementary;
 use crate::tighten::exact::exact;
 use crate::tighten::family::FamilyTask;
+use crate::tighten::front::IMPOSSIBLE;
+use crate::tighten::front::side_by_side;
 use crate::tighten::parts::Part;
 use crate::tighten::plane::Plane;
 use crate::tighten::ports::Unit;
 use crate::tighten::ports::bridged;
 use crate::tighten::ports::distinct;
-use crate::tighten::prefixes::IMPOSSIBLE;
-use crate::tighten::prefixes::side_by_side;
 use crate::tighten::slabs::slabs;
 use crate::tighten::solver;
 

@@ -2,7 +2,7 @@
 //!
 //! Floor 5. [`case`] is the question put for one direction of one group,
 //! [`plan`] the answer. On the way, `obligations` says what must stay allowed;
-//! `ports` and `prefixes` find the boxes that hold it inside what is allowed
+//! `ports`, `prefixes` and `front` find the boxes that hold it inside what is allowed
 //! today (`boxes`), each opening at its [`weight`]; `public` spares public
 //! services, `labels` keeps references; `family` and `fit` make all of it fit
 //! the [`quota`], by the ways of `parts`: `plane` exactly for few services,
@@ -28,6 +28,7 @@ pub(crate) mod exact;
 pub mod exposure;
 pub(crate) mod family;
 pub(crate) mod fit;
+pub(crate) mod front;
 pub(crate) mod labels;
 pub(crate) mod many;
 pub(crate) mod moving;

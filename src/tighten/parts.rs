@@ -7,11 +7,11 @@ use crate::model::Transport;
 use crate::net::IpProtocol;
 use crate::net::cidr::Family;
 use crate::tighten::boxes::Plot;
+use crate::tighten::front::Front;
+use crate::tighten::front::IMPOSSIBLE;
+use crate::tighten::front::min_plus;
 use crate::tighten::plane::Plane;
 use crate::tighten::prefixes::Block;
-use crate::tighten::prefixes::Front;
-use crate::tighten::prefixes::IMPOSSIBLE;
-use crate::tighten::prefixes::min_plus;
 
 /// One way, for each number of rules.
 #[derive(Debug)]

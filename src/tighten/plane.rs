@@ -17,9 +17,9 @@ use crate::net::cidr::Family;
 use crate::tighten::boxes::Ground;
 use crate::tighten::boxes::Ranges;
 use crate::tighten::boxes::elementary;
+use crate::tighten::front::IMPOSSIBLE;
 use crate::tighten::ports::Unit;
 use crate::tighten::prefixes::Block;
-use crate::tighten::prefixes::IMPOSSIBLE;
 use crate::tighten::weight::Weights;
 
 /// Most services that differ.

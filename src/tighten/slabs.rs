@@ -7,10 +7,10 @@
 //! service lies in one group. Bounded: beyond so much work there is none.
 
 use crate::tighten::family::FamilyTask;
+use crate::tighten::front::Front;
+use crate::tighten::front::IMPOSSIBLE;
 use crate::tighten::ports::Unit;
 use crate::tighten::ports::joined;
-use crate::tighten::prefixes::Front;
-use crate::tighten::prefixes::IMPOSSIBLE;
 
 /// Most services that are put in groups this way.
 const MOST_UNITS: usize = 40;
