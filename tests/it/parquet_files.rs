@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use flowcinch::flowlog::Layout;
 use flowcinch::flowlog::LineErrorKind;
 use flowcinch::flowlog::ObjectReader;
@@ -16,8 +17,12 @@ use parquet::data_type::ByteArray;
 use parquet::data_type::ByteArrayType;
 use parquet::data_type::Int32Type;
 use parquet::data_type::Int64Type;
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::properties::WriterProperties;
 use parquet::file::properties::WriterVersion;
+use parquet::file::reader::FileReader;
+use parquet::file::reader::SerializedFileReader;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use proptest::collection::vec;
@@ -267,6 +272,20 @@ fn file(rows: &[Vec<String>], manner: &Manner) -> Vec<u8> {
     out
 }
 
+/// Whether some column is in an encoding that is left to its library. Pages of
+/// the second version are, where they have no dictionary.
+fn has_rare(file: &[u8]) -> bool {
+    let reader = SerializedFileReader::new(Bytes::copy_from_slice(file)).unwrap();
+    let groups = reader.metadata().row_groups().iter();
+    let mut encodings = groups
+        .flat_map(RowGroupMetaData::columns)
+        .flat_map(ColumnChunkMetaData::encodings);
+    encodings.any(|encoding| {
+        let common = [Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY];
+        !common.contains(&encoding)
+    })
+}
+
 fn lines(rows: &[Vec<String>], columns: &[usize]) -> Vec<u8> {
     let line = |words: &dyn Fn(usize) -> String| {
         let words: Vec<String> = columns.iter().map(|column| words(*column)).collect();
@@ -333,6 +352,7 @@ proptest! {
         cut in any::<usize>(),
     ) {
         let mut file = file(&rows, &manner);
+        let rare = has_rare(&file);
         for (place, byte) in places {
             let at = place % file.len();
             file[at] = byte;
@@ -341,9 +361,10 @@ proptest! {
         if cut % 3 == 0 {
             file.extend(footer);
         }
-        // That it ends is the law, and that none of our code falls over it.
+        // That it ends is the law, and that none of our code falls over it: only
+        // columns in rare encodings are left to their library.
         let fault = read(&file).fault.unwrap_or_default();
-        prop_assert!(manner.delta || !fault.contains("gave up"), "{}", fault);
+        prop_assert!(rare || !fault.contains("gave up"), "{}", fault);
     }
 }
 
