@@ -157,13 +157,17 @@ pub(crate) fn write(
     let inputs = run.inputs.listed()?;
     let report = text::render(analysis, config::file_text(true)).into_bytes();
     let findings = csv::render(review).into_bytes();
+    let readme = match run.key {
+        None => README.to_owned(),
+        Some(_) => format!("{README}{HIDDEN}"),
+    };
     clear(folder)?;
     let written: [Option<&[u8]>; 5] = [
         Some(&document),
         run.certificate,
         Some(&report),
         Some(&findings),
-        Some(README.as_bytes()),
+        Some(readme.as_bytes()),
     ];
     let mut outputs = Vec::new();
     for (name, bytes) in FILES.into_iter().zip(written) {
@@ -181,6 +185,7 @@ pub(crate) fn write(
         "coverage": analysis.coverage,
         "verification": analysis.verification,
         "inputs": inputs,
+        "pseudonymised": run.key.is_some(),
         "outputs": outputs,
     });
     if let Some(key) = run.key {
@@ -206,6 +211,16 @@ findings.csv      its findings with the controls that they touch
 To check: run the command of manifest.json with the same version on the same inputs, with
 `--evidence` naming another folder, and compare the two folders. They are the same, byte for byte,
 whatever the machine and the number of threads.
+
+Listed are all files at the places that the command names, those as well whose rows all lie outside
+of the window; analysis.json counts the objects that were opened.
+";
+
+/// What a reader of a pack with other addresses must know.
+const HIDDEN: &str = "
+Addresses are not the true ones: they were replaced, each by the same one everywhere, prefixes by
+prefixes of the same length. Hashes of inputs are those of the true files. Whoever holds the key
+gets the same bytes by the same command; nobody else can check this pack against its inputs.
 ";
 
 /// What was typed, without the flags that do not matter and their values.

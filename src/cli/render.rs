@@ -82,7 +82,7 @@ fn write(
     let text = match args.format {
         RenderFormat::Json => return Ok(json::to_bytes(analysis)?),
         RenderFormat::Text => as_text(analysis, args, color),
-        RenderFormat::Html => html::render(analysis)?,
+        RenderFormat::Html => html::render(analysis, review)?,
         RenderFormat::Terraform => terraform::render(analysis, &terraform_options(&args.change)?),
         RenderFormat::Cloudformation => cloudformation::render(analysis, least),
         RenderFormat::AwsCli => aws_cli::render(analysis, script(&args.change), least),

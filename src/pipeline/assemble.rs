@@ -143,6 +143,7 @@ impl Parts<'_> {
                 group_id: group.id.clone(),
                 group_name: group.name.clone(),
                 vpc_id: group.vpc_id.as_ref().map(ToString::to_string),
+                account_id: group.owner_id.clone(),
                 interfaces: watch.map_or(0, |watch| count(watch.interfaces.len())),
                 interfaces_logged: watch.map_or(0, |watch| watch.logged),
                 rules: rules.remove(group.id.as_str()).unwrap_or_default(),

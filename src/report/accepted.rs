@@ -88,8 +88,7 @@ pub fn parse(text: &str) -> Result<Vec<Acceptance>, AcceptedError> {
         #[serde(default)]
         accepted: Vec<Acceptance>,
     }
-    let file: File =
-        toml::from_str(text).map_err(|error| AcceptedError::Syntax(error.to_string()))?;
+    let file: File = toml::from_str(text).map_err(|error| syntax(text, &error))?;
     for one in &file.accepted {
         let wrong = |what| {
             Err(AcceptedError::Entry {
@@ -112,6 +111,16 @@ pub fn parse(text: &str) -> Result<Vec<Acceptance>, AcceptedError> {
         }
     }
     Ok(file.accepted)
+}
+
+/// What is wrong and on which line, on one line itself.
+fn syntax(text: &str, error: &toml::de::Error) -> AcceptedError {
+    let what = error.message().replace('\n', ", ");
+    let before = error.span().and_then(|span| text.get(..span.start));
+    AcceptedError::Syntax(match before {
+        Some(before) => format!("line {}: {what}", before.matches('\n').count() + 1),
+        None => what,
+    })
 }
 
 #[cfg(test)]
@@ -141,7 +150,12 @@ mod tests {
         ] {
             let error = parse(&GOOD.replace(from, to)).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
+            assert!(!error.contains('\n'), "{error:?}");
         }
+        let late = parse(&format!("{GOOD}\nowner = \n"))
+            .unwrap_err()
+            .to_string();
+        assert!(late.contains("line 7: "), "{late}");
         assert!(
             parse(&GOOD.repeat(2))
                 .unwrap_err()

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::model::Direction;
 use crate::report::code::Code;
 
 /// A standard in one edition.
@@ -53,24 +54,43 @@ impl Standard {
 pub enum When {
     /// Always.
     Always,
+    /// Of ingress, or of no direction alone.
+    Ingress,
+    /// Of egress, or of no direction alone.
+    Egress,
     /// A port of remote administration, open to all of IPv4.
     AdminV4,
     /// The same, open to all of IPv6.
     AdminV6,
-    /// This port.
-    Port(u16),
+    /// This port of TCP.
+    Tcp(u16),
+    /// One of the ports of TCP that Security Hub calls of high risk.
+    HighRisk,
 }
 
-/// What is known of a rule that is open to the world.
+/// What is known of what a finding is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Openness {
-    /// First and last port.
+    /// Which way; `None` of a group as a whole.
+    pub direction: Option<Direction>,
+    /// First and last port that the world may come in by.
     pub ports: Option<(u16, u16)>,
+    /// Whether TCP is among what may come in.
+    pub tcp: bool,
     /// Whether the peer is of IPv6.
     pub ipv6: bool,
 }
 
 impl Openness {
+    /// Nothing is open to the world this way.
+    #[must_use]
+    pub fn closed(direction: Direction) -> Openness {
+        Openness {
+            direction: Some(direction),
+            ..Openness::default()
+        }
+    }
+
     /// Whether the port is among those open.
     #[must_use]
     pub fn has(self, port: u16) -> bool {
@@ -78,13 +98,28 @@ impl Openness {
             .is_some_and(|(from, to)| (from..=to).contains(&port))
     }
 
+    fn has_tcp(self, port: u16) -> bool {
+        self.tcp && self.has(port)
+    }
+
     fn has_admin(self) -> bool {
         ADMIN_PORTS.iter().any(|port| self.has(*port))
     }
+
+    fn is(self, direction: Direction) -> bool {
+        self.direction.is_none_or(|own| own == direction)
+    }
 }
 
-/// Ports of remote administration, as CIS means them.
+/// Ports of remote administration, as CIS means them: of TCP and of UDP.
 pub const ADMIN_PORTS: [u16; 2] = [22, 3389];
+
+/// Ports of high risk.
+/// Source: AWS Security Hub, EC2.19.
+const HIGH_RISK: [u16; 24] = [
+    20, 21, 22, 23, 25, 110, 135, 143, 445, 1433, 1434, 3000, 3306, 3389, 4333, 5000, 5432, 5500,
+    5601, 8080, 8088, 8888, 9200, 9300,
+];
 
 /// A control of a standard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,9 +140,12 @@ impl Control {
     pub fn is_about(&self, open: Openness) -> bool {
         match self.when {
             When::Always => true,
+            When::Ingress => open.is(Direction::Ingress),
+            When::Egress => open.is(Direction::Egress),
             When::AdminV4 => !open.ipv6 && open.has_admin(),
             When::AdminV6 => open.ipv6 && open.has_admin(),
-            When::Port(port) => open.has(port),
+            When::Tcp(port) => open.has_tcp(port),
+            When::HighRisk => HIGH_RISK.iter().any(|port| open.has_tcp(*port)),
         }
     }
 
@@ -141,10 +179,10 @@ controls! {
     WORLD_OPEN = [
         Cis "5.2" When::AdminV4, "no security group allows ingress from 0.0.0.0/0 to remote server administration ports";
         Cis "5.3" When::AdminV6, "no security group allows ingress from ::/0 to remote server administration ports";
-        SecurityHub "EC2.13" When::Port(22), "no ingress from 0.0.0.0/0 or ::/0 to port 22";
-        SecurityHub "EC2.14" When::Port(3389), "no ingress from 0.0.0.0/0 or ::/0 to port 3389";
+        SecurityHub "EC2.13" When::Tcp(22), "no ingress from 0.0.0.0/0 or ::/0 to port 22";
+        SecurityHub "EC2.14" When::Tcp(3389), "no ingress from 0.0.0.0/0 or ::/0 to port 3389";
         SecurityHub "EC2.18" When::Always, "unrestricted incoming traffic for authorized ports only";
-        SecurityHub "EC2.19" When::Always, "no unrestricted access to ports with high risk";
+        SecurityHub "EC2.19" When::HighRisk, "no unrestricted access to ports with high risk";
         SecurityHub "EC2.53" When::AdminV4, "no ingress from 0.0.0.0/0 to remote server administration ports";
         SecurityHub "EC2.54" When::AdminV6, "no ingress from ::/0 to remote server administration ports";
         PciDss "1.3.1" When::Always, "inbound traffic to the cardholder data environment is restricted to what is necessary";
@@ -157,7 +195,8 @@ controls! {
     ];
     ALL_TRAFFIC = [
         PciDss "1.2.5" When::Always, "all services, protocols and ports allowed are identified, approved and needed";
-        PciDss "1.3.1" When::Always, "inbound traffic to the cardholder data environment is restricted to what is necessary";
+        PciDss "1.3.1" When::Ingress, "inbound traffic to the cardholder data environment is restricted to what is necessary";
+        PciDss "1.3.2" When::Egress, "outbound traffic from the cardholder data environment is restricted to what is necessary";
         Nist "AC-4" When::Always, "information flow enforcement";
         Nist "AC-6" When::Always, "least privilege";
         Nist "CM-7" When::Always, "least functionality";
@@ -168,7 +207,8 @@ controls! {
     DEFAULT_GROUP = [
         Cis "5.4" When::Always, "the default security group of every VPC restricts all traffic";
         SecurityHub "EC2.2" When::Always, "VPC default security groups allow no inbound or outbound traffic";
-        PciDss "1.3.1" When::Always, "inbound traffic to the cardholder data environment is restricted to what is necessary";
+        PciDss "1.3.1" When::Ingress, "inbound traffic to the cardholder data environment is restricted to what is necessary";
+        PciDss "1.3.2" When::Egress, "outbound traffic from the cardholder data environment is restricted to what is necessary";
         Nist "SC-7(5)" When::Always, "deny by default, allow by exception";
         Iso "A.8.9" When::Always, "configuration management";
         Iso "A.8.22" When::Always, "segregation of networks";
@@ -196,7 +236,8 @@ controls! {
     ];
     TOO_WIDE = [
         PciDss "1.2.5" When::Always, "all services, protocols and ports allowed are identified, approved and needed";
-        PciDss "1.3.1" When::Always, "inbound traffic to the cardholder data environment is restricted to what is necessary";
+        PciDss "1.3.1" When::Ingress, "inbound traffic to the cardholder data environment is restricted to what is necessary";
+        PciDss "1.3.2" When::Egress, "outbound traffic from the cardholder data environment is restricted to what is necessary";
         Nist "AC-4" When::Always, "information flow enforcement";
         Nist "AC-6" When::Always, "least privilege";
         Nist "SC-7(5)" When::Always, "deny by default, allow by exception";
@@ -251,24 +292,67 @@ mod tests {
         }
     }
 
+    fn tags(code: Code, open: Openness) -> Vec<String> {
+        let about = of(code).iter().filter(|control| control.is_about(open));
+        about.map(Control::tag).collect()
+    }
+
+    fn world(from: u16, to: u16) -> Openness {
+        Openness {
+            direction: Some(Direction::Ingress),
+            ports: Some((from, to)),
+            tcp: true,
+            ipv6: false,
+        }
+    }
+
     #[test]
     fn ports_and_families_choose_the_control() {
-        let tags = |open: Openness| -> Vec<String> {
-            let about = WORLD_OPEN.iter().filter(|control| control.is_about(open));
-            about.map(Control::tag).collect()
-        };
-        let ssh = tags(Openness {
-            ports: Some((22, 22)),
-            ipv6: false,
-        });
+        let ssh = tags(Code::OpenToWorld, world(22, 22));
         assert!(ssh.contains(&"CIS-AWS-3.0.0:5.2".to_owned()));
         assert!(ssh.contains(&"SecurityHub:EC2.13".to_owned()));
+        assert!(ssh.contains(&"SecurityHub:EC2.19".to_owned()));
         assert!(!ssh.contains(&"SecurityHub:EC2.14".to_owned()));
-        let rdp6 = tags(Openness {
-            ports: Some((3000, 4000)),
-            ipv6: true,
-        });
+        let ipv6 = true;
+        let rdp6 = Openness {
+            ipv6,
+            ..world(3000, 4000)
+        };
+        let rdp6 = tags(Code::OpenToWorld, rdp6);
         assert!(rdp6.contains(&"CIS-AWS-3.0.0:5.3".to_owned()));
         assert!(!rdp6.contains(&"SecurityHub:EC2.53".to_owned()));
+        // What Security Hub does not list as of high risk.
+        let redis = tags(Code::OpenToWorld, world(6379, 6379));
+        assert!(!redis.contains(&"SecurityHub:EC2.19".to_owned()));
+        assert!(redis.contains(&"SecurityHub:EC2.18".to_owned()));
+        // CIS counts UDP, the checks of single ports do not.
+        let udp = Openness {
+            tcp: false,
+            ..world(0, u16::MAX)
+        };
+        let udp = tags(Code::OpenToWorld, udp);
+        assert!(udp.contains(&"CIS-AWS-3.0.0:5.2".to_owned()));
+        for one in ["EC2.13", "EC2.14", "EC2.19"] {
+            assert!(!udp.contains(&format!("SecurityHub:{one}")));
+        }
+    }
+
+    #[test]
+    fn the_direction_chooses_between_inbound_and_outbound() {
+        for code in [Code::AllTraffic, Code::WideRule, Code::DefaultGroup] {
+            let into = tags(code, Openness::closed(Direction::Ingress));
+            let out = tags(code, Openness::closed(Direction::Egress));
+            let both = tags(code, Openness::default());
+            let [inbound, outbound] = ["1.3.1", "1.3.2"].map(|id| format!("PCI-DSS-4.0.1:{id}"));
+            assert!(
+                into.contains(&inbound) && !into.contains(&outbound),
+                "{code}"
+            );
+            assert!(out.contains(&outbound) && !out.contains(&inbound), "{code}");
+            assert!(
+                both.contains(&inbound) && both.contains(&outbound),
+                "{code}"
+            );
+        }
     }
 }

@@ -154,6 +154,9 @@ pub struct GroupReport {
     pub group_name: String,
     /// Its VPC.
     pub vpc_id: Option<String>,
+    /// The account that owns it, where the snapshot says so.
+    #[serde(default)]
+    pub account_id: Option<String>,
     /// Interfaces that carry it.
     pub interfaces: u64,
     /// Of those, how many the logs speak of.

@@ -5,6 +5,7 @@
 mod logs;
 mod posture;
 mod rejects;
+pub mod remedies;
 mod rules;
 mod snapshots;
 
@@ -123,6 +124,10 @@ pub fn render(code: Code, width: usize, styled: bool) -> String {
         page.heading(heading, "");
         page.line(2, &Text::new().plain(text));
     }
+    if let Some(remedy) = remedies::of(code) {
+        page.heading("What to do next", "");
+        page.line(2, &Text::new().plain(remedy));
+    }
     let controls = controls::of(code);
     if !controls.is_empty() {
         page.heading("Controls that it touches", "");
@@ -202,6 +207,18 @@ mod tests {
                 );
                 assert!(part.is_ascii(), "{code}: {part:?}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_listed_as_a_finding_has_a_next_step() {
+        for code in Code::ALL {
+            let says = remedies::of(*code);
+            assert!(says.is_none_or(|says| says.len() > 20 && says.is_ascii()));
+            // What touches a control asks for something, but for flow logs of
+            // the snapshot, of which the page itself says all.
+            let asks = !controls::of(*code).is_empty() && *code != Code::NoFlowLogs;
+            assert!(!asks || says.is_some(), "{code}");
         }
     }
 

@@ -1,9 +1,9 @@
 //! The report as one HTML file: nothing is fetched, so it opens from a mail
 //! attachment, from a disk, in ten years.
 //!
-//! The answer, the largest openings and the coverage are plain HTML (`view`),
-//! readable without a script. What is long (groups with their rules, REJECTs,
-//! who talks to whom) rides along as compressed JSON (`payload`) and is drawn
+//! The answer, the worst findings, the largest openings and the coverage are
+//! plain HTML (`view`), readable without a script. What is long (all findings,
+//! groups with their rules, REJECTs, who talks to whom) rides along as compressed JSON (`payload`) and is drawn
 //! by the script of the page when it is looked at: a thousand groups stay a
 //! small file that opens at once.
 //!
@@ -26,16 +26,18 @@ use sha2::Sha256;
 
 use crate::report::document::Analysis;
 use crate::report::html::view::View;
+use crate::report::review::Review;
 
 const PAGE: &str = include_str!("html/page.html");
 const STYLE: &str = include_str!("html/style.css");
 /// In the order in which one uses the other.
-const SCRIPTS: [&str; 8] = [
+const SCRIPTS: [&str; 9] = [
     include_str!("html/dom.js"),
     include_str!("html/words.js"),
     include_str!("html/proposal.js"),
     include_str!("html/rules.js"),
     include_str!("html/groups.js"),
+    include_str!("html/findings.js"),
     include_str!("html/rejects.js"),
     include_str!("html/map.js"),
     include_str!("html/main.js"),
@@ -57,10 +59,10 @@ pub enum HtmlError {
 ///
 /// # Errors
 /// See [`HtmlError`].
-pub fn render(analysis: &Analysis) -> Result<String, HtmlError> {
+pub fn render(analysis: &Analysis, review: &Review) -> Result<String, HtmlError> {
     let script = script();
-    let view = View::of(analysis);
-    let data = payload::pack(analysis)?;
+    let view = View::of(analysis, review);
+    let data = payload::pack(analysis, review)?;
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.add_template("page", PAGE)?;

@@ -5,6 +5,7 @@
 //! A finding's id is made of its code and its subject, never of counts or
 //! times, so that a later run finds the same finding under the same id.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::attribute::verdict::RejectVerdict;
@@ -63,6 +64,27 @@ impl fmt::Display for Severity {
     }
 }
 
+/// How many of each severity, worst first: `2 high, 5 low`; empty for none.
+#[must_use]
+pub fn by_severity<'a>(findings: impl Iterator<Item = &'a Listed>) -> String {
+    let worst_first = [
+        Severity::High,
+        Severity::Medium,
+        Severity::Low,
+        Severity::Info,
+    ];
+    let mut numbers: BTreeMap<Severity, u64> = BTreeMap::new();
+    for one in findings {
+        *numbers.entry(one.severity).or_default() += 1;
+    }
+    let part = |severity: Severity| {
+        let number = numbers.get(&severity)?;
+        Some(format!("{} {severity}", human::count(*number)))
+    };
+    let parts: Vec<String> = worst_first.into_iter().filter_map(part).collect();
+    parts.join(", ")
+}
+
 /// One finding. Texts may hold text of others, not yet escaped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listed {
@@ -80,6 +102,8 @@ pub struct Listed {
     pub group_name: String,
     /// Its VPC.
     pub vpc_id: Option<String>,
+    /// The account that owns it.
+    pub account_id: Option<String>,
     /// The rule.
     pub rule_id: Option<SgRuleId>,
     /// The interface.
@@ -112,6 +136,7 @@ impl Listed {
             group_id: None,
             group_name: String::new(),
             vpc_id: None,
+            account_id: None,
             rule_id: None,
             interface_id: None,
             direction: None,
@@ -128,6 +153,7 @@ impl Listed {
         self.group_id = Some(group.group_id.clone());
         self.group_name.clone_from(&group.group_name);
         self.vpc_id.clone_from(&group.vpc_id);
+        self.account_id.clone_from(&group.account_id);
         self
     }
 }
@@ -241,6 +267,7 @@ fn of_proposal(group: &GroupReport, proposal: &ProposalReport) -> Option<Listed>
     let mut listed = Listed::new(Code::WideRule, &subject, text).in_group(group);
     listed.severity = Severity::Medium;
     listed.direction = Some(proposal.direction);
+    listed.controls = controls_of(Code::WideRule, Openness::closed(proposal.direction));
     listed.records = proposal
         .rules
         .iter()
@@ -310,6 +337,7 @@ fn severity_of(remark: &Remark<'_>) -> Severity {
     match (is_open, worst) {
         (true, true) => Severity::High,
         (true, false) => Severity::Medium,
+        (false, _) if remark.code == Code::SelfReference => Severity::Info,
         (false, _) => Severity::Low,
     }
 }

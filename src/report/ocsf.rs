@@ -9,10 +9,11 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::net::Timestamp;
+use crate::report::code::Code;
 use crate::report::controls::Control;
 use crate::report::document::Analysis;
 use crate::report::escape;
-use crate::report::explain;
+use crate::report::explain::remedies;
 use crate::report::listing::Listed;
 use crate::report::listing::Severity;
 use crate::report::review::Entry;
@@ -72,7 +73,7 @@ fn open(entry: &Entry, time: i64) -> Value {
 
 fn event(listed: &Listed, time: i64, activity: Activity, status: Status) -> Value {
     let activity = activity as u64;
-    json!({
+    let mut event = json!({
         "activity_id": activity,
         "category_name": "Findings",
         "category_uid": 2,
@@ -94,12 +95,24 @@ fn event(listed: &Listed, time: i64, activity: Activity, status: Status) -> Valu
             "event_code": listed.code.id(),
             "profiles": ["cloud"],
         },
-        "cloud": {"provider": "AWS"},
+        "cloud": cloud(listed),
         "finding_info": info(listed),
         "compliance": compliance(listed, status),
         "resources": resources(listed),
-        "remediation": {"desc": explain::manual(listed.code).matters},
-    })
+    });
+    if let (Some(remedy), Some(map)) = (remedies::of(listed.code), event.as_object_mut()) {
+        map.insert("remediation".to_owned(), json!({"desc": remedy}));
+    }
+    event
+}
+
+/// Whose account it is, where the snapshot says so. Files of describe calls do
+/// not name their region.
+fn cloud(listed: &Listed) -> Value {
+    match &listed.account_id {
+        None => json!({"provider": "AWS"}),
+        Some(id) => json!({"provider": "AWS", "account": {"uid": escape::inert(id)}}),
+    }
 }
 
 fn severity(severity: Severity) -> (u64, &'static str) {
@@ -138,11 +151,11 @@ fn compliance(listed: &Listed, status: Status) -> Value {
         .map(|control| control.standard.name())
         .collect();
     let requirements: Vec<String> = listed.controls.iter().map(Control::tag).collect();
-    // 1 is Pass, 2 Warning, 3 Fail: what is worth knowing alone fails nothing.
-    let result = match (status, listed.severity) {
-        (Status::Resolved, _) => 1,
-        (Status::New | Status::Suppressed, Severity::Info | Severity::Low) => 2,
-        (Status::New | Status::Suppressed, Severity::Medium | Severity::High) => 3,
+    // 1 is Pass, 2 Warning, 3 Fail. What logs made likely is a reason to look.
+    let result = match status {
+        Status::Resolved => 1,
+        Status::New | Status::Suppressed if fails(listed) => 3,
+        Status::New | Status::Suppressed => 2,
     };
     json!({
         "control": listed.code.id(),
@@ -151,6 +164,13 @@ fn compliance(listed: &Listed, status: Status) -> Value {
         "requirements": requirements,
         "status_id": result,
     })
+}
+
+/// Whether the finding is a fact of the configuration that a control forbids,
+/// whatever the logs show, or a proof that failed.
+fn fails(listed: &Listed) -> bool {
+    let facts = [Code::OpenToWorld, Code::AllTraffic, Code::ProofFailed];
+    facts.contains(&listed.code) && listed.severity >= Severity::Medium
 }
 
 fn resources(listed: &Listed) -> Vec<Value> {

@@ -1,6 +1,6 @@
 //! What is to be said of groups as they stand, whether or not the logs show any
-//! use: ports open to the world, rules that admit everything, default groups,
-//! groups that nothing carries.
+//! use: ports open to the world, rules that admit everything or their own group,
+//! default groups, groups that nothing carries.
 
 use std::collections::BTreeSet;
 
@@ -31,6 +31,16 @@ pub struct Remark<'a> {
     /// How open it is, where it is open to the world.
     pub open: Openness,
 }
+
+/// What may be said of groups and rules by their words.
+pub const CODES: [Code; 6] = [
+    Code::OpenToWorld,
+    Code::AllTraffic,
+    Code::SelfReference,
+    Code::DefaultGroup,
+    Code::UnusedGroup,
+    Code::UnrestrictedEgress,
+];
 
 /// Ports that are not meant for strangers, each with its service, ascending.
 const SENSITIVE: [(u16, &str); 42] = [
@@ -91,6 +101,7 @@ pub fn remarks(analysis: &Analysis) -> Vec<Remark<'_>> {
             .filter(|rule| rule.effect == Effect::Allow)
         {
             remarks.extend(of_rule(group, rule));
+            remarks.extend(of_itself(group, rule));
         }
     }
     remarks
@@ -155,17 +166,21 @@ fn of_rule<'a>(group: &'a GroupReport, rule: &'a RuleReport) -> Option<Remark<'a
     let terms = terms(rule);
     let seen = seen(rule);
     let ingress = rule.direction == Direction::Ingress;
-    if world && !ingress && rule.protocol == "all" {
-        let text = format!("{terms} lets everything out; {seen}");
-        return remark(Code::UnrestrictedEgress, text, Openness::default());
-    }
     let open = if world && ingress {
         openness(rule)
     } else {
-        Openness::default()
+        Openness::closed(rule.direction)
     };
-    if rule.protocol == "all" || (ingress && is_all(rule)) {
+    if world && !ingress && rule.protocol == "all" {
+        let text = format!("{terms} lets everything out; {seen}");
+        return remark(Code::UnrestrictedEgress, text, open);
+    }
+    if rule.protocol == "all" {
         let text = format!("{terms} allows everything; {seen}");
+        return remark(Code::AllTraffic, text, open);
+    }
+    if ingress && has_all_ports(rule) {
+        let text = format!("{terms} allows every port of {}; {seen}", rule.protocol);
         return remark(Code::AllTraffic, text, open);
     }
     let services = services(open);
@@ -180,6 +195,19 @@ fn of_rule<'a>(group: &'a GroupReport, rule: &'a RuleReport) -> Option<Remark<'a
     };
     let text = format!("{terms} opens {services} to the world; {seen}");
     remark(Code::OpenToWorld, text, open)
+}
+
+/// A rule that lets the group in to itself.
+fn of_itself<'a>(group: &'a GroupReport, rule: &'a RuleReport) -> Option<Remark<'a>> {
+    let own = Peer::SecurityGroup(group.group_id.clone());
+    let text = || format!("{} is the group itself; {}", terms(rule), seen(rule));
+    (rule.peer == own).then(|| Remark {
+        code: Code::SelfReference,
+        group,
+        rule: Some(rule),
+        text: text(),
+        open: Openness::closed(rule.direction),
+    })
 }
 
 fn terms(rule: &RuleReport) -> String {
@@ -203,9 +231,9 @@ fn is_world(peer: &Peer) -> bool {
     }
 }
 
-fn is_all(rule: &RuleReport) -> bool {
+fn has_all_ports(rule: &RuleReport) -> bool {
     let whole = rule.from_port == Some(0) && rule.to_port == Some(65_535);
-    rule.protocol == "all" || (whole && has_ports(rule))
+    whole && has_ports(rule)
 }
 
 fn has_ports(rule: &RuleReport) -> bool {
@@ -223,7 +251,12 @@ fn openness(rule: &RuleReport) -> Openness {
         Peer::Cidr(net) => net.addr().is_ipv6(),
         Peer::SecurityGroup(_) | Peer::PrefixList(_) => false,
     };
-    Openness { ports, ipv6 }
+    Openness {
+        direction: Some(rule.direction),
+        ports,
+        tcp: rule.protocol != "udp",
+        ipv6,
+    }
 }
 
 /// `SSH (22)`, the first few; a range of many is cut.

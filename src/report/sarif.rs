@@ -3,7 +3,9 @@
 //!
 //! Findings are about clouds and not about lines of code, so each stands at the
 //! head of `analysis.json` and names its group, rule or interface as a logical
-//! location. The fingerprint is the finding's id: trackers do not duplicate.
+//! location. The fingerprint is the finding's id: trackers do not duplicate, and
+//! close by themselves what is no longer there. So findings of a baseline that
+//! are gone are left out: code scanning would show them as open.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -32,12 +34,8 @@ const SCHEMA: &str =
 #[must_use]
 pub fn render(analysis: &Analysis, review: &Review) -> String {
     let codes = codes(review);
-    let mut results: Vec<Value> = review
-        .entries
-        .iter()
-        .map(|entry| result(entry, &codes))
-        .collect();
-    results.extend(review.fixed.iter().map(|listed| fixed(listed, &codes)));
+    let entries = review.entries.iter();
+    let results: Vec<Value> = entries.map(|entry| result(entry, &codes)).collect();
     let log = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -57,11 +55,9 @@ pub fn render(analysis: &Analysis, review: &Review) -> String {
     format!("{log:#}\n")
 }
 
-/// Codes of findings that are there or were, ascending.
+/// Codes of the findings, ascending.
 fn codes(review: &Review) -> Vec<Code> {
-    let there = review.entries.iter().map(|entry| entry.listed.code);
-    let gone = review.fixed.iter().map(|listed| listed.code);
-    let codes: BTreeSet<Code> = there.chain(gone).collect();
+    let codes: BTreeSet<Code> = review.entries.iter().map(|one| one.listed.code).collect();
     codes.into_iter().collect()
 }
 
@@ -73,25 +69,33 @@ fn driver(codes: &[Code], review: &Review) -> Value {
     json!({
         "name": "flowcinch",
         "semanticVersion": env!("CARGO_PKG_VERSION"),
-        "rules": codes.iter().map(|code| rule(*code)).collect::<Vec<_>>(),
+        "rules": codes.iter().map(|code| rule(*code, review)).collect::<Vec<_>>(),
         "supportedTaxonomies": standards,
     })
 }
 
-fn rule(code: Code) -> Value {
+fn rule(code: Code, review: &Review) -> Value {
+    let own = review.entries.iter().filter(|one| one.listed.code == code);
+    let worst = own.map(|one| one.listed.severity).max();
     let manual = explain::manual(code);
     let help = format!(
         "{}\n\nWhy it matters: {}\n\nWhen it misleads: {}",
         manual.says, manual.matters, manual.misleads
     );
-    let tags: Vec<String> = controls::of(code).iter().map(Control::tag).collect();
+    // Code scanning reads how bad a rule is from a number, of rules about security.
+    let security = ["security".to_owned()];
+    let controls = controls::of(code).iter().map(Control::tag);
+    let tags: Vec<String> = security.into_iter().chain(controls).collect();
     json!({
         "id": code.id(),
         "name": pascal(code.slug()),
         "shortDescription": {"text": code.slug().replace('-', " ")},
         "fullDescription": {"text": braces(manual.says)},
         "help": {"text": braces(&help)},
-        "properties": {"tags": tags},
+        "properties": {
+            "tags": tags,
+            "security-severity": score(worst.unwrap_or(Severity::Info)),
+        },
     })
 }
 
@@ -130,12 +134,6 @@ fn result(entry: &Entry, codes: &[Code]) -> Value {
     result
 }
 
-fn fixed(listed: &Listed, codes: &[Code]) -> Value {
-    let mut result = base(listed, codes);
-    set(&mut result, "baselineState", json!("absent"));
-    result
-}
-
 fn base(listed: &Listed, codes: &[Code]) -> Value {
     let taxa: Vec<Value> = listed
         .controls
@@ -166,6 +164,17 @@ fn base(listed: &Listed, codes: &[Code]) -> Value {
             "reasons": listed.reasons.iter().map(|text| escape::inert(text)).collect::<Vec<_>>(),
         },
     })
+}
+
+/// On the scale of 0 to 10 that code scanning sorts by: high from 7, medium from
+/// 4, low below.
+fn score(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "0.1",
+        Severity::Low => "3.0",
+        Severity::Medium => "5.5",
+        Severity::High => "8.0",
+    }
 }
 
 fn level(severity: Severity) -> &'static str {
@@ -231,12 +240,9 @@ fn notifications(analysis: &Analysis) -> Vec<Value> {
 }
 
 fn standards(review: &Review) -> BTreeMap<Standard, BTreeMap<&'static str, &'static str>> {
-    let there = review.entries.iter().map(|entry| &entry.listed);
+    let controls = review.entries.iter().flat_map(|one| &one.listed.controls);
     let mut standards: BTreeMap<Standard, BTreeMap<_, _>> = BTreeMap::new();
-    for control in there
-        .chain(&review.fixed)
-        .flat_map(|listed| &listed.controls)
-    {
+    for control in controls {
         standards
             .entry(control.standard)
             .or_default()

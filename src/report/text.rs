@@ -7,8 +7,8 @@
 
 mod answer;
 mod coverage;
+mod findings;
 mod lookup;
-mod posture;
 mod proposals;
 mod rejects;
 mod rules;
@@ -17,6 +17,7 @@ mod section;
 use crate::report::document::Analysis;
 use crate::report::findings::Findings;
 use crate::report::human;
+use crate::report::listing;
 use crate::report::page::Page;
 use crate::report::page::Text;
 use crate::report::text::lookup::Lookup;
@@ -59,14 +60,17 @@ pub fn render(analysis: &Analysis, options: TextOptions) -> String {
     let lookup = Lookup::new(analysis);
     let mut page = Page::new(options.width, options.styled);
     answer::headline(&mut page, analysis);
-    answer::answer(&mut page, analysis, &findings);
+    let listed = listing::findings(analysis);
+    let counted = findings::counted(&listed, options);
+    answer::answer(&mut page, analysis, &findings, &counted);
+    findings::all(&mut page, &listed, options);
     rules::unused(&mut page, analysis, &lookup, options);
     proposals::changes(&mut page, analysis, &lookup, options);
     rejects::rejects(&mut page, analysis, &lookup, options);
     rules::redundant(&mut page, analysis, &lookup, options);
     rules::shadowed(&mut page, analysis, &lookup, options);
     rules::no_effect(&mut page, analysis, &lookup, options);
-    posture::by_words(&mut page, analysis, options);
+    findings::by_words(&mut page, &listed, options);
     rules::in_doubt(&mut page, analysis, &lookup, options);
     coverage::coverage(&mut page, analysis, options);
     coverage::proof(&mut page, analysis, &findings);

@@ -34,7 +34,7 @@ async function everyView(browser, name) {
   for (const width of [1400, 400]) {
     for (const colorScheme of ["light", "dark"]) {
       const page = await open(browser, name, { viewport: { width, height: 900 }, colorScheme });
-      for (const row of (await page.$$("#groups details.row")).slice(0, 2)) await row.evaluate((one) => { one.open = true; });
+      for (const row of (await page.$$("#groups details.row, #findings details.row:first-of-type")).slice(0, 3)) await row.evaluate((one) => { one.open = true; });
       const across = await page.evaluate(() => document.documentElement.scrollWidth);
       hold(name + " fits " + width + " pixels", across <= width, across);
       for (const pair of await poorContrast(page)) failures.push(name + " " + colorScheme + " contrast: " + pair);
@@ -90,6 +90,22 @@ async function searching(browser) {
   await page.evaluate(() => { location.hash = "group=sg-" + "1".padStart(17, "0"); });
   await page.waitForSelector("details.row[open] table");
   hold("a link opens its group", (await page.textContent("details.row[open] .name")).includes("search-app-1"));
+  // Findings: counted, worst first, found by id and by control.
+  const findings = () => page.textContent("#findings [role=status]");
+  hold("all findings are counted", /^[\d,]+ findings$/.test(await findings()), await findings());
+  const severities = await page.locator("#findings details.row .badge:first-child").allTextContents();
+  hold("the worst come first", severities.every((one) => one === severities[0]) && severities[0] !== "info", severities.slice(0, 3));
+  await page.locator("#findings details.row summary").first().click();
+  const id = await page.locator("#findings details.row[open] .body code").first().textContent();
+  hold("a finding has its id", /^fc-[0-9a-f]{16}$/.test(id), id);
+  await page.fill("#findings input[type=search]", id);
+  await page.waitForFunction(() => document.querySelector("#findings [role=status]").textContent.startsWith("1 of"));
+  await page.fill("#findings input[type=search]", "");
+  await page.waitForFunction(() => !document.querySelector("#findings [role=status]").textContent.includes(" of "));
+  await page.locator("#findings select").nth(1).selectOption("SG101");
+  await page.waitForFunction(() => document.querySelector("#findings [role=status]").textContent.includes(" of "));
+  const codes = await page.locator("#findings details.row .badge:nth-child(2)").allTextContents();
+  hold("a code is chosen", codes.length > 0 && codes.every((one) => one.startsWith("SG101 ")), codes.slice(0, 3));
   await page.locator("#rejects select").selectOption("noise");
   await page.waitForFunction(() => /of 2,000 REJECTs$/.test(document.querySelector("#rejects [role=status]").textContent));
   // The map: a name opens what it stands for, a number lists it.
@@ -128,6 +144,16 @@ async function hostile(browser) {
   await page.close();
 }
 
+/** Without scripts the page still has the answer and the worst findings. */
+async function unscripted(browser) {
+  const page = await browser.newPage({ javaScriptEnabled: false });
+  await page.goto("file://" + path.resolve(folder, "small.html"));
+  const text = await page.textContent("body");
+  hold("the answer stands without a script", text.includes("Largest openings"));
+  hold("findings stand without a script", await page.locator("#worst tbody tr").count() > 0);
+  await page.close();
+}
+
 async function quick(browser) {
   const times = [];
   for (let round = 0; round < 3; round += 1) {
@@ -156,6 +182,7 @@ try {
   await searching(browser);
   await keyboard(browser);
   await hostile(browser);
+  await unscripted(browser);
   await quick(browser);
   for (const name of ["small", "hostile"]) await valid(name);
 } finally {

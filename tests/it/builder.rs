@@ -139,6 +139,7 @@ pub(crate) fn group(id: &str, name: &str, rules: Vec<RuleReport>) -> GroupReport
         group_id: SgId::from(id),
         group_name: name.to_owned(),
         vpc_id: Some("vpc-0bbbbbbbbbbbbbbb1".to_owned()),
+        account_id: Some("123456789012".to_owned()),
         interfaces: 4,
         interfaces_logged: 4,
         rules,

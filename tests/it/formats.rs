@@ -442,6 +442,22 @@ fn a_baseline_parts_new_from_unchanged_and_fixed() {
         },
     );
     assert_eq!(back.failing().count(), 0);
+    // Code scanning closes what is no longer there, and would show the rest.
+    let log: Value = serde_json::from_str(&sarif::render(&before, &back)).unwrap();
+    let run = &log["runs"][0];
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), back.entries.len());
+    assert!(
+        results
+            .iter()
+            .all(|one| one["baselineState"] == "unchanged")
+    );
+    for rule in run["tool"]["driver"]["rules"].as_array().unwrap() {
+        let score = rule["properties"]["security-severity"].as_str().unwrap();
+        assert!(score.parse::<f64>().unwrap() > 0.0);
+        let tags = rule["properties"]["tags"].as_array().unwrap();
+        assert!(tags.contains(&"security".into()));
+    }
     let same = Review::new(
         &now,
         &Against {

@@ -8,6 +8,8 @@ use std::process::Command;
 use flowcinch::report::document::Analysis;
 use flowcinch::report::html;
 use flowcinch::report::json;
+use flowcinch::report::review::Against;
+use flowcinch::report::review::Review;
 use serde_json::Value;
 use serde_json::json;
 
@@ -16,6 +18,10 @@ const HOSTILE: &str = "</script><script>document.title='owned'</script><img src=
 
 fn analysis(value: &Value) -> Analysis {
     json::from_slice(&serde_json::to_vec(value).unwrap()).unwrap()
+}
+
+fn page(analysis: &Analysis) -> String {
+    html::render(analysis, &Review::new(analysis, &Against::default())).unwrap()
 }
 
 fn rule(group: usize, number: usize, text: &str) -> Value {
@@ -143,19 +149,19 @@ fn cloud(groups: usize, text: &str) -> Analysis {
 
 #[test]
 fn a_thousand_groups_are_a_small_file() {
-    let page = html::render(&cloud(1_000, "made for the shop")).unwrap();
+    let page = page(&cloud(1_000, "made for the shop"));
     assert!(page.len() < 2_000_000, "{} bytes", page.len());
 }
 
 #[test]
 fn equal_analyses_make_equal_pages() {
-    let once = html::render(&cloud(20, "a")).unwrap();
-    assert_eq!(once, html::render(&cloud(20, "a")).unwrap());
+    let once = page(&cloud(20, "a"));
+    assert_eq!(once, page(&cloud(20, "a")));
 }
 
 #[test]
 fn text_of_others_is_shown_and_not_obeyed() {
-    let page = html::render(&cloud(3, HOSTILE)).unwrap();
+    let page = page(&cloud(3, HOSTILE));
     for live in ["<img", "'owned'</script>", "\u{202e}", "\u{1b}", "{{7*7}}<"] {
         assert!(!page.contains(live), "{live:?} came through");
     }
@@ -165,7 +171,7 @@ fn text_of_others_is_shown_and_not_obeyed() {
 
 #[test]
 fn nothing_is_asked_of_a_network() {
-    let page = html::render(&cloud(3, "plain")).unwrap();
+    let page = page(&cloud(3, "plain"));
     for reference in [
         "src=",
         "url(",
@@ -204,11 +210,7 @@ fn a_browser_finds_nothing_to_complain_about() {
         ("thousand", cloud(1_000, "made for the shop")),
     ];
     for (name, analysis) in &pages {
-        std::fs::write(
-            folder.join(format!("{name}.html")),
-            html::render(analysis).unwrap(),
-        )
-        .unwrap();
+        std::fs::write(folder.join(format!("{name}.html")), page(analysis)).unwrap();
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/report.mjs");
     let run = Command::new("node")

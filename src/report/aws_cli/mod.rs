@@ -47,7 +47,8 @@ pub fn render(analysis: &Analysis, script: Script, least: Applicability) -> Stri
         Script::CloneFirst => CLONE,
     };
     let head = heading(analysis, script, &changes);
-    format!("{head}\nset -euo pipefail\n\nid={id}\n\n{body}\n{runtime}")
+    let why = reasons(&changes);
+    format!("{head}\nset -euo pipefail\n\nid={id}\n\n{body}\n{runtime}{why}")
 }
 
 fn heading(analysis: &Analysis, script: Script, changes: &Changes<'_>) -> String {
@@ -63,18 +64,29 @@ fn heading(analysis: &Analysis, script: Script, changes: &Changes<'_>) -> String
         );
         lines.push(format!("# From {length} of flow logs ({between})."));
     }
+    let done = u64::try_from(changes.done.len()).unwrap_or(u64::MAX);
+    let held = u64::try_from(changes.held.len()).unwrap_or(u64::MAX);
+    lines.push(comment(&format!(
+        "In it: {}. Why, and what is not in it ({}), stands at the end.",
+        human::counted(done, "proposal"),
+        human::count(held)
+    )));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// Behind all that runs: why each change is made, or not.
+fn reasons(changes: &Changes<'_>) -> String {
+    let mut lines = Vec::new();
     for change in &changes.done {
-        lines.push(comment(""));
+        lines.push(String::new());
         lines.push(comment(&change.title()));
         lines.extend(why(change.proposal));
     }
     for held in &changes.held {
-        lines.push(comment(""));
-        lines.push(comment(&format!(
-            "{}: not in this script: {}",
-            held.title(),
-            held.why
-        )));
+        lines.push(String::new());
+        let text = format!("{}: not in this script: {}", held.title(), held.why);
+        lines.push(comment(&text));
         lines.extend(why(held.proposal));
     }
     lines.push(String::new());

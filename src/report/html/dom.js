@@ -28,6 +28,11 @@ function code(text) {
   return el("code", null, text);
 }
 
+/** Text of ours whose parts between backticks are code. */
+function withCode(text) {
+  return text.split("`").map((part, at) => (at % 2 === 1 ? code(part) : part));
+}
+
 function badge(kind, text) {
   return el("span", { class: "badge " + kind }, text);
 }

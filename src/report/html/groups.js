@@ -37,6 +37,8 @@ function groupList(section) {
       labelled("Search", box, true),
       labelled("Show", filter),
       labelled("Order", choice(GROUP_ORDERS, (value) => { state.order = value; update(); }))),
+    el("p", { class: "note" }, "Bars show exposure on a logarithmic scale: half as long is far less than half as much. "
+      + "Proposed is what may be applied, after review where that is said."),
     ...list.nodes);
   update();
   return {
@@ -99,7 +101,7 @@ function groupRow(group) {
   const body = el("div", { class: "body" });
   const row = el("details", { class: "row", id: "row-" + group.group_id.replace(/[^\w-]/g, "_") },
     el("summary", null,
-      el("span", { class: "name" }, group.group_name || group.group_id,
+      el("span", { class: "name", title: group.group_name || null }, clipped(group.group_name || group.group_id),
         el("small", null, code(group.group_id), group.vpc_id ? " in " + group.vpc_id : "", ", ",
           plural(group.interfaces, "interface"),
           group.interfaces_logged < group.interfaces ? ", " + number(group.interfaces_logged) + " logged" : "")),
@@ -128,14 +130,14 @@ function groupBadges(group, facts) {
   return badges;
 }
 
-/** Exposure today and proposed, on a logarithmic scale shared by all groups. */
+/** Exposure today and after what may be applied, on a logarithmic scale shared by all groups. */
 function exposureMeter(facts) {
   if (!facts.known) return el("span", { class: "note" }, "exposure not compared");
   const width = (value) => (value < 1 ? 0 : 8 + 52 * Math.log10(value) / Math.max(1, model.highest)).toFixed(0) + "%";
   const track = (kind, value) => el("span", { class: "track" },
     el("span", { class: "fill" + kind, style: "width:" + width(value) }), volume(plain(value)));
   return el("span", { class: "meter" }, "today", track("", facts.before),
-    facts.tightens.length > 0 ? ["proposed", track(" after", facts.after)] : null);
+    facts.applies ? ["proposed", track(" after", facts.after)] : null);
 }
 
 function plain(value) {

@@ -12,7 +12,7 @@ async function unpack() {
 function modelOf(data) {
   const groups = new Map(data.security_groups.map((group) => [group.group_id, group]));
   const facts = new Map(data.security_groups.map((group) => [group.group_id, {
-    proposals: [], tightens: [], before: 0, after: 0, known: false, rejects: 0,
+    proposals: [], tightens: [], applies: false, before: 0, after: 0, known: false, rejects: 0,
     findings: group.rules.filter((rule) => rule.status !== "used" && rule.status !== "unobservable").length,
   }]));
   for (const proposal of data.proposals) {
@@ -21,7 +21,9 @@ function modelOf(data) {
     of.proposals.push(proposal);
     of.known = true;
     of.before += Number(proposal.exposure_before);
-    of.after += Number(proposal.exposure_after);
+    const applies = proposal.decision === "tighten" && proposal.applicability !== "report_only";
+    of.after += Number(applies ? proposal.exposure_after : proposal.exposure_before);
+    of.applies = of.applies || applies;
     if (proposal.decision === "tighten") of.tightens.push(proposal);
   }
   for (const reject of data.rejects) {
@@ -30,7 +32,7 @@ function modelOf(data) {
   }
   for (const of of facts.values()) of.findings += of.tightens.length + of.rejects;
   const highest = Math.max(1, ...[...facts.values()].map((of) => Math.log10(Math.max(1, of.before))));
-  return { window: data.window, groups, list: data.security_groups, facts, highest, rejects: data.rejects, talks: data.talks || [] };
+  return { window: data.window, findings: data.findings, codes: data.codes, controls: data.controls, groups, list: data.security_groups, facts, highest, rejects: data.rejects, talks: data.talks || [] };
 }
 
 function follow(lists) {
@@ -42,6 +44,7 @@ function follow(lists) {
 async function start() {
   model = modelOf(await unpack());
   const section = (id) => document.getElementById(id);
+  findingList(section("findings"));
   const lists = { groups: groupList(section("groups")), rejects: rejectList(section("rejects")), map: talkMap(section("map")) };
   addEventListener("hashchange", () => follow(lists));
   addEventListener("beforeprint", () => {
@@ -55,5 +58,5 @@ start().catch((error) => {
   const trouble = document.getElementById("trouble");
   trouble.hidden = false;
   trouble.textContent = "The lists cannot be drawn in this browser (" + error.message
-    + "). The answer above and the coverage below are complete; a browser of 2023 or later draws the rest.";
+    + "). The answer, the worst findings and the coverage are complete; a browser of 2023 or later draws the rest.";
 });

@@ -27,7 +27,7 @@ function edgesOf(talks) {
 }
 
 function nodeName(id) {
-  return ZONE[id] || groupName(id);
+  return ZONE[id] || clipped(groupName(id));
 }
 
 function nodeLink(id) {
@@ -121,7 +121,7 @@ function ego(id, edges) {
   };
   return el("div", { class: "ego" }, svg("svg", { "aria-hidden": "true" }),
     list("Opens connections to it", sides[0], (edge) => edge.from),
-    el("div", { class: "hub" }, el("strong", null, group.group_name || id), el("br"), code(id), el("br"),
+    el("div", { class: "hub" }, el("strong", { title: group.group_name || null }, nodeName(id)), el("br"), code(id), el("br"),
       el("a", { href: "#group=" + encodeURIComponent(id) }, "its rules")),
     list("It opens connections to", sides[1], (edge) => edge.to));
 }
@@ -212,8 +212,8 @@ function matrix(edges, state, draw, below) {
     el("span", { class: "count", role: "status" }, plural(shown.length, "pair") + " who talk" + (inside ? ", inside " + state.inside[state.inside.length - 1].label : "")));
   return [crumbs, el("div", { class: "scroll", role: "region", "aria-label": "Matrix of who talks to whom", tabindex: "0" },
     el("table", { class: "matrix" },
-      el("thead", null, el("tr", null, el("td"), columns.map((column) => el("th", { scope: "col" }, el("span", null, opener(column)))))),
-      el("tbody", null, rows.map((row) => el("tr", null, el("th", { scope: "row" }, opener(row)), columns.map((column) => cellOf(row, column)))))))];
+      el("thead", null, el("tr", null, el("td"), columns.map((column) => el("th", { scope: "col", title: column[1].label }, el("span", null, opener(column)))))),
+      el("tbody", null, rows.map((row) => el("tr", null, el("th", { scope: "row", title: row[1].label }, opener(row)), columns.map((column) => cellOf(row, column)))))))];
 }
 
 function short(count) {

@@ -49,7 +49,7 @@ function rejectRow(reject) {
     el("summary", null,
       el("span", { class: "name" }, (reject.reply ? "reply of " : "") + rejectService(reject) + " " + toward + " ",
         reject.peers > 1 ? plural(reject.peers, "address") .replace(/addresss$/, "addresses") + " in " + reject.peer : reject.peer,
-        el("small", null, reject.direction + " at ", reject.group_ids.map(groupName).join(", ") || "no group", ", ", code(reject.interface_id))),
+        el("small", null, reject.direction + " at ", reject.group_ids.map((id) => clipped(groupName(id))).join(", ") || "no group", ", ", code(reject.interface_id))),
       el("span", { class: "badges" }, badge(kind, word), badge("", CAUSE[reject.cause] || reject.cause)),
       el("span", { class: "note" }, plural(reject.records, "record"), ", ", time(reject.first_seen),
         reject.first_seen === reject.last_seen ? "" : " to " + time(reject.last_seen))),

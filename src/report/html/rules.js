@@ -15,7 +15,7 @@ function peer(of) {
 function groupLink(id) {
   const group = model.groups.get(id);
   if (!group) return el("span", null, "group ", code(id), " (not in the snapshot)");
-  return el("a", { href: "#group=" + encodeURIComponent(id) }, group.group_name || id);
+  return el("a", { href: "#group=" + encodeURIComponent(id), title: group.group_name || null }, clipped(group.group_name || id));
 }
 
 function statusBadge(rule) {

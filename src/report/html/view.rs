@@ -1,5 +1,5 @@
-//! What the page says without a script: the answer, the largest openings, the
-//! coverage. Words and numbers are those of the text report.
+//! What the page says without a script: the answer, the worst findings, the
+//! largest openings, the coverage. Words and numbers are those of the text report.
 
 use serde::Serialize;
 
@@ -11,12 +11,20 @@ use crate::report::findings;
 use crate::report::findings::Findings;
 use crate::report::html::payload::MOST_REJECTS;
 use crate::report::human;
+use crate::report::listing;
+use crate::report::listing::Listed;
+use crate::report::listing::Severity;
+use crate::report::review::Review;
 use crate::report::summary;
 use crate::report::words;
 use crate::tighten::plan::Applicability;
 
 /// Proposals in the first table.
 const PROPOSALS_SHOWN: usize = 12;
+/// Findings in the page itself.
+const FINDINGS_SHOWN: usize = 10;
+/// Columns of a name before it is cut in the middle.
+const NAME_WIDTH: usize = 80;
 /// Lines of a list of ids.
 const LINES_SHOWN: usize = 200;
 
@@ -31,8 +39,12 @@ pub(super) struct View {
     gaps: Vec<String>,
     nothing: Option<String>,
     answer: Vec<Line>,
+    findings: Option<String>,
+    worst: Vec<Worst>,
+    more_findings: Option<String>,
     proposals: Vec<Opening>,
     more_proposals: Option<String>,
+    only_to_read: Option<String>,
     rejects_left_out: Option<String>,
     coverage: Vec<Fact>,
     caveats: Vec<Caveat>,
@@ -46,6 +58,17 @@ struct Line {
     number: String,
     label: String,
     note: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Worst {
+    id: String,
+    code: &'static str,
+    severity: &'static str,
+    class: &'static str,
+    subject: String,
+    group_name: String,
+    text: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -89,10 +112,12 @@ struct Proof {
 
 impl View {
     /// What an analysis comes to.
-    pub(super) fn of(analysis: &Analysis) -> View {
+    pub(super) fn of(analysis: &Analysis, review: &Review) -> View {
         let found = Findings::of(analysis);
         let coverage = &analysis.coverage;
-        let (openings, more) = openings(analysis);
+        let (openings, more, unfit) = openings(analysis);
+        let listed = review.entries.iter().map(|entry| &entry.listed);
+        let all = review.entries.len();
         View {
             title: title(analysis),
             read: summary::what_was_read(analysis),
@@ -102,8 +127,12 @@ impl View {
             gaps: findings::gaps(analysis),
             nothing: (!found.any()).then(|| summary::nothing_to_do(analysis, &found).1),
             answer: answer(analysis, &found),
+            findings: (all > 0).then(|| listing::by_severity(listed.clone())),
+            worst: listed.take(FINDINGS_SHOWN).map(worst).collect(),
+            more_findings: more_than(all, FINDINGS_SHOWN, "finding"),
             proposals: openings,
             more_proposals: (more > 0).then(|| human::counted(count(more), "proposal")),
+            only_to_read: (unfit > 0).then(|| human::counted(count(unfit), "proposal")),
             rejects_left_out: left_out(analysis),
             coverage: facts(analysis),
             caveats: caveats(analysis),
@@ -136,14 +165,41 @@ fn answer(analysis: &Analysis, found: &Findings) -> Vec<Line> {
     rows.into_iter().map(line).collect()
 }
 
-/// Proposals to tighten, the largest openings first, and how many more.
-fn openings(analysis: &Analysis) -> (Vec<Opening>, usize) {
+fn worst(listed: &Listed) -> Worst {
+    Worst {
+        id: inert(&listed.id),
+        code: listed.code.id(),
+        severity: listed.severity.name(),
+        class: match listed.severity {
+            Severity::High => "bad",
+            Severity::Medium => "warn",
+            Severity::Low => "cool",
+            Severity::Info => "",
+        },
+        subject: inert(&listed.subject),
+        group_name: short(&listed.group_name),
+        text: inert(&listed.text),
+    }
+}
+
+/// `3 findings`, where there are more than are shown.
+fn more_than(all: usize, shown: usize, noun: &str) -> Option<String> {
+    let more = all.checked_sub(shown).filter(|more| *more > 0)?;
+    Some(human::counted(count(more), noun))
+}
+
+/// Proposals that may be applied, the largest openings first; how many more,
+/// and how many are only to be read.
+fn openings(analysis: &Analysis) -> (Vec<Opening>, usize, usize) {
     let tightens = |proposal: &&ProposalReport| findings::tightens(proposal);
-    let mut wide: Vec<&ProposalReport> = analysis.proposals.iter().filter(tightens).collect();
-    wide.sort_by(|a, b| closed(b).total_cmp(&closed(a)));
-    let shown = wide.iter().take(PROPOSALS_SHOWN);
+    let all = analysis.proposals.iter().filter(tightens);
+    let (mut fit, unfit): (Vec<&ProposalReport>, Vec<_>) =
+        all.partition(|proposal| proposal.applicability > Applicability::ReportOnly);
+    fit.sort_by(|a, b| closed(b).total_cmp(&closed(a)));
+    let shown = fit.iter().take(PROPOSALS_SHOWN);
     let shown = shown.map(|proposal| opening(proposal, name(analysis, &proposal.group_id)));
-    (shown.collect(), wide.len().saturating_sub(PROPOSALS_SHOWN))
+    let more = fit.len().saturating_sub(PROPOSALS_SHOWN);
+    (shown.collect(), more, unfit.len())
 }
 
 fn closed(proposal: &ProposalReport) -> f64 {
@@ -164,7 +220,7 @@ fn opening(proposal: &ProposalReport, name: &str) -> Opening {
     let (before, after) = (&proposal.exposure_before, &proposal.exposure_after);
     Opening {
         group_id: inert(proposal.group_id.as_str()),
-        group_name: inert(name),
+        group_name: short(name),
         direction: proposal.direction.to_string(),
         before: human::volume(before),
         after: human::volume(after),
@@ -313,4 +369,16 @@ fn proof(analysis: &Analysis, found: &Findings) -> Proof {
 
 fn inert(text: &str) -> String {
     escape::inert(text).into_owned()
+}
+
+/// A name, made inert and cut in the middle where it is long.
+fn short(name: &str) -> String {
+    let text = inert(name);
+    let letters: Vec<char> = text.chars().collect();
+    let Some(left_out) = letters.len().checked_sub(NAME_WIDTH).filter(|n| *n > 0) else {
+        return text;
+    };
+    let (head, tail) = letters.split_at(NAME_WIDTH * 3 / 4);
+    let tail = tail.iter().skip(left_out + 1);
+    head.iter().chain(&['\u{2026}']).chain(tail).collect()
 }

@@ -47,6 +47,12 @@ function volume(decimal) {
   return number(decimal);
 }
 
+/** A name cut in the middle where it is long; whoever shows it keeps the whole as a title. */
+function clipped(name) {
+  const letters = [...name];
+  return letters.length <= 80 ? name : letters.slice(0, 60).join("") + "\u2026" + letters.slice(-19).join("");
+}
+
 function time(text) {
   return text ? text.slice(0, 10) + " " + text.slice(11, 16) : "";
 }

@@ -40,13 +40,25 @@ pub(super) fn tighten(
         file.comment(&format!("replace the block {}", held.address));
         file.comment("The state cannot tell rules inline from rules that Terraform does not hold:");
         file.comment("a plan that deletes more than is listed here means the latter.");
+        warn_of_the_gap(file);
         file.block(resource(held, blocks));
         return;
     }
     file.comment(&format!("change the rules of {} to these:", held.address));
+    warn_of_the_gap(file);
     for block in blocks {
         file.comment_block(block);
     }
+}
+
+/// The resource revokes what goes before it authorises what comes.
+fn warn_of_the_gap(file: &mut File) {
+    file.comment(
+        "An apply takes rules away before it adds those in their place: new connections may",
+    );
+    file.comment(
+        "fail for a moment, or for good where adding fails. The AWS CLI script adds first.",
+    );
 }
 
 fn resource(held: &Managed, blocks: Vec<Block>) -> Block {
@@ -61,7 +73,10 @@ fn resource(held: &Managed, blocks: Vec<Block>) -> Block {
             .optional("name", text("name"))
             .optional("description", text("description"));
     }
-    block = block.optional("vpc_id", text("vpc_id"));
+    let revokes = held.is_true("revoke_rules_on_delete");
+    block = block
+        .optional("vpc_id", text("vpc_id"))
+        .optional("revoke_rules_on_delete", revokes.then(|| "true".to_owned()));
     let mut tags = Block::named("tags =");
     for (key, value) in held.map("tags") {
         tags = tags.entry(hcl::string(key), hcl::string(value));

@@ -33,9 +33,9 @@ fn how_well(analysis: &Analysis) -> Text {
     text.plain(", ").then(losses)
 }
 
-/// The counts that answer the question.
-pub(super) fn answer(page: &mut Page, analysis: &Analysis, findings: &Findings) {
-    page.heading("ANSWER", "");
+/// The counts that answer the question, under what is said of all findings.
+pub(super) fn answer(page: &mut Page, analysis: &Analysis, findings: &Findings, counted: &str) {
+    page.heading("ANSWER", counted);
     if !findings.any() {
         page.line(2, &nothing_to_do(analysis, findings));
     }
