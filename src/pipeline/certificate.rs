@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use crate::attribute::needs::Passed;
 use crate::attribute::table::RuleTable;
 use crate::attribute::verdicts::Verdicts;
+use crate::attribute::watch;
 use crate::checksum::sha256;
 use crate::describe;
 use crate::model::Direction;
@@ -166,7 +167,8 @@ pub fn of_initiators(verdicts: &Verdicts, table: &RuleTable<'_>) -> Vec<Assumpti
             kind: "initiator".to_owned(),
             about: format!("{group} {direction}"),
             text: format!(
-                "{count} conversations were opened by the other end, as many records agree; `--min-confidence certain` does without"
+                "opened by the other end, as many records agree: {}; `--min-confidence certain` does without",
+                watch::counted(usize::try_from(count).unwrap_or(usize::MAX), "conversation")
             ),
         })
         .collect()

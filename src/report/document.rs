@@ -37,6 +37,7 @@ pub const SCHEMA: &str = "flowcinch.analysis.v1";
 
 /// All that one run found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "an analysis document")]
 pub struct Analysis {
     /// Always [`SCHEMA`].
     pub schema: String,

@@ -40,6 +40,7 @@ pub fn to_bytes(document: &impl Serialize) -> io::Result<Vec<u8>> {
 /// Reads a document, its schema first.
 pub fn from_slice(bytes: &[u8]) -> Result<Analysis, DocumentError> {
     #[derive(Deserialize)]
+    #[serde(expecting = "an object with a schema")]
     struct Head {
         schema: String,
     }

@@ -27,6 +27,7 @@ use crate::tighten::plan::Applicability;
 use crate::tighten::plan::Proposal;
 use crate::tighten::proof;
 use crate::tighten::proof::Broken;
+use crate::tighten::reasons::counted;
 
 /// Days below which nothing is parted.
 const FEWEST_DAYS: i64 = 3;
@@ -255,6 +256,9 @@ impl Backtest {
     /// What it says, in one or two sentences.
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
+        let numbered = |number: u64, one, many| {
+            counted(usize::try_from(number).unwrap_or(usize::MAX), one, many)
+        };
         let per_day = |thousandths: u64| {
             let tenths = (thousandths + 50) / 100;
             format!("{}.{}", tenths / 10, tenths % 10)
@@ -267,11 +271,11 @@ impl Backtest {
             )
         } else {
             format!(
-                "back-test: rules made on {} would have broken {} of the {} kinds of connections first seen since, from {} far sides; {} new far sides a day to be expected",
+                "back-test: rules made on {} would have broken {} first seen since, of {}, from {}; {} new far sides a day to be expected",
                 self.trained_until,
-                self.broken,
+                numbered(self.broken, "kind of connections", "kinds of connections"),
                 self.new,
-                self.broken_peers,
+                numbered(self.broken_peers, "far side", "far sides"),
                 per_day(self.expected_peers)
             )
         };

@@ -306,7 +306,8 @@ fn has_all_ports(rule: &SgRule) -> bool {
     has_tracking(rule) && rule.transport.service() == PortRange::ALL
 }
 
-fn counted(number: usize, one: &str, many: &str) -> String {
+/// `1 address`, `2,000 addresses`.
+pub(crate) fn counted(number: usize, one: &str, many: &str) -> String {
     format!(
         "{} {}",
         grouped(number),

@@ -136,7 +136,8 @@ fn a_client_more_each_day_is_counted_and_its_prefix_named() {
     assert_eq!(proposal["applicability"], "report_only");
     let reasons = proposal["reasons"].to_string();
     assert!(
-        reasons.contains("would have broken 4 of the 4 kinds") && reasons.contains("/24"),
+        reasons.contains("would have broken 4 kinds of connections first seen since, of 4,")
+            && reasons.contains("/24"),
         "{reasons}"
     );
 }

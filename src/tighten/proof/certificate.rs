@@ -742,7 +742,7 @@ fn shown(proposals: &[Certified]) -> Vec<Assumption> {
                 kind: "membership".to_owned(),
                 about: members.group_id.to_string(),
                 text: format!(
-                    "{} addresses that were seen go on carrying it",
+                    "what was seen to carry it goes on carrying it: {} of its addresses",
                     members.addresses.len()
                 ),
             });
