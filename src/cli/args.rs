@@ -397,7 +397,7 @@ pub(crate) struct AnalyzeArgs {
     /// Files, folders (walked), glob patterns, `s3://bucket/prefix`, or - for standard input.
     #[arg(value_name = "LOGS", required_unless_present = "digests")]
     pub(crate) logs: Vec<String>,
-    /// A digest, instead of logs or beside them; again for each other one.
+    /// A digest (a folder or an address in S3), instead of logs or beside them; again for each other one.
     #[arg(long = "digest", value_name = "DIR", action = ArgAction::Append, help_heading = "Reading")]
     pub(crate) digests: Vec<PathBuf>,
     /// Folder or JSON file of `aws ec2 describe-...` output; again for each other time.
@@ -458,7 +458,7 @@ pub(crate) struct VerifyArgs {
     /// Folder or JSON file of `aws ec2 describe-...` output; again for each other time.
     #[arg(long = "snapshot", value_name = "PATH", action = ArgAction::Append)]
     pub(crate) snapshots: Vec<PathBuf>,
-    /// A digest, instead of logs or beside them; again for each other one.
+    /// A digest (a folder or an address in S3), instead of logs or beside them; again for each other one.
     #[arg(long = "digest", value_name = "DIR", action = ArgAction::Append, help_heading = "Reading")]
     pub(crate) digests: Vec<PathBuf>,
     #[command(flatten)]
@@ -479,6 +479,7 @@ pub(crate) struct VerifyArgs {
 Examples:
   flowcinch ingest logs/ --digest digest/
   flowcinch ingest 'logs/2026/11/**/*.log.gz' --digest digest/ --format json
+  flowcinch ingest s3://bucket/AWSLogs/ --digest s3://other-bucket/digest
   flowcinch analyze --digest digest/ --snapshot snapshot/
 
 Run it again after each delivery: what the digest has is not read again. It may be stopped at
@@ -490,7 +491,7 @@ pub(crate) struct IngestArgs {
     /// Files, folders (walked), glob patterns or `s3://bucket/prefix`.
     #[arg(value_name = "LOGS", required = true)]
     pub(crate) logs: Vec<String>,
-    /// The digest; made if it is not there.
+    /// The digest, a folder or an address in S3; made if it is not there.
     #[arg(long, value_name = "DIR")]
     pub(crate) digest: PathBuf,
     // Taken to say why not.
@@ -546,6 +547,8 @@ pub(crate) struct MergeArgs {
     /// Worker threads [default: one per core].
     #[arg(long, value_name = "N", value_parser = values::threads)]
     pub(crate) threads: Option<usize>,
+    #[command(flatten)]
+    pub(crate) bucket: BucketArgs,
     /// Print nothing but errors.
     #[arg(long, short)]
     pub(crate) quiet: bool,

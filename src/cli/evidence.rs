@@ -132,7 +132,18 @@ impl<'a> Inputs<'a> {
             "snapshots": files_below(self.snapshots)?,
         });
         if let (Some(all), false) = (all.as_object_mut(), self.digests.is_empty()) {
-            all.insert("digests".to_owned(), files_below(self.digests)?.into());
+            let (remote, local): (Vec<_>, Vec<_>) = self
+                .digests
+                .iter()
+                .cloned()
+                .partition(|place| place.to_string_lossy().starts_with("s3://"));
+            let mut listed = files_below(&local)?;
+            let remote: Vec<String> = remote
+                .iter()
+                .map(|place| format!("{}/", place.to_string_lossy().trim_end_matches('/')))
+                .collect();
+            listed.extend(logs_read(&remote, self.access)?);
+            all.insert("digests".to_owned(), listed.into());
         }
         Ok(all)
     }

@@ -5,12 +5,14 @@ use flowcinch::report::human;
 
 use crate::cli::Failure;
 use crate::cli::args::MergeArgs;
+use crate::cli::config;
 use crate::cli::messages;
 use crate::cli::outcome::Outcome;
 
 /// Runs the command.
 pub(crate) fn run(args: &MergeArgs) -> Result<Outcome, Failure> {
-    let union = digest::merge(&args.digests, &args.into, args.threads)?;
+    let access = config::bucket_access(&args.bucket);
+    let union = digest::merge(&args.digests, &args.into, &access, args.threads)?;
     if !args.quiet {
         let objects = u64::try_from(union.objects.len()).unwrap_or(u64::MAX);
         messages::note(&format!(

@@ -3,7 +3,8 @@
 //! Floor 1, below `source`, which reads S3 through the same sessions. All that
 //! is asynchronous stays in here and in `source::s3`: what comes out are plain
 //! values, and calls that return when they are done. Nothing here changes
-//! anything at the other end: every call is a reading one.
+//! anything at the other end: every call is a reading one, but for those that
+//! keep a digest in S3 where the user said so.
 //!
 //! Built with the feature `s3`; without it only the words are left in which one
 //! asks ([`Access`]) and is refused ([`CloudError`]).

@@ -9,6 +9,7 @@ use crate::checksum::sha256;
 use crate::digest::entry;
 use crate::digest::entry::Entry;
 use crate::digest::error::DigestError;
+use crate::digest::store::Held;
 use crate::digest::store::Store;
 use crate::digest::units;
 use crate::digest::units::Unit;
@@ -113,6 +114,7 @@ impl Manifest {
 #[derive(Debug)]
 pub struct Draft<'s> {
     store: &'s dyn Store,
+    right: &'s dyn Held,
     manifest: Manifest,
 }
 
@@ -122,7 +124,11 @@ impl<'s> Draft<'s> {
     ///
     /// # Errors
     /// Where the ledger cannot be written.
-    pub fn new(store: &'s dyn Store, entries: &[Entry]) -> Result<Draft<'s>, DigestError> {
+    pub(super) fn new(
+        store: &'s dyn Store,
+        right: &'s dyn Held,
+        entries: &[Entry],
+    ) -> Result<Draft<'s>, DigestError> {
         let table = entry::to_bytes(entries);
         let bytes = table.map_err(|cause| DigestError::Table {
             path: full(store, OBJECTS),
@@ -134,6 +140,7 @@ impl<'s> Draft<'s> {
         let objects = stage(store, path, &bytes)?;
         Ok(Draft {
             store,
+            right,
             manifest: Manifest {
                 schema: SCHEMA.to_owned(),
                 id,
@@ -165,6 +172,8 @@ impl<'s> Draft<'s> {
     /// # Errors
     /// Where the manifest cannot be written; then nothing was added.
     pub fn commit(self) -> Result<Manifest, DigestError> {
+        let held = self.right.assert();
+        held.map_err(|cause| failed(self.store, BATCHES, "written", cause))?;
         self.manifest.put(self.store)?;
         publish(self.store, &self.manifest)?;
         Ok(self.manifest)

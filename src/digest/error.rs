@@ -4,6 +4,8 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::source::SourceError;
+
 /// Why a digest cannot be read or written.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -26,7 +28,10 @@ pub enum DigestError {
     /// Another process writes to it.
     #[error("`{0}` is being written to by another run; start again when that has ended")]
     Busy(String),
-    /// The file system refused.
+    /// An address in S3 that cannot be opened.
+    #[error(transparent)]
+    Remote(#[from] SourceError),
+    /// The file system, or the other side, refused.
     #[error("`{path}` cannot be {what}")]
     Io {
         /// The file or folder.

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use crate::cloud::Access;
 use crate::digest::batch;
 use crate::digest::batch::BATCHES;
 use crate::digest::batch::Draft;
@@ -18,9 +20,8 @@ use crate::digest::entry;
 use crate::digest::entry::Entry;
 use crate::digest::error::DigestError;
 use crate::digest::store;
+use crate::digest::store::Held;
 use crate::digest::store::LOCK;
-use crate::digest::store::LocalStore;
-use crate::digest::store::Lock;
 use crate::digest::store::Store;
 use crate::digest::units;
 use crate::digest::units::Unit;
@@ -37,7 +38,7 @@ const LEAVING: &str = ".leaving";
 /// A digest, open for reading.
 #[derive(Debug)]
 pub struct Digest {
-    store: Box<dyn Store>,
+    store: Arc<dyn Store>,
     /// Its batches, by id.
     pub batches: Vec<Batch>,
 }
@@ -53,19 +54,19 @@ pub struct Batch {
 }
 
 impl Digest {
-    /// Opens a digest for reading.
+    /// Opens a digest for reading: a folder, or an address in S3.
     ///
     /// # Errors
     /// Where it is none, or damaged.
-    pub fn open(path: &Path) -> Result<Digest, DigestError> {
-        let store = LocalStore::new(path);
-        if !store.exists() {
+    pub fn open(path: &Path, access: &Access) -> Result<Digest, DigestError> {
+        let store = store::at(path, access)?;
+        if !exists(store.as_ref())? {
             return Err(DigestError::NotFound(store.place()));
         }
-        Digest::load(Box::new(store))
+        Digest::load(store)
     }
 
-    fn load(store: Box<dyn Store>) -> Result<Digest, DigestError> {
+    fn load(store: Arc<dyn Store>) -> Result<Digest, DigestError> {
         check_mark(store.as_ref())?;
         let manifests = settled_manifests(store.as_ref())?;
         let there = days_there(store.as_ref())?;
@@ -133,8 +134,8 @@ impl Batch {
 /// A digest, open for writing by this process alone.
 #[derive(Debug)]
 pub struct Writer {
-    _lock: Lock,
-    store: LocalStore,
+    right: Box<dyn Held>,
+    store: Arc<dyn Store>,
 }
 
 impl Writer {
@@ -143,27 +144,23 @@ impl Writer {
     ///
     /// # Errors
     /// Where another process writes to it, it is something else, or damaged.
-    pub fn open(path: &Path) -> Result<(Writer, Digest), DigestError> {
-        let local = LocalStore::new(path);
-        let fresh = !local.exists();
-        if !fresh {
-            refuse_other(&local)?;
+    pub fn open(path: &Path, access: &Access) -> Result<(Writer, Digest), DigestError> {
+        let store = store::at(path, access)?;
+        let own = store.as_ref();
+        if exists(own)? {
+            refuse_other(own)?;
         }
-        let lock = local.lock()?;
-        if !local
+        let right = own.lock()?;
+        if !own
             .list("")
             .is_ok_and(|names| names.iter().any(|name| name == MARK))
         {
-            let put = local.put(MARK, MARK_TEXT.as_bytes());
-            put.map_err(|cause| failed(&local, MARK, "written", cause))?;
+            let put = own.put(MARK, MARK_TEXT.as_bytes());
+            put.map_err(|cause| failed(own, MARK, "written", cause))?;
         }
-        recover(&local)?;
-        let digest = Digest::load(Box::new(local.clone()))?;
-        let writer = Writer {
-            _lock: lock,
-            store: local,
-        };
-        Ok((writer, digest))
+        recover(own)?;
+        let digest = Digest::load(Arc::clone(&store))?;
+        Ok((Writer { right, store }, digest))
     }
 
     /// Starts a batch.
@@ -171,7 +168,7 @@ impl Writer {
     /// # Errors
     /// Where its ledger cannot be written.
     pub fn draft(&self, entries: &[Entry]) -> Result<Draft<'_>, DigestError> {
-        Draft::new(&self.store, entries)
+        Draft::new(self.store.as_ref(), self.right.as_ref(), entries)
     }
 
     /// Takes every batch away but one, whose objects include all of theirs.
@@ -179,13 +176,21 @@ impl Writer {
     /// # Errors
     /// Where a file cannot be taken away; the next run goes on with it.
     pub fn keep_only(&self, id: &str) -> Result<(), DigestError> {
-        for manifest in manifests(&self.store)? {
+        let store = self.store.as_ref();
+        for manifest in manifests(store)? {
             if manifest.id != id {
-                leave(&self.store, &manifest)?;
+                let held = self.right.assert();
+                held.map_err(|cause| failed(store, BATCHES, "taken away", cause))?;
+                leave(store, &manifest)?;
             }
         }
         Ok(())
     }
+}
+
+fn exists(store: &dyn Store) -> Result<bool, DigestError> {
+    let exists = store.exists();
+    exists.map_err(|cause| failed(store, "", "looked up", cause))
 }
 
 /// Takes a batch away: first the manifest, kept aside as a note of what is
@@ -234,12 +239,12 @@ fn recover(store: &dyn Store) -> Result<(), DigestError> {
         .flat_map(Manifest::files)
         .map(|file| file.path.as_str())
         .collect();
-    for folder in folders(store)? {
-        for name in list(store, &folder)? {
-            if let Some(shown) = store::shown(&name)
-                && !named.contains(format!("{folder}/{shown}").as_str())
-            {
-                remove(store, &format!("{folder}/{shown}"))?;
+    for path in paths(store)? {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        if let Some(shown) = store::shown(name) {
+            let shown = format!("{folder}/{shown}");
+            if !named.contains(shown.as_str()) {
+                remove(store, &shown)?;
             }
         }
     }
@@ -271,22 +276,21 @@ fn manifests(store: &dyn Store) -> Result<Vec<Manifest>, DigestError> {
 
 /// Names of the days whose folders are there and hold something.
 fn days_there(store: &dyn Store) -> Result<BTreeSet<String>, DigestError> {
-    let mut days = BTreeSet::new();
-    for name in list(store, EVIDENCE)? {
-        if let Some(day) = name.strip_prefix("day=")
-            && !list(store, &format!("{EVIDENCE}/{name}"))?.is_empty()
-        {
-            days.insert(day.to_owned());
-        }
-    }
-    Ok(days)
+    let day = |path: &String| {
+        let (folder, _) = path.split_once('/')?;
+        folder.strip_prefix("day=").map(str::to_owned)
+    };
+    Ok(below(store, EVIDENCE)?.iter().filter_map(day).collect())
 }
 
-/// Folders that hold tables.
-fn folders(store: &dyn Store) -> Result<Vec<String>, DigestError> {
-    let days = days_there(store)?;
-    let days = days.iter().map(|day| format!("{EVIDENCE}/day={day}"));
-    Ok(days.chain([OBJECTS.to_owned()]).collect())
+/// Paths of all files in folders that hold tables.
+fn paths(store: &dyn Store) -> Result<Vec<String>, DigestError> {
+    let mut paths = Vec::new();
+    for folder in [EVIDENCE, OBJECTS] {
+        let inner = below(store, folder)?;
+        paths.extend(inner.iter().map(|path| format!("{folder}/{path}")));
+    }
+    Ok(paths)
 }
 
 /// How often the manifests are read before a table that none of them names is
@@ -326,13 +330,13 @@ fn settled_manifests(store: &dyn Store) -> Result<Vec<Manifest>, DigestError> {
 
 /// Paths of all tables that are shown.
 fn tables(store: &dyn Store) -> Result<Vec<String>, DigestError> {
-    let mut tables = Vec::new();
-    for folder in folders(store)? {
-        let names = list(store, &folder)?.into_iter();
-        let shown = names.filter(|name| name.ends_with(".parquet") && !name.starts_with('.'));
-        tables.extend(shown.map(|name| format!("{folder}/{name}")));
-    }
-    Ok(tables)
+    let shown = |path: &String| {
+        let name = path
+            .rsplit_once('/')
+            .map_or(path.as_str(), |(_, name)| name);
+        name.strip_suffix(".parquet").is_some() && !name.starts_with('.')
+    };
+    Ok(paths(store)?.into_iter().filter(shown).collect())
 }
 
 fn check_mark(store: &dyn Store) -> Result<(), DigestError> {
@@ -366,4 +370,9 @@ fn refuse_other(store: &dyn Store) -> Result<(), DigestError> {
 fn list(store: &dyn Store, folder: &str) -> Result<Vec<String>, DigestError> {
     let names = store.list(folder);
     names.map_err(|cause| failed(store, folder, "listed", cause))
+}
+
+fn below(store: &dyn Store, folder: &str) -> Result<Vec<String>, DigestError> {
+    let paths = store.below(folder);
+    paths.map_err(|cause| failed(store, folder, "listed", cause))
 }

@@ -35,6 +35,9 @@ fn units(union: &Union, files: &[DayFile]) -> Result<Vec<Unit>, DigestError> {
         union.read(file, |unit| units.push(unit))?;
         Ok(units)
     };
-    let parts: Vec<Vec<Unit>> = files.par_iter().map(read).collect::<Result<_, _>>()?;
+    let parts: Vec<Vec<Unit>> = files
+        .par_iter()
+        .map(read)
+        .collect::<Result<_, DigestError>>()?;
     Ok(parts.concat())
 }

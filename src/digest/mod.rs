@@ -1,7 +1,7 @@
 //! Evidence on disk: a digest keeps what logs said, so that each gigabyte is
 //! read once ever.
 //!
-//! Floor 4. It knows [`crate::evidence`] and files, and neither logs nor rules;
+//! Floor 4. It knows [`crate::evidence`], files and objects, and neither logs nor rules;
 //! who reads what, and when, is left to `pipeline`.
 //!
 //! # What lies where
@@ -47,12 +47,20 @@
 //!
 //! Deleting `evidence/day=…` drops that day. The ledger still knows its objects
 //! as read; what is analysed then says how many days were dropped.
+//!
+//! # In S3
+//!
+//! The same files under the same names, below a prefix. In place of the lock of
+//! the operating system stands the object `lock`, which its holder writes anew
+//! while it lives (`lease`).
 
 pub mod batch;
 pub mod entry;
 pub mod error;
 pub mod folder;
+mod lease;
 pub mod merge;
+mod remote;
 pub mod store;
 mod table;
 pub mod union;

@@ -1,5 +1,5 @@
 //! The place of a digest: a few operations on named files, and what makes them
-//! safe on a local disk. Paths are relative, parted by `/`.
+//! safe on a local disk (`remote` has the same for S3). Paths are relative, parted by `/`.
 //!
 //! A file is *staged* first: durable, under a name that no query engine reads.
 //! Once the batch that it belongs to is committed it is *published* under its
@@ -14,16 +14,25 @@ use std::io::ErrorKind;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use crate::cloud::Access;
 use crate::digest::error::DigestError;
+use crate::digest::remote;
+use crate::digest::remote::RemoteStore;
 
 /// Where a digest lies.
 pub trait Store: Debug + Send + Sync {
     /// The place as shown to the user.
     fn place(&self) -> String;
+    /// Whether anything is there.
+    fn exists(&self) -> io::Result<bool>;
     /// Names of what lies directly in a folder, sorted; none where it is not
     /// there.
     fn list(&self, folder: &str) -> io::Result<Vec<String>>;
+    /// Paths of all files below a folder, from it, sorted; none where it is not
+    /// there.
+    fn below(&self, folder: &str) -> io::Result<Vec<String>>;
     /// The bytes of a file, staged or published.
     fn read(&self, path: &str) -> io::Result<Vec<u8>>;
     /// Makes a file durable without showing it.
@@ -35,6 +44,28 @@ pub trait Store: Debug + Send + Sync {
     fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
     /// Takes a file away, staged or published; does nothing where it is gone.
     fn remove(&self, path: &str) -> io::Result<()>;
+    /// Makes the place if need be, and takes the right to write.
+    ///
+    /// # Errors
+    /// Where another process has it, or the place cannot be made.
+    fn lock(&self) -> Result<Box<dyn Held>, DigestError>;
+}
+
+/// The right to write, until it is dropped or the process ends, however it ends.
+pub trait Held: Debug + Send + Sync {
+    /// Makes sure that it is still held, before something is committed.
+    ///
+    /// # Errors
+    /// Where it is not, or nobody can tell.
+    fn assert(&self) -> io::Result<()>;
+}
+
+/// The digest at a path, or at an address in S3.
+pub(super) fn at(path: &Path, access: &Access) -> Result<Arc<dyn Store>, DigestError> {
+    match remote::address(path) {
+        Some(address) => Ok(Arc::new(RemoteStore::open(address, access)?)),
+        None => Ok(Arc::new(LocalStore::new(path))),
+    }
 }
 
 /// A folder on a local disk.
@@ -43,11 +74,17 @@ pub struct LocalStore {
     root: PathBuf,
 }
 
-/// The right to write, until it is dropped or the process ends, however it
-/// ends.
+/// A file that is locked by the operating system.
 #[derive(Debug)]
-pub struct Lock {
+struct Lock {
     _file: File,
+}
+
+impl Held for Lock {
+    /// It ends with the process and not before.
+    fn assert(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// File whose lock is the right to write.
@@ -59,38 +96,6 @@ impl LocalStore {
     pub fn new(root: &Path) -> LocalStore {
         LocalStore {
             root: root.to_owned(),
-        }
-    }
-
-    /// Whether the folder is there.
-    #[must_use]
-    pub fn exists(&self) -> bool {
-        self.root.is_dir()
-    }
-
-    /// Makes the folder if need be, and takes the right to write.
-    ///
-    /// # Errors
-    /// Where another process has it, or the folder cannot be made.
-    pub fn lock(&self) -> Result<Lock, DigestError> {
-        let failed = |what| {
-            move |cause| DigestError::Io {
-                path: self.place(),
-                what,
-                cause,
-            }
-        };
-        fs::create_dir_all(&self.root).map_err(failed("made"))?;
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(self.root.join(LOCK))
-            .map_err(failed("written to"))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Lock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(DigestError::Busy(self.place())),
-            Err(TryLockError::Error(cause)) => Err(failed("locked")(cause)),
         }
     }
 
@@ -110,7 +115,7 @@ pub(super) const STAGED: &str = ".new";
 const UNFINISHED: &str = ".tmp";
 
 /// The hidden name beside a path.
-fn hidden(path: &str, end: &str) -> String {
+pub(super) fn hidden(path: &str, end: &str) -> String {
     match path.rsplit_once('/') {
         Some((folder, name)) => format!("{folder}/.{name}{end}"),
         None => format!(".{path}{end}"),
@@ -128,6 +133,47 @@ pub(super) fn shown(name: &str) -> Option<&str> {
 impl Store for LocalStore {
     fn place(&self) -> String {
         self.root.display().to_string()
+    }
+
+    fn exists(&self) -> io::Result<bool> {
+        Ok(self.root.is_dir())
+    }
+
+    fn below(&self, folder: &str) -> io::Result<Vec<String>> {
+        let mut paths = Vec::new();
+        for name in self.list(folder)? {
+            let path = format!("{folder}/{name}");
+            if self.path(&path).is_dir() {
+                let inner = self.below(&path)?;
+                paths.extend(inner.iter().map(|below| format!("{name}/{below}")));
+            } else {
+                paths.push(name);
+            }
+        }
+        paths.sort_unstable();
+        Ok(paths)
+    }
+
+    fn lock(&self) -> Result<Box<dyn Held>, DigestError> {
+        let failed = |what| {
+            move |cause| DigestError::Io {
+                path: self.place(),
+                what,
+                cause,
+            }
+        };
+        fs::create_dir_all(&self.root).map_err(failed("made"))?;
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(self.root.join(LOCK))
+            .map_err(failed("written to"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Box::new(Lock { _file: file })),
+            Err(TryLockError::WouldBlock) => Err(DigestError::Busy(self.place())),
+            Err(TryLockError::Error(cause)) => Err(failed("locked")(cause)),
+        }
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {

@@ -121,7 +121,7 @@ pub(super) fn read(
     if !request.names_logs() {
         return Err(PipelineError::NoLogs);
     }
-    let digests = digest::open(&request.digests)?;
+    let digests = digest::open(&request.digests, &request.access)?;
     let Found {
         objects,
         since,

@@ -55,7 +55,7 @@ const BATCH_OBJECTS: usize = 4_096;
 pub struct Addition {
     /// Files, folders or glob patterns.
     pub logs: Vec<String>,
-    /// The digest, made if it is not there.
+    /// The digest, a folder or an address in S3; made if it is not there.
     pub digest: PathBuf,
     /// How to come to S3.
     pub access: Access,
@@ -111,7 +111,7 @@ fn run(addition: &Addition, progress: &dyn Progress) -> Result<Added, PipelineEr
     if listed.iter().any(Object::is_stdin) {
         return Err(PipelineError::DigestOfStdin);
     }
-    let (writer, digest) = Writer::open(&addition.digest)?;
+    let (writer, digest) = Writer::open(&addition.digest, &addition.access)?;
     let digests = Union::of(vec![digest]);
     let mut known = digests.known();
     let all = listed.len();
@@ -332,11 +332,12 @@ fn write(
 pub fn merge(
     digests: &[PathBuf],
     into: &Path,
+    access: &Access,
     threads: Option<usize>,
 ) -> Result<Union, PipelineError> {
     in_pool(threads, || {
-        let (writer, own) = Writer::open(into)?;
-        let mut all = opened(digests, Some(into))?;
+        let (writer, own) = Writer::open(into, access)?;
+        let mut all = opened(digests, Some(into), access)?;
         all.push(own);
         let union = Union::of(all);
         digest::merge(&union, &writer)?;
@@ -348,19 +349,27 @@ pub fn merge(
 ///
 /// # Errors
 /// Where one is none, or damaged.
-pub fn open(paths: &[PathBuf]) -> Result<Union, PipelineError> {
-    Ok(Union::of(opened(paths, None)?))
+pub fn open(paths: &[PathBuf], access: &Access) -> Result<Union, PipelineError> {
+    Ok(Union::of(opened(paths, None, access)?))
 }
 
 /// Digests as they were typed, each once, without one that is open already.
-fn opened(paths: &[PathBuf], open: Option<&Path>) -> Result<Vec<Digest>, PipelineError> {
-    let place = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+fn opened(
+    paths: &[PathBuf],
+    open: Option<&Path>,
+    access: &Access,
+) -> Result<Vec<Digest>, PipelineError> {
+    // Addresses stay as they are, but for their last slash.
+    let place = |path: &Path| {
+        let same = || path.components().collect();
+        std::fs::canonicalize(path).unwrap_or_else(|_| same())
+    };
     let mut places: BTreeSet<PathBuf> = paths.iter().map(|path| place(path)).collect();
     if let Some(open) = open {
         places.remove(&place(open));
     }
     let named = paths.iter().filter(|path| places.remove(&place(path)));
-    let digests = named.map(|path| Digest::open(path));
+    let digests = named.map(|path| Digest::open(path, access));
     Ok(digests.collect::<Result<_, _>>()?)
 }
 

@@ -148,7 +148,8 @@ impl Remote {
         let patience = self.bucket.lake.session.patience;
         let answer = patience.within(self.request(partial)).await?;
         partial.accept(&answer)?;
-        let checkable = self.md5_of(&answer);
+        let etag = self.etag.as_deref().unwrap_or_default();
+        let checkable = md5_of(&self.bucket, etag, &answer);
         let mut body = answer.body;
         loop {
             let chunk = patience.within(async { Ok(body.next().await) }).await?;
@@ -183,21 +184,21 @@ impl Remote {
             .set_request_payer(self.bucket.payer());
         request.send().await.map_err(|error| bucket::fault(&error))
     }
+}
 
-    /// The MD5 that the whole object must have, where its `ETag` is one: not of
-    /// uploads in parts (theirs has a dash), nor under keys of KMS, nor in
-    /// directory buckets (S3 user guide, "Checking object integrity").
-    fn md5_of(&self, answer: &GetObjectOutput) -> Option<u128> {
-        let encryption = answer.server_side_encryption();
-        let plain = encryption.is_none_or(|kind| kind.as_str() == "AES256");
-        let own = answer.sse_customer_algorithm().is_none();
-        let digits = |etag: &&str| etag.len() == 32 && !etag.starts_with('+');
-        let etag = self.etag().filter(digits)?;
-        let everywhere = !self.bucket.name.ends_with("--x-s3");
-        u128::from_str_radix(etag, 16)
-            .ok()
-            .filter(|_| plain && own && everywhere)
-    }
+/// The MD5 that the whole object must have, where its `ETag` is one: not of
+/// uploads in parts (theirs has a dash), nor under keys of KMS, nor in
+/// directory buckets (S3 user guide, "Checking object integrity").
+pub(super) fn md5_of(bucket: &Bucket, etag: &str, answer: &GetObjectOutput) -> Option<u128> {
+    let encryption = answer.server_side_encryption();
+    let plain = encryption.is_none_or(|kind| kind.as_str() == "AES256");
+    let own = answer.sse_customer_algorithm().is_none();
+    let etag = unquoted(etag);
+    let digits = etag.len() == 32 && !etag.starts_with('+');
+    let everywhere = !bucket.name.ends_with("--x-s3");
+    u128::from_str_radix(etag, 16)
+        .ok()
+        .filter(|_| digits && plain && own && everywhere)
 }
 
 fn unquoted(etag: &str) -> &str {

@@ -109,7 +109,8 @@ impl Scan {
         let mut token: Option<String> = None;
         let (mut used, mut repeats) = (BTreeSet::new(), 0_usize);
         loop {
-            let page = self.page(&branch, token.as_deref()).await?;
+            let (bucket, folded) = (&self.bucket, branch.folded);
+            let page = page(bucket, &branch.prefix, folded, token.as_deref()).await?;
             if is_too_wide(&branch, &page) {
                 let whole = Branch {
                     folded: false,
@@ -140,37 +141,6 @@ impl Scan {
         let below = folders.into_iter().filter(|folder| self.leads_on(folder));
         leaf.branches = below.map(|folder| branch.below(folder)).collect();
         Ok(leaf)
-    }
-
-    async fn page(
-        &self,
-        branch: &Branch,
-        token: Option<&str>,
-    ) -> Result<ListObjectsV2Output, Fault> {
-        let lake = &self.bucket.lake;
-        let slot = lake.slots.acquire().await;
-        let page = lake
-            .session
-            .patience
-            .ask(|| async {
-                let request = self.bucket.client.list_objects_v2();
-                let request = request
-                    .bucket(&self.bucket.name)
-                    .prefix(&branch.prefix)
-                    .set_delimiter(branch.folded.then(|| "/".to_owned()))
-                    .set_continuation_token(token.map(str::to_owned))
-                    .set_request_payer(self.bucket.payer());
-                let page = request
-                    .customize()
-                    .interceptor(WholePages)
-                    .send()
-                    .await
-                    .map_err(|error| bucket::fault(&error))?;
-                whole(&page).map(|()| page)
-            })
-            .await;
-        drop(slot);
-        page
     }
 
     fn take_objects(&self, page: &ListObjectsV2Output, leaf: &mut Leaf) {
@@ -213,6 +183,39 @@ impl Branch {
             depth,
         }
     }
+}
+
+/// A page of what lies below a prefix; `folded`, folders come as one name each.
+pub(super) async fn page(
+    bucket: &Bucket,
+    prefix: &str,
+    folded: bool,
+    token: Option<&str>,
+) -> Result<ListObjectsV2Output, Fault> {
+    let lake = &bucket.lake;
+    let slot = lake.slots.acquire().await;
+    let page = lake
+        .session
+        .patience
+        .ask(|| async {
+            let request = bucket.client.list_objects_v2();
+            let request = request
+                .bucket(&bucket.name)
+                .prefix(prefix)
+                .set_delimiter(folded.then(|| "/".to_owned()))
+                .set_continuation_token(token.map(str::to_owned))
+                .set_request_payer(bucket.payer());
+            let page = request
+                .customize()
+                .interceptor(WholePages)
+                .send()
+                .await
+                .map_err(|error| bucket::fault(&error))?;
+            whole(&page).map(|()| page)
+        })
+        .await;
+    drop(slot);
+    page
 }
 
 /// Whether folders that nobody knows are so many that going into each would

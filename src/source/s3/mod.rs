@@ -10,6 +10,8 @@
 //! Objects of flow logs are some megabytes, at most 75 or so: they are taken
 //! whole. Larger ones come in parts, each of which is received in full before
 //! its first byte is used.
+//!
+//! [`shelf`] is the one place that is written to: a folder for a digest.
 
 mod ahead;
 mod bucket;
@@ -17,6 +19,7 @@ mod complete;
 mod fetch;
 mod list;
 mod parts;
+pub(crate) mod shelf;
 
 use std::num::NonZero;
 use std::sync::Arc;

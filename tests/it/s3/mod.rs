@@ -2,6 +2,7 @@
 //! nothing fetched that is not wanted, nothing lost or counted twice when the
 //! server fails.
 
+mod digests;
 mod server;
 
 use std::collections::BTreeMap;

@@ -90,6 +90,15 @@ struct Stored {
     etag: String,
 }
 
+impl Stored {
+    fn new(bytes: Vec<u8>) -> Stored {
+        Stored {
+            etag: hex(&Md5::digest(&bytes)),
+            bytes: Arc::new(bytes),
+        }
+    }
+}
+
 /// A server that ends with its value.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -99,7 +108,7 @@ pub(crate) struct Server {
 
 #[derive(Debug)]
 struct Shared {
-    objects: BTreeMap<String, Stored>,
+    objects: Mutex<BTreeMap<String, Stored>>,
     manners: Manners,
     answers: AtomicUsize,
     troubles: AtomicUsize,
@@ -118,15 +127,12 @@ pub(crate) const BUCKET: &str = "flow-logs";
 impl Server {
     /// Serves these objects.
     pub(crate) fn start(objects: BTreeMap<String, Vec<u8>>, manners: Manners) -> Server {
-        let stored = |bytes: Vec<u8>| Stored {
-            etag: hex(&Md5::digest(&bytes)),
-            bytes: Arc::new(bytes),
-        };
-        let objects = objects.into_iter().map(|(key, bytes)| (key, stored(bytes)));
+        let objects = objects.into_iter();
+        let objects = objects.map(|(key, bytes)| (key, Stored::new(bytes)));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
-            objects: objects.collect(),
+            objects: Mutex::new(objects.collect()),
             manners,
             answers: AtomicUsize::new(0),
             troubles: AtomicUsize::new(0),
@@ -159,6 +165,23 @@ impl Server {
         self.shared.gets.lock().unwrap().clone()
     }
 
+    /// What lies below a prefix, by the rest of its key.
+    pub(crate) fn below(&self, prefix: &str) -> BTreeMap<String, Vec<u8>> {
+        let objects = self.shared.objects.lock().unwrap();
+        let own = objects.iter().filter_map(|(key, stored)| {
+            let rest = key.strip_prefix(prefix)?;
+            Some((rest.to_owned(), stored.bytes.to_vec()))
+        });
+        own.collect()
+    }
+
+    /// Puts an object there, as somebody else might.
+    pub(crate) fn place(&self, key: &str, bytes: &[u8]) {
+        let stored = Stored::new(bytes.to_vec());
+        let mut objects = self.shared.objects.lock().unwrap();
+        objects.insert(key.to_owned(), stored);
+    }
+
     /// How often a listing was asked for.
     pub(crate) fn lists(&self) -> usize {
         self.shared.lists.load(Ordering::SeqCst)
@@ -179,6 +202,8 @@ impl Drop for Server {
 }
 
 struct Asked {
+    method: String,
+    body: Vec<u8>,
     key: String,
     query: BTreeMap<String, String>,
     headers: BTreeMap<String, String>,
@@ -244,16 +269,50 @@ impl Shared {
             self.cut(&asked.query, &mut page);
             return page;
         }
+        match asked.method.as_str() {
+            "PUT" => return self.put(asked),
+            "DELETE" => {
+                self.objects.lock().unwrap().remove(&asked.key);
+                return empty("204 No Content");
+            }
+            _ => {}
+        }
         *self
             .gets
             .lock()
             .unwrap()
             .entry(asked.key.clone())
             .or_default() += 1;
-        match self.objects.get(&asked.key) {
+        match self.objects.lock().unwrap().get(&asked.key) {
             Some(stored) => get(stored, &asked.headers),
             None => error("404 Not Found", "NoSuchKey"),
         }
+    }
+
+    /// Writes an object under the conditions of its headers.
+    fn put(&self, asked: &Asked) -> Answer {
+        let mut objects = self.objects.lock().unwrap();
+        let there = objects
+            .get(&asked.key)
+            .map(|own| format!("\"{}\"", own.etag));
+        let none = asked.headers.get("if-none-match").map(String::as_str);
+        if none == Some("*") && there.is_some() {
+            return error("412 Precondition Failed", "PreconditionFailed");
+        }
+        match (asked.headers.get("if-match"), &there) {
+            (Some(_), None) => return error("404 Not Found", "NoSuchKey"),
+            (Some(wanted), Some(there)) if wanted != there => {
+                return error("412 Precondition Failed", "PreconditionFailed");
+            }
+            _ => {}
+        }
+        let stored = Stored::new(asked.body.clone());
+        let mut answer = empty("200 OK");
+        answer
+            .headers
+            .push(("etag", format!("\"{}\"", stored.etag)));
+        objects.insert(asked.key.clone(), stored);
+        answer
     }
 
     fn cut(&self, query: &BTreeMap<String, String>, page: &mut Answer) {
@@ -286,7 +345,8 @@ impl Shared {
         } else {
             Bound::Excluded(after)
         };
-        for (key, stored) in self.objects.range::<str, _>((from, Bound::Unbounded)) {
+        let objects = self.objects.lock().unwrap();
+        for (key, stored) in objects.range::<str, _>((from, Bound::Unbounded)) {
             let Some(rest) = key.strip_prefix(prefix) else {
                 break;
             };
@@ -432,6 +492,14 @@ fn give(
     Ok(true)
 }
 
+fn empty(status: &'static str) -> Answer {
+    Answer {
+        status,
+        headers: Vec::new(),
+        body: Vec::new(),
+    }
+}
+
 fn error(status: &'static str, code: &str) -> Answer {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>as the test asked</Message></Error>"
@@ -448,6 +516,7 @@ fn read(lines: &mut impl BufRead) -> std::io::Result<Option<Asked>> {
     if lines.read_line(&mut line)? == 0 {
         return Ok(None);
     }
+    let method = line.split(' ').next().unwrap_or("GET").to_owned();
     let target = line.split(' ').nth(1).unwrap_or("/").to_owned();
     let mut headers = BTreeMap::new();
     loop {
@@ -457,6 +526,15 @@ fn read(lines: &mut impl BufRead) -> std::io::Result<Option<Asked>> {
             break;
         };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    let length = headers.get("content-length");
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    lines.read_exact(&mut body)?;
+    if headers
+        .get("content-encoding")
+        .is_some_and(|one| one.contains("aws-chunked"))
+    {
+        body = unchunked(&body);
     }
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
@@ -470,10 +548,29 @@ fn read(lines: &mut impl BufRead) -> std::io::Result<Option<Asked>> {
         .strip_prefix(BUCKET)
         .unwrap_or_default();
     Ok(Some(Asked {
+        method,
+        body,
         key: key.strip_prefix('/').unwrap_or(key).to_owned(),
         query: query.collect(),
         headers,
     }))
+}
+
+/// A body that came in signed chunks: `SIZE;chunk-signature=...`, bytes, and so on.
+fn unchunked(mut body: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let end = body.windows(2).position(|two| two == b"\r\n").unwrap();
+        let head = std::str::from_utf8(&body[..end]).unwrap();
+        let size = head.split(';').next().unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            return bytes;
+        }
+        let start = end + 2;
+        bytes.extend(&body[start..start + size]);
+        body = &body[start + size + 2..];
+    }
 }
 
 fn unescaped(text: &str) -> String {
