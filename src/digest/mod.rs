@@ -58,8 +58,13 @@ pub mod batch;
 pub mod entry;
 pub mod error;
 pub mod folder;
+#[cfg(feature = "s3")]
 mod lease;
 pub mod merge;
+#[cfg(feature = "s3")]
+mod remote;
+#[cfg(not(feature = "s3"))]
+#[path = "no_remote.rs"]
 mod remote;
 pub mod store;
 mod table;

@@ -5,7 +5,6 @@
 
 use std::io;
 use std::io::ErrorKind;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::cloud::Access;
@@ -19,27 +18,19 @@ use crate::source::shelf::Only;
 use crate::source::shelf::Put;
 use crate::source::shelf::Shelf;
 
-/// How an address in S3 begins.
-const SCHEME: &str = "s3://";
-
-/// The address, where a path is one.
-pub(super) fn address(path: &Path) -> Option<&str> {
-    path.to_str().filter(|text| text.starts_with(SCHEME))
+/// The digest at an address.
+pub(super) fn open(address: &str, access: &Access) -> Result<Arc<dyn Store>, DigestError> {
+    let shelf = Arc::new(Shelf::open(address, access)?);
+    Ok(Arc::new(RemoteStore { shelf }))
 }
 
 /// A folder in a bucket.
 #[derive(Clone, Debug)]
-pub(super) struct RemoteStore {
+struct RemoteStore {
     shelf: Arc<Shelf>,
 }
 
 impl RemoteStore {
-    pub(super) fn open(address: &str, access: &Access) -> Result<RemoteStore, DigestError> {
-        Ok(RemoteStore {
-            shelf: Arc::new(Shelf::open(address, access)?),
-        })
-    }
-
     fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         match self.shelf.put(path, bytes, Only::Always)? {
             Put::Done(_) => Ok(()),

@@ -29,6 +29,7 @@ pub use local::Object;
 pub use local::Search;
 pub use local::find;
 pub use local::list;
+#[cfg(feature = "s3")]
 pub(crate) use s3::shelf;
 pub use stream::Stream;
 pub use whole::Opened;
