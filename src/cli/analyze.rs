@@ -6,6 +6,7 @@ use flowcinch::pipeline;
 use flowcinch::pipeline::certificate::Draft;
 use flowcinch::report::document::Analysis;
 use flowcinch::report::json;
+use flowcinch::report::review::Review;
 use flowcinch::report::text;
 
 use crate::cli::Failure;
@@ -44,10 +45,10 @@ pub(crate) fn run(args: &AnalyzeArgs, color: Color) -> Result<Outcome, Failure> 
     // A certificate names what was there, so it would undo other names.
     let draft = draft.filter(|_| key.is_none());
     let review = gate.review(&analysis);
-    let certificate = deliver(&config, &analysis, draft)?;
+    let certificate = deliver(&config, &analysis, &review, draft)?;
     if let Some(folder) = &args.evidence {
         let run = Run {
-            inputs: Inputs::of(&config.request),
+            inputs: Inputs::of(&config.request, &args.gate),
             certificate: certificate.as_deref(),
             key: key.as_ref(),
         };
@@ -86,6 +87,7 @@ fn read(config: &AnalyzeConfig) -> Result<(Analysis, Option<Draft>), Failure> {
 fn deliver(
     config: &AnalyzeConfig,
     analysis: &Analysis,
+    review: &Review,
     draft: Option<Draft>,
 ) -> Result<Option<Vec<u8>>, Failure> {
     let delivery = &config.delivery;
@@ -103,7 +105,7 @@ fn deliver(
         if let Some(certificate) = &certificate {
             output::write_file(&folder.join("certificate.json"), certificate)?;
         }
-        write(folder, &document, analysis)?;
+        write(folder, &document, analysis, review)?;
         if delivery.notes {
             let path = folder.join(DOCUMENT);
             messages::note(&format!("wrote {}", path.display()));
@@ -111,14 +113,19 @@ fn deliver(
     }
     match delivery.format {
         Format::Json => output::print(&document)?,
-        Format::Text => output::print(text::render(analysis, delivery.text).as_bytes())?,
+        Format::Text => output::print(text::reviewed(analysis, review, delivery.text).as_bytes())?,
     }
     Ok(certificate)
 }
 
 /// The text first, so that an analysis.json that is there has its report.
-fn write(folder: &Path, document: &[u8], analysis: &Analysis) -> Result<(), Failure> {
-    let report = text::render(analysis, config::file_text(true));
+fn write(
+    folder: &Path,
+    document: &[u8],
+    analysis: &Analysis,
+    review: &Review,
+) -> Result<(), Failure> {
+    let report = text::reviewed(analysis, review, config::file_text(true));
     output::write_file(&folder.join("report.txt"), report.as_bytes())?;
     output::write_file(&folder.join(DOCUMENT), document)?;
     Ok(())
@@ -146,7 +153,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let analysis = json::from_slice(BARE.as_bytes()).unwrap();
         let document = json::to_bytes(&analysis).unwrap();
-        write(folder.path(), &document, &analysis).unwrap();
+        write(folder.path(), &document, &analysis, &Review::default()).unwrap();
         let written = |name: &str| fs::read(folder.path().join(name)).unwrap();
         assert_eq!(written("analysis.json"), document);
         let report = String::from_utf8(written("report.txt")).unwrap();

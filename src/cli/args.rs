@@ -154,7 +154,7 @@ pub(crate) struct ChangeArgs {
     /// What `terraform show -json` printed: tells how each group is managed.
     #[arg(long, value_name = "FILE", help_heading = "Changes")]
     pub(crate) terraform_state: Option<PathBuf>,
-    /// The rules of today to import first, or the rules after the change.
+    /// With terraform and cloudformation: the rules of today to import first, or the rules after the change.
     #[arg(long, value_enum, default_value_t = TerraformStage::Tighten, value_name = "STAGE", help_heading = "Changes")]
     pub(crate) terraform_stage: TerraformStage,
     /// With aws-cli: make staging copies of the groups, to try on single interfaces first.

@@ -29,6 +29,7 @@ use serde_json::json;
 use walkdir::WalkDir;
 
 use crate::cli::Failure;
+use crate::cli::args::GateArgs;
 use crate::cli::config;
 use crate::cli::output;
 use crate::cli::output::OutputError;
@@ -108,6 +109,8 @@ fn clear(folder: &Path) -> Result<(), EvidenceError> {
 /// What was read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inputs<'a> {
+    /// An earlier analysis, and what was accepted.
+    against: [Option<&'a Path>; 2],
     logs: &'a [String],
     digests: &'a [PathBuf],
     snapshots: &'a [PathBuf],
@@ -116,8 +119,9 @@ pub(crate) struct Inputs<'a> {
 
 impl<'a> Inputs<'a> {
     /// Of one run.
-    pub(crate) fn of(request: &'a Request) -> Inputs<'a> {
+    pub(crate) fn of(request: &'a Request, gate: &'a GateArgs) -> Inputs<'a> {
         Inputs {
+            against: [gate.baseline.as_deref(), gate.accepted.as_deref()],
             logs: &request.logs,
             digests: &request.digests,
             snapshots: &request.snapshots,
@@ -145,6 +149,10 @@ impl<'a> Inputs<'a> {
             listed.extend(logs_read(&remote, self.access)?);
             all.insert("digests".to_owned(), listed.into());
         }
+        let against: Vec<PathBuf> = self.against.iter().flatten().map(Into::into).collect();
+        if let (Some(all), false) = (all.as_object_mut(), against.is_empty()) {
+            all.insert("against".to_owned(), files_below(&against)?.into());
+        }
         Ok(all)
     }
 }
@@ -166,7 +174,7 @@ pub(crate) fn write(
 ) -> Result<(), Failure> {
     let document = json::to_bytes(analysis)?;
     let inputs = run.inputs.listed()?;
-    let report = text::render(analysis, config::file_text(true)).into_bytes();
+    let report = text::reviewed(analysis, review, config::file_text(true)).into_bytes();
     let findings = csv::render(review).into_bytes();
     let readme = match run.key {
         None => README.to_owned(),
@@ -221,7 +229,8 @@ findings.csv      its findings with the controls that they touch
 
 To check: run the command of manifest.json with the same version on the same inputs, with
 `--evidence` naming another folder, and compare the two folders. They are the same, byte for byte,
-whatever the machine and the number of threads.
+whatever the machine and the number of threads, where the inputs lie at the paths that the command
+names; elsewhere manifest.json alone differs, in these paths.
 
 Listed are all files at the places that the command names, those as well whose rows all lie outside
 of the window; analysis.json counts the objects that were opened.

@@ -36,7 +36,7 @@ use crate::cli::output;
 pub(crate) fn run(args: &RenderArgs, color: Color) -> Result<Outcome, Failure> {
     let analysis = input::analysis(&args.analysis)?;
     let key = input::key(args.pseudonymise.as_deref())?;
-    if key.is_some() && is_change(args.format) {
+    if (key.is_some() || analysis.pseudonymised) && is_change(args.format) {
         return Err(InputError::HiddenChange.into());
     }
     let gate = Gate::read(&args.gate, key.as_ref())?;
@@ -81,10 +81,12 @@ fn write(
     let least = least(args.change.include);
     let text = match args.format {
         RenderFormat::Json => return Ok(json::to_bytes(analysis)?),
-        RenderFormat::Text => as_text(analysis, args, color),
+        RenderFormat::Text => as_text(analysis, review, args, color),
         RenderFormat::Html => html::render(analysis, review)?,
         RenderFormat::Terraform => terraform::render(analysis, &terraform_options(&args.change)?),
-        RenderFormat::Cloudformation => cloudformation::render(analysis, least),
+        RenderFormat::Cloudformation => {
+            cloudformation::render(analysis, stage(&args.change), least)
+        }
         RenderFormat::AwsCli => aws_cli::render(analysis, script(&args.change), least),
         RenderFormat::Sarif => sarif::render(analysis, review),
         RenderFormat::Ocsf => ocsf::render(analysis, review),
@@ -102,12 +104,12 @@ fn script(args: &ChangeArgs) -> Script {
     }
 }
 
-fn as_text(analysis: &Analysis, args: &RenderArgs, color: Color) -> String {
+fn as_text(analysis: &Analysis, review: &Review, args: &RenderArgs, color: Color) -> String {
     let options = match args.out {
         Some(_) => config::file_text(args.full),
         None => config::stdout_text(color, args.full),
     };
-    text::render(analysis, options)
+    text::reviewed(analysis, review, options)
 }
 
 fn terraform_options(args: &ChangeArgs) -> Result<TerraformOptions, InputError> {
@@ -118,12 +120,16 @@ fn terraform_options(args: &ChangeArgs) -> Result<TerraformOptions, InputError> 
     };
     Ok(TerraformOptions {
         state,
-        stage: match args.terraform_stage {
-            TerraformStage::Adopt => Stage::Adopt,
-            TerraformStage::Tighten => Stage::Tighten,
-        },
+        stage: stage(args),
         least: least(args.include),
     })
+}
+
+fn stage(args: &ChangeArgs) -> Stage {
+    match args.terraform_stage {
+        TerraformStage::Adopt => Stage::Adopt,
+        TerraformStage::Tighten => Stage::Tighten,
+    }
 }
 
 fn least(include: Trust) -> Applicability {

@@ -78,6 +78,7 @@ impl Parts<'_> {
         caveats.sort();
         caveats.dedup();
         Analysis {
+            pseudonymised: false,
             schema: SCHEMA.to_owned(),
             window: ingested.evidence.span,
             coverage: self.coverage(&ingested.evidence),

@@ -41,6 +41,9 @@ pub enum RulesError {
     /// It says that it is an analysis, and is none.
     #[error("`{}`", .0.display())]
     Document(PathBuf, #[source] json::DocumentError),
+    /// Its addresses stand for others.
+    #[error("`{}` is pseudonymised: its rules are of other addresses; give the analysis itself", .0.display())]
+    Pseudonymised(PathBuf),
     /// It is JSON of a kind that holds no rules.
     #[error(
         "`{}`: holds no rules; give an analysis.json, a certificate.json, a snapshot, or what `terraform show -json` prints of a plan", .0.display()
@@ -128,6 +131,9 @@ impl Given {
             Some(schema) if schema.starts_with("flowcinch.analysis.") => {
                 let read = json::from_slice(&text);
                 let read = read.map_err(|error| RulesError::Document(path.to_owned(), error))?;
+                if read.pseudonymised {
+                    return Err(RulesError::Pseudonymised(path.to_owned()));
+                }
                 return Ok(Given::Rules(Rules::Analysis(Box::new(read))));
             }
             Some(schema) => {

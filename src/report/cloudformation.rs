@@ -1,8 +1,9 @@
 //! A `CloudFormation` template of the rules as they should be: one ingress or
 //! egress resource a rule, of every direction that changes.
 //!
-//! A rule that exists is to be imported and not created again; its `Metadata`
-//! names the id to import. JSON has no comments, so reasons stand in `Metadata`
+//! There are two stages, as with Terraform: the rules of today, to be imported
+//! (their `Metadata` names the id), since an import may create nothing; and the
+//! rules as they should be, an update of that stack. JSON has no comments, so reasons stand in `Metadata`
 //! too. No text is passed through `Fn::Sub`; dynamic references, which would act
 //! in any string, are broken.
 
@@ -22,19 +23,31 @@ use crate::report::document::Analysis;
 use crate::report::document::RuleReport;
 use crate::report::escape;
 use crate::report::fingerprint;
+use crate::report::terraform::Stage;
 use crate::tighten::plan::Applicability;
 
 /// The template, newline at the end.
 #[must_use]
-pub fn render(analysis: &Analysis, least: Applicability) -> String {
+pub fn render(analysis: &Analysis, stage: Stage, least: Applicability) -> String {
     let changes = change::changes(analysis, least);
     let mut resources = Map::new();
     for change in &changes.done {
-        add(&mut resources, change);
+        match stage {
+            Stage::Adopt => adopt(&mut resources, change),
+            Stage::Tighten => add(&mut resources, change),
+        }
     }
+    let says = match stage {
+        Stage::Adopt => {
+            "Security group rules by flowcinch, as they are: import them (IMPORT change set), then update the stack with the template of the other stage."
+        }
+        Stage::Tighten => {
+            "Security group rules by flowcinch, as they should be: an update of the stack that holds those of today (--terraform-stage adopt)."
+        }
+    };
     let template = json!({
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": "Security group rules by flowcinch, as they should be. Import what exists, then deploy.",
+        "Description": says,
         "Metadata": {"Flowcinch": metadata(&changes)},
         "Resources": resources,
     });
@@ -68,6 +81,23 @@ fn metadata(changes: &Changes<'_>) -> Value {
     })
 }
 
+/// The rules of today, to be imported. A rule that is to go goes with the update
+/// that no longer names it.
+fn adopt(resources: &mut Map<String, Value>, change: &Change<'_>) {
+    let narrowed = change.narrowed.iter().map(|one| one.rule);
+    for rule in change.stays.iter().copied().chain(narrowed) {
+        let about = json!({"State": "today"});
+        existing(resources, change, rule, &Terms::of(rule), about);
+    }
+    for rule in change.removed.iter().copied() {
+        let about = json!({"State": "to go"});
+        let name = existing(resources, change, rule, &Terms::of(rule), about);
+        if let Some(map) = resources.get_mut(&name).and_then(Value::as_object_mut) {
+            map.insert("DeletionPolicy".to_owned(), json!("Delete"));
+        }
+    }
+}
+
 fn add(resources: &mut Map<String, Value>, change: &Change<'_>) {
     for rule in &change.stays {
         let about = json!({"State": "stays"});
@@ -92,7 +122,7 @@ fn existing(
     rule: &RuleReport,
     terms: &Terms,
     mut about: Value,
-) {
+) -> String {
     let id = rule.rule_id.as_str();
     let name = if change::is_cloud_rule(&rule.rule_id) {
         if let Some(map) = about.as_object_mut() {
@@ -108,7 +138,8 @@ fn existing(
         map.insert("DeletionPolicy".to_owned(), json!("Retain"));
         map.insert("UpdateReplacePolicy".to_owned(), json!("Delete"));
     }
-    resources.insert(name, resource);
+    resources.insert(name.clone(), resource);
+    name
 }
 
 fn name_hash(change: &Change<'_>, terms: &Terms) -> String {

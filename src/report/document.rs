@@ -41,6 +41,9 @@ pub const SCHEMA: &str = "flowcinch.analysis.v1";
 pub struct Analysis {
     /// Always [`SCHEMA`].
     pub schema: String,
+    /// Whether addresses stand for others: then nothing of it may be applied.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pseudonymised: bool,
     /// First and last second seen; `None` where nothing was.
     pub window: Option<Span>,
     /// What was read.

@@ -177,7 +177,18 @@ pub fn findings(analysis: &Analysis) -> Vec<Listed> {
         let proposals = analysis.proposals.iter().filter(of_group);
         listed.extend(proposals.filter_map(|proposal| of_proposal(group, proposal)));
     }
-    listed.extend(analysis.rejects.iter().filter_map(of_reject));
+    let groups: BTreeMap<&SgId, &GroupReport> = analysis
+        .security_groups
+        .iter()
+        .map(|group| (&group.group_id, group))
+        .collect();
+    for reject in &analysis.rejects {
+        let own = reject.group_ids.first().and_then(|id| groups.get(id));
+        listed.extend(of_reject(reject).map(|listed| match own {
+            Some(group) => listed.in_group(group),
+            None => listed,
+        }));
+    }
     listed.extend(posture::remarks(analysis).iter().map(of_remark));
     listed.extend(
         analysis

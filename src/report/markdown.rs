@@ -17,6 +17,7 @@ use crate::report::listing::Listed;
 use crate::report::review::Entry;
 use crate::report::review::Review;
 use crate::report::review::State;
+use crate::report::summary;
 use crate::report::words;
 use crate::tighten::plan::Applicability;
 
@@ -36,17 +37,16 @@ pub fn render(analysis: &Analysis, review: &Review, full: bool) -> String {
 }
 
 fn lead(analysis: &Analysis) -> String {
-    let records = human::counted(analysis.ingest.records, "record");
-    let window = analysis.window.map_or_else(String::new, |window| {
-        let between = human::between(window.start, window.end);
-        format!(" over {} ({between})", human::length(window))
-    });
+    let read = summary::what_was_read(analysis);
     let coverage = &analysis.coverage;
-    let (logged, known) = (coverage.interfaces_logged, coverage.interfaces_in_snapshot);
     let verification = &analysis.verification;
     format!(
-        "{records}{window}; {logged} of {known} interfaces watched. Proof: {} conversations replayed, {} broken, {} widened.\n",
-        verification.connections, verification.broken, verification.widened
+        "{read}; {} of {} interfaces watched. Proof: {} conversations replayed, {} broken, {} widened.\n",
+        human::count(coverage.interfaces_logged),
+        human::count(coverage.interfaces_in_snapshot),
+        human::count(verification.connections),
+        verification.broken,
+        verification.widened
     )
 }
 

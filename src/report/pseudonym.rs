@@ -63,7 +63,11 @@ impl Key {
     pub fn analysis(&self, analysis: &Analysis) -> Result<Analysis, PseudonymError> {
         let mut value = serde_json::to_value(analysis)?;
         self.value(&mut value);
-        Ok(serde_json::from_value(value)?)
+        let hidden = serde_json::from_value(value)?;
+        Ok(Analysis {
+            pseudonymised: true,
+            ..hidden
+        })
     }
 
     /// The same of any JSON, in names as well.

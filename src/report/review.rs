@@ -127,6 +127,13 @@ impl Review {
         self.entries.iter().filter(|entry| entry.fails())
     }
 
+    /// Whether there is anything to say beside the findings themselves.
+    #[must_use]
+    pub fn is_held_against(&self) -> bool {
+        let accepted = self.entries.iter().any(|one| one.acceptance.is_some());
+        self.compared || accepted || !self.expired.is_empty() || !self.idle.is_empty()
+    }
+
     /// In one line: `3 new, 12 unchanged, 1 fixed; 2 accepted`.
     #[must_use]
     pub fn summary(&self) -> String {

@@ -14,6 +14,11 @@ use crate::report::words;
 #[must_use]
 pub fn what_was_read(analysis: &Analysis) -> String {
     let records = human::counted(analysis.ingest.records, "record");
+    let records = if analysis.pseudonymised {
+        format!("PSEUDONYMISED: addresses stand for others; {records}")
+    } else {
+        records
+    };
     match analysis.window {
         Some(window) => format!(
             "{records} over {} ({})",

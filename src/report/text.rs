@@ -17,9 +17,10 @@ mod section;
 use crate::report::document::Analysis;
 use crate::report::findings::Findings;
 use crate::report::human;
-use crate::report::listing;
 use crate::report::page::Page;
 use crate::report::page::Text;
+use crate::report::review::Against;
+use crate::report::review::Review;
 use crate::report::text::lookup::Lookup;
 
 /// Columns of a page where nothing says how wide the reader's is.
@@ -56,26 +57,37 @@ impl TextOptions {
 /// The report as text, newline at the end.
 #[must_use]
 pub fn render(analysis: &Analysis, options: TextOptions) -> String {
+    let review = Review::new(analysis, &Against::default());
+    reviewed(analysis, &review, options)
+}
+
+/// The same with what is new, what is gone, and what was accepted.
+#[must_use]
+pub fn reviewed(analysis: &Analysis, review: &Review, options: TextOptions) -> String {
     let findings = Findings::of(analysis);
     let lookup = Lookup::new(analysis);
     let mut page = Page::new(options.width, options.styled);
     answer::headline(&mut page, analysis);
-    let listed = listing::findings(analysis);
-    let counted = findings::counted(&listed, options);
+    let counted = findings::counted(review, options);
     answer::answer(&mut page, analysis, &findings, &counted);
-    findings::all(&mut page, &listed, options);
+    findings::all(&mut page, review, options);
     rules::unused(&mut page, analysis, &lookup, options);
     proposals::changes(&mut page, analysis, &lookup, options);
     rejects::rejects(&mut page, analysis, &lookup, options);
     rules::redundant(&mut page, analysis, &lookup, options);
     rules::shadowed(&mut page, analysis, &lookup, options);
     rules::no_effect(&mut page, analysis, &lookup, options);
-    findings::by_words(&mut page, &listed, options);
+    findings::by_words(&mut page, review, options);
     rules::in_doubt(&mut page, analysis, &lookup, options);
     coverage::coverage(&mut page, analysis, options);
     coverage::proof(&mut page, analysis, &findings);
-    let help = "what a code means: `flowcinch explain CODE`; lists are cut, `--full` shows all";
-    page.line(0, &Text::new().dim(help));
+    let help = "what a code means: `flowcinch explain CODE`";
+    let cut = if options.full {
+        ""
+    } else {
+        "; lists are cut, `--full` shows all"
+    };
+    page.line(0, &Text::new().dim(help).dim(cut));
     page.finish()
 }
 

@@ -91,10 +91,13 @@ pub fn toward(direction: Direction) -> &'static str {
 }
 
 /// Protocol and ports of a rule: `tcp/443`, `udp/8000-8100`, `tcp/all`,
-/// `icmp`, `icmp/8`, `icmp/3/4`, `50`, `all`.
+/// `icmp`, `icmp/8`, `icmp/3/4`, `protocol 50`, `all`.
 #[must_use]
 pub fn service(protocol: &str, from: Option<i32>, to: Option<i32>) -> String {
     let is_icmp = protocol == "icmp" || protocol == "icmpv6";
+    if protocol.bytes().all(|byte| byte.is_ascii_digit()) {
+        return format!("protocol {protocol}");
+    }
     match (from, to) {
         (None | Some(-1), _) => protocol.to_owned(),
         (Some(kind), None | Some(-1)) => format!("{protocol}/{kind}"),
@@ -123,5 +126,6 @@ mod tests {
         assert_eq!(service("tcp", Some(0), Some(65_535)), "tcp/all");
         assert_eq!(service("tcp", Some(0), Some(0)), "tcp/0");
         assert_eq!(service("all", None, None), "all");
+        assert_eq!(service("50", None, None), "protocol 50");
     }
 }

@@ -121,6 +121,19 @@ async function searching(browser) {
   await page.close();
 }
 
+/** What is printed at once is whole, and says where it is cut. */
+async function printing(browser) {
+  const page = await open(browser, "thousand", { viewport: { width: 1400, height: 900 } });
+  await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+  const bare = await page.evaluate(() => [...document.querySelectorAll("details")]
+    .filter((one) => !one.open || (one.matches(".row") && !one.querySelector(".body").hasChildNodes())).length);
+  hold("all that is drawn is printed with its inside", bare === 0, bare);
+  hold("rules are printed", await page.locator("#groups details.row table").count() >= 100);
+  const notes = await page.locator(".printed").allTextContents();
+  hold("print says where lists are cut", notes.some((note) => note.startsWith("Printed: the first 100 of 1,000 groups")), notes);
+  await page.close();
+}
+
 async function keyboard(browser) {
   const page = await open(browser, "small", { viewport: { width: 1400, height: 900 } });
   await page.keyboard.press("Tab");
@@ -180,6 +193,7 @@ const browser = await chromium.launch({
 try {
   for (const name of ["small", "hostile", "thousand"]) await everyView(browser, name);
   await searching(browser);
+  await printing(browser);
   await keyboard(browser);
   await hostile(browser);
   await unscripted(browser);

@@ -41,6 +41,7 @@ const DAY: i64 = 86_400;
 /// An analysis of ten groups' worth of nothing: all read, all watched, no rule.
 pub(crate) fn quiet() -> Analysis {
     Analysis {
+        pseudonymised: false,
         schema: SCHEMA.to_owned(),
         window: Some(Span {
             start: Timestamp(START),

@@ -93,7 +93,10 @@ fn forms(analysis: &Analysis) -> Vec<(&'static str, String)> {
     vec![
         ("terraform", hcl(analysis, Stage::Tighten)),
         ("terraform adopt", hcl(analysis, Stage::Adopt)),
-        ("cloudformation", cloudformation::render(analysis, least)),
+        (
+            "cloudformation",
+            cloudformation::render(analysis, Stage::Tighten, least),
+        ),
         ("aws-cli", aws_cli::render(analysis, Script::Change, least)),
         (
             "clone-first",
@@ -417,6 +420,28 @@ fn ids_are_the_same_whatever_was_counted() {
     assert_eq!(ids(&first), ids(&later));
     let different: BTreeSet<_> = ids(&first).into_iter().map(|(_, id)| id).collect();
     assert_eq!(different.len(), ids(&first).len());
+}
+
+#[test]
+fn a_stack_adopts_the_rules_of_today_alone_before_it_tightens() {
+    let analysis = builder::planted();
+    let template = |stage| {
+        let text = cloudformation::render(&analysis, stage, Applicability::ReportOnly);
+        let template: Value = serde_json::from_str(&text).unwrap();
+        template["Resources"].as_object().unwrap().clone()
+    };
+    let (adopted, tight) = (template(Stage::Adopt), template(Stage::Tighten));
+    let imported = |resource: &Value| resource["Metadata"]["Flowcinch"]["Import"].is_string();
+    assert!(!adopted.is_empty() && adopted.values().all(imported));
+    assert!(tight.values().any(|resource| !imported(resource)));
+    // What the update no longer names goes with it, and nothing else does.
+    let mut gone = 0;
+    for (name, resource) in &adopted {
+        let goes = resource["DeletionPolicy"] == "Delete";
+        assert_eq!(goes, !tight.contains_key(name), "{name}");
+        gone += usize::from(goes);
+    }
+    assert!(gone > 0);
 }
 
 #[test]

@@ -352,6 +352,21 @@ fn addresses_go_under_other_names_and_the_same_ones_each_time() {
         assert_eq!(run.status, Some(2), "{format}: {}", run.text());
         assert!(run.stderr.contains("real addresses"), "{}", run.stderr);
     }
+    // Nor a document that was pseudonymised before, which says so everywhere.
+    case.file("hidden.json", hidden.text());
+    for format in ["terraform", "cloudformation", "aws-cli"] {
+        let run = case.run(&["render", "hidden.json", "--format", format]);
+        assert_eq!(run.status, Some(2), "{format}: {}", run.text());
+        assert!(run.stderr.contains("real addresses"), "{}", run.stderr);
+    }
+    for format in ["text", "html", "markdown"] {
+        let run = case.run(&["render", "hidden.json", "--format", format]);
+        assert!(run.text().contains("PSEUDONYMISED"), "{format}");
+    }
+    let logs = ["--snapshot", "demo/snapshot", "demo/logs"];
+    let run = case.run(&[&["verify", "hidden.json"], &logs[..]].concat());
+    assert_eq!(run.status, Some(2), "{}", run.text());
+    assert!(run.stderr.contains("is pseudonymised"), "{}", run.stderr);
     hides(&plain, &hidden.text());
     // What is gone since the baseline is told in its words.
     let mut later: serde_json::Value = serde_json::from_str(&plain).unwrap();

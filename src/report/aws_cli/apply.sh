@@ -84,6 +84,13 @@ dry_run() {
 
 apply() {
     local step made was
+    # All rules that are still to change are as they were, or nothing is begun.
+    for ((step = 1; step <= total; step++)); do
+        case $(state_of "$step") in
+        done | begun) ;;
+        *) "check_$step" ;;
+        esac
+    done
     : >>"$journal"
     trap 'on_exit "the way back"' EXIT
     for ((step = 1; step <= total; step++)); do
@@ -104,11 +111,26 @@ apply() {
     printf 'all done; the way back: bash %s --rollback\n' "$0"
 }
 
-# The AWS CLI ends with 254 where the service said no: then it was not done,
-# unless an earlier try of this step, whose answer was lost, had done it.
+# The AWS CLI ends with 254 where the service said no, with 252 or 253 where it
+# asked nothing, and the shell with 127 where there is none: then the step was not
+# done, unless an earlier try of it, whose answer was lost, had done it.
 refused() {
-    if [[ $1 -eq 254 && $was != begun ]]; then printf 'refused %s\n' "$at" >>"$journal"; fi
+    case $1 in
+    127 | 252 | 253 | 254)
+        if [[ $was != begun ]]; then
+            printf 'refused %s\n' "$at" >>"$journal"
+            exit "$1"
+        fi
+        ;;
+    esac
+    unsure "$at"
     exit "$1"
+}
+
+unsure() {
+    printf 'whether step %s was done is not known: %s\n' "$1" "$(text "$1")" >&2
+    printf 'look at the group, then write a line into %s: "done %s" if it was, "refused %s" if not\n' \
+        "$journal" "$1" "$1" >&2
 }
 
 rollback() {
@@ -120,7 +142,7 @@ rollback() {
     for ((step = total; step >= 1; step--)); do
         state=$(state_of "$step")
         if [[ $state == begun ]]; then
-            printf 'look yourself whether step %s was done: %s\n' "$step" "$(text "$step")" >&2
+            unsure "$step"
             unsure=1
         fi
         if [[ $state != done ]]; then continue; fi

@@ -72,13 +72,10 @@ pub(super) fn modification(id: &str, terms: &Terms) -> Value {
     json!([{"SecurityGroupRuleId": id, "SecurityGroupRule": rule}])
 }
 
+/// Protocol and ports; where ports mean nothing, -1 as `describe` says them.
 fn transport(terms: &Terms) -> Value {
-    let mut value = json!({"IpProtocol": terms.api_protocol()});
-    if let Some((from, to)) = terms.ports() {
-        set(&mut value, "FromPort", json!(from));
-        set(&mut value, "ToPort", json!(to));
-    }
-    value
+    let (from, to) = terms.ports().unwrap_or((-1, -1));
+    json!({"IpProtocol": terms.api_protocol(), "FromPort": from, "ToPort": to})
 }
 
 fn set(object: &mut Value, key: &str, value: Value) {
@@ -102,6 +99,24 @@ mod tests {
         let output = Command::new("bash").args(["-c", &script]).output().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap(), nasty);
         assert_eq!(shown("a\u{1b}[31m"), "'a\\u{1b}[31m'");
+    }
+
+    #[test]
+    fn a_rule_without_ports_says_so_in_numbers() {
+        let terms = |protocol: &str| Terms {
+            protocol: protocol.to_owned(),
+            from_port: None,
+            to_port: None,
+            peer: Peer::Cidr("10.0.0.0/8".parse().unwrap()),
+            description: String::new(),
+        };
+        let modified = &modification("sgr-1", &terms("all"))[0]["SecurityGroupRule"];
+        assert_eq!(modified["IpProtocol"], "-1");
+        assert_eq!(
+            (&modified["FromPort"], &modified["ToPort"]),
+            (&json!(-1), &json!(-1))
+        );
+        assert_eq!(permission(&terms("50"), true)[0]["FromPort"], -1);
     }
 
     proptest! {

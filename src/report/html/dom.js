@@ -37,6 +37,29 @@ function badge(kind, text) {
   return el("span", { class: "badge " + kind }, text);
 }
 
+/** A row whose body is made when it is opened, or printed. */
+function lazyRow(attributes, summary, make) {
+  const body = el("div", { class: "body" });
+  const row = el("details", { class: "row", ...attributes }, summary, body);
+  row.build = () => {
+    if (!body.hasChildNodes()) body.append(...make());
+  };
+  row.addEventListener("toggle", () => { if (row.open) row.build(); });
+  return row;
+}
+
+/** Opens all that is drawn, with what is inside of it. */
+function openAll() {
+  for (let closed = [null]; closed.length > 0;) {
+    closed = [...document.querySelectorAll("details:not([open])")];
+    for (const row of closed) {
+      if (row.build) row.build();
+      row.open = true;
+    }
+  }
+  for (const row of document.querySelectorAll("details.row")) row.build();
+}
+
 /** A labelled control for a toolbar. */
 function labelled(text, control, wide) {
   return el("label", { class: wide ? "wide" : null }, text, control);
@@ -68,6 +91,7 @@ function searchBox(placeholder, onsearch) {
 function pagedList(container, noun, draw, pageSize) {
   const status = el("p", { class: "count", role: "status" });
   const more = el("button", { class: "more", type: "button", onclick: () => extend(pageSize) });
+  const cut = el("p", { class: "printed" });
   let items = [];
   let shown = 0;
   function extend(by) {
@@ -78,10 +102,12 @@ function pagedList(container, noun, draw, pageSize) {
     const rest = items.length - shown;
     more.hidden = rest <= 0;
     more.textContent = "Show " + number(Math.min(rest, pageSize)) + " more of " + number(rest);
+    cut.textContent = rest > 0 ? "Printed: the first " + number(shown) + " of " + plural(items.length, noun)
+      + ". What is shown is what is printed; flowcinch render --format text --full prints all." : "";
     return fresh[0];
   }
   return {
-    nodes: [status, container, more],
+    nodes: [status, container, more, cut],
     show(list, total) {
       items = list;
       shown = 0;

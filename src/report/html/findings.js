@@ -38,19 +38,14 @@ function findingMatches(one, state) {
 }
 
 function findingRow(one) {
-  const body = el("div", { class: "body" });
   const name = one.group_name || (one.group_id ? groupName(one.group_id) : one.subject.split("/")[0]);
-  const row = el("details", { class: "row" },
+  return lazyRow({},
     el("summary", null,
       el("span", { class: "name", title: name }, clipped(name), el("small", null, code(one.subject))),
       el("span", { class: "badges" }, badge(...SEVERITY[one.severity]), badge("", one.code + " " + model.codes[one.code].name),
         one.state ? badge(...FINDING_STATE[one.state]) : null, one.accepted ? badge("good", "accepted") : null),
-      el("span", { class: "note" }, one.text)),
-    body);
-  row.addEventListener("toggle", () => {
-    if (row.open && !body.hasChildNodes()) body.append(...findingBody(one));
-  });
-  return row;
+      el("span", { class: "note" }, withCode(one.text.replaceAll(" -> ", " \u2192 ")))),
+    () => findingBody(one));
 }
 
 function findingBody(one) {
@@ -59,7 +54,7 @@ function findingBody(one) {
   return [
     el("p", { class: "note" }, "Known to trackers as ", code(one.id), "."),
     one.accepted ? el("p", null, "Accepted: " + one.accepted) : null,
-    one.reasons.length > 0 ? el("ul", { class: "plain" }, one.reasons.map((reason) => el("li", null, reason))) : null,
+    one.reasons.length > 0 ? el("ul", { class: "plain" }, one.reasons.map((reason) => el("li", null, withCode(reason)))) : null,
     remedy ? el("p", null, el("strong", null, "Next: "), withCode(remedy)) : null,
     one.controls.length > 0
       ? el("div", null, el("h4", null, "Controls that it touches"), el("ul", { class: "plain" }, one.controls.map(item))) : null,

@@ -8,6 +8,7 @@ const GROUP_FILTERS = [
   ["redundant", "with a redundant rule"],
   ["no_effect", "with a rule without effect"],
   ["unobservable", "with a rule not observable"],
+  ["undecided", "with a rule undecided"],
   ["detached", "on no interface"],
   ["rejects", "with REJECTs to look at"],
 ];
@@ -69,7 +70,7 @@ function matches(group, state) {
     case "tighten": return facts.tightens.length > 0;
     case "detached": return group.interfaces === 0;
     case "rejects": return facts.rejects > 0;
-    default: return group.rules.some((rule) => rule.status === state.filter);
+    default: return group.rules.some((rule) => statusOf(rule) === state.filter);
   }
 }
 
@@ -98,8 +99,7 @@ function ordering(order) {
 
 function groupRow(group) {
   const facts = model.facts.get(group.group_id);
-  const body = el("div", { class: "body" });
-  const row = el("details", { class: "row", id: "row-" + group.group_id.replace(/[^\w-]/g, "_") },
+  return lazyRow({ id: "row-" + group.group_id.replace(/[^\w-]/g, "_") },
     el("summary", null,
       el("span", { class: "name", title: group.group_name || null }, clipped(group.group_name || group.group_id),
         el("small", null, code(group.group_id), group.vpc_id ? " in " + group.vpc_id : "", ", ",
@@ -107,17 +107,13 @@ function groupRow(group) {
           group.interfaces_logged < group.interfaces ? ", " + number(group.interfaces_logged) + " logged" : "")),
       el("span", { class: "badges" }, groupBadges(group, facts)),
       exposureMeter(facts)),
-    body);
-  row.addEventListener("toggle", () => {
-    if (row.open && !body.hasChildNodes()) body.append(...groupBody(group, facts));
-  });
-  return row;
+    () => groupBody(group, facts));
 }
 
 function groupBadges(group, facts) {
   const badges = [];
   const counts = new Map();
-  for (const rule of group.rules) counts.set(rule.status, (counts.get(rule.status) || 0) + 1);
+  for (const rule of group.rules) counts.set(statusOf(rule), (counts.get(statusOf(rule)) || 0) + 1);
   for (const [status, [kind, word]] of Object.entries(STATUS)) {
     if (counts.get(status)) badges.push(badge(kind, number(counts.get(status)) + " " + word));
   }

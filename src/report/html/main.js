@@ -13,7 +13,7 @@ function modelOf(data) {
   const groups = new Map(data.security_groups.map((group) => [group.group_id, group]));
   const facts = new Map(data.security_groups.map((group) => [group.group_id, {
     proposals: [], tightens: [], applies: false, before: 0, after: 0, known: false, rejects: 0,
-    findings: group.rules.filter((rule) => rule.status !== "used" && rule.status !== "unobservable").length,
+    findings: group.rules.filter((rule) => !["used", "unobservable", "undecided"].includes(statusOf(rule))).length,
   }]));
   for (const proposal of data.proposals) {
     const of = facts.get(proposal.group_id);
@@ -47,9 +47,7 @@ async function start() {
   findingList(section("findings"));
   const lists = { groups: groupList(section("groups")), rejects: rejectList(section("rejects")), map: talkMap(section("map")) };
   addEventListener("hashchange", () => follow(lists));
-  addEventListener("beforeprint", () => {
-    for (const row of document.querySelectorAll("details")) row.open = true;
-  });
+  addEventListener("beforeprint", openAll);
   follow(lists);
   document.documentElement.dataset.ready = "yes";
 }

@@ -12,7 +12,7 @@ function proposalBody(proposal, group) {
   if (proposal.reasons.length > 0) {
     parts.push(el("details", { open: proposal.decision !== "tighten" },
       el("summary", null, "Why"),
-      el("ul", { class: "plain" }, proposal.reasons.map((reason) => el("li", null, reason)))));
+      el("ul", { class: "plain" }, proposal.reasons.map((reason) => el("li", null, withCode(reason))))));
   }
   if ((proposal.curve || []).length > 1) {
     parts.push(el("details", { open: true },

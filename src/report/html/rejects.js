@@ -44,20 +44,14 @@ function rejectService(reject) {
 function rejectRow(reject) {
   const [kind, word] = VERDICT[reject.verdict] || ["", reject.verdict];
   const toward = reject.direction === "ingress" ? "from" : "to";
-  const body = el("div", { class: "body" });
-  const row = el("details", { class: "row" },
+  return lazyRow({},
     el("summary", null,
       el("span", { class: "name" }, (reject.reply ? "reply of " : "") + rejectService(reject) + " " + toward + " ",
         reject.peers > 1 ? plural(reject.peers, "address") .replace(/addresss$/, "addresses") + " in " + reject.peer : reject.peer,
         el("small", null, reject.direction + " at ", reject.group_ids.map((id) => clipped(groupName(id))).join(", ") || "no group", ", ", code(reject.interface_id))),
       el("span", { class: "badges" }, badge(kind, word), badge("", CAUSE[reject.cause] || reject.cause)),
-      el("span", { class: "note" }, plural(reject.records, "record"), ", ", time(reject.first_seen),
-        reject.first_seen === reject.last_seen ? "" : " to " + time(reject.last_seen))),
-    body);
-  row.addEventListener("toggle", () => {
-    if (row.open && !body.hasChildNodes()) body.append(...rejectBody(reject));
-  });
-  return row;
+      el("span", { class: "note" }, plural(reject.records, "record"), ", ", times(reject.first_seen, reject.last_seen))),
+    () => rejectBody(reject));
 }
 
 function rejectBody(reject) {

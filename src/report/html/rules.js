@@ -19,7 +19,8 @@ function groupLink(id) {
 }
 
 function statusBadge(rule) {
-  const [kind, word] = STATUS[rule.status] || ["", rule.status];
+  const status = statusOf(rule);
+  const [kind, word] = STATUS[status] || ["", status];
   const tier = rule.status === "unused" && rule.tier ? ": " + (TIER[rule.tier] || rule.tier) + " (" + rule.tier + ")" : "";
   return badge(kind, word + tier);
 }
@@ -35,7 +36,7 @@ function rulesTable(group, direction) {
     [statusBadge(rule), ruleReasons(rule)],
     number(rule.records),
     number(rule.sole_records),
-    [strip(rule), rule.first_seen ? el("small", { class: "note" }, day(rule.first_seen) + " to " + day(rule.last_seen)) : "never"],
+    [strip(rule), rule.first_seen ? el("small", { class: "note" }, day(rule.first_seen) === day(rule.last_seen) ? day(rule.first_seen) : day(rule.first_seen) + " to " + day(rule.last_seen)) : "never"],
     [code(rule.rule_id), rule.description ? el("div", { class: "note" }, "\u201c" + rule.description + "\u201d") : null],
   ]);
   return [el("h4", null, direction === "ingress" ? "Ingress rules" : "Egress rules"),
@@ -50,7 +51,7 @@ function ruleReasons(rule) {
     lines.push("also let through by " + shown + (rest > 0 ? " and " + rest + " more" : ""));
   }
   if (lines.length === 0) return null;
-  return el("ul", { class: "plain note" }, lines.map((line) => el("li", null, line)));
+  return el("ul", { class: "plain note" }, lines.map((line) => el("li", null, withCode(line))));
 }
 
 /** When a rule was used, within the window of the logs. */
@@ -60,7 +61,7 @@ function strip(rule) {
   const span = Math.max(1, Date.parse(model.window.end) - start);
   const at = (text) => (Date.parse(text) - start) / span * 144;
   const [from, to] = [at(rule.first_seen), at(rule.last_seen)];
-  return svg("svg", { class: "strip", viewBox: "0 0 144 16", role: "img", "aria-label": "used from " + time(rule.first_seen) + " to " + time(rule.last_seen) },
+  return svg("svg", { class: "strip", viewBox: "0 0 144 16", role: "img", "aria-label": "used " + times(rule.first_seen, rule.last_seen) },
     svg("rect", { class: "base", x: 0, y: 7, width: 144, height: 2 }),
     svg("rect", { class: "life", x: from.toFixed(1), y: 4, width: Math.max(2, to - from).toFixed(1), height: 8 }));
 }

@@ -6,6 +6,7 @@ const STATUS = {
   unused: ["warn", "unused"],
   shadowed: ["warn", "shadowed"],
   unobservable: ["cool", "not observable"],
+  undecided: ["cool", "undecided"],
   no_effect: ["warn", "no effect"],
 };
 const TIER = {
@@ -57,12 +58,23 @@ function time(text) {
   return text ? text.slice(0, 10) + " " + text.slice(11, 16) : "";
 }
 
+/** First and last time, once where they are the same. */
+function times(first, last) {
+  return time(first) + (time(first) === time(last) ? "" : " to " + time(last));
+}
+
+/** What became of a rule; of U0 nothing is claimed. */
+function statusOf(rule) {
+  return rule.status === "unused" && rule.tier === "U0" ? "undecided" : rule.status;
+}
+
 function day(text) {
   return text ? text.slice(0, 10) : "";
 }
 
 function service(protocol, from, to) {
   const icmp = protocol === "icmp" || protocol === "icmpv6";
+  if (/^\d+$/.test(protocol)) return "protocol " + protocol;
   if (from === null || from === undefined || from === -1) return protocol;
   if (icmp) return protocol + "/" + from + (to === null || to === -1 ? "" : "/" + to);
   if (from === 0 && to === 65535) return protocol + "/all";

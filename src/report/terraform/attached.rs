@@ -44,8 +44,12 @@ pub(super) fn tighten(file: &mut File, change: &Change<'_>, state: &State) {
     for rule in touched.filter(|rule| !seen.contains(&rule.rule_id)) {
         let short = Terms::of(rule).short(change.direction);
         let id = &rule.rule_id;
+        let place = match state.group(&change.group.group_id) {
+            Some(group) => format!("; it may stand inline in {}, else", group.address),
+            None => ":".to_owned(),
+        };
         file.comment(&format!(
-            "{id} ({short}) is not held by Terraform: change it with the aws-cli format"
+            "{id} ({short}) is in no aws_security_group_rule of the state{place} change it with the aws-cli format"
         ));
     }
 }
@@ -101,7 +105,12 @@ impl<'a> Holding<'a> {
             file.comment(&format!("{} goes: {was}", rule.rule_id));
         }
         if !self.held.stands_alone() {
-            file.comment(&format!("change {} to match", self.held.address));
+            let goes = self.stays.is_empty() && self.narrowed.is_empty();
+            file.comment(&if goes {
+                format!("take {} out", self.held.address)
+            } else {
+                format!("change {} to match", self.held.address)
+            });
             file.blank();
             return;
         }

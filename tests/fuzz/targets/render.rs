@@ -8,6 +8,7 @@ use flowcinch::report::aws_cli;
 use flowcinch::report::aws_cli::Script;
 use flowcinch::report::cloudformation;
 use flowcinch::report::csv;
+use flowcinch::report::html;
 use flowcinch::report::json;
 use flowcinch::report::markdown;
 use flowcinch::report::ocsf;
@@ -18,6 +19,8 @@ use flowcinch::report::terraform;
 use flowcinch::report::terraform::Stage;
 use flowcinch::report::terraform::State;
 use flowcinch::report::terraform::TerraformOptions;
+use flowcinch::report::text;
+use flowcinch::report::text::TextOptions;
 use flowcinch::tighten::plan::Applicability;
 use hcl_edit::structure::Body;
 use libfuzzer_sys::fuzz_target;
@@ -63,7 +66,9 @@ fuzz_target!(|text: &str| {
         hcl,
         aws_cli::render(&analysis, Script::Change, least),
         aws_cli::render(&analysis, Script::CloneFirst, least),
-        cloudformation::render(&analysis, least),
+        cloudformation::render(&analysis, Stage::Tighten, least),
+        html::render(&analysis, &review).unwrap(),
+        text::render(&analysis, TextOptions { full: true, ..TextOptions::default() }),
         sarif::render(&analysis, &review),
         ocsf::render(&analysis, &review),
         csv::render(&review),

@@ -292,7 +292,7 @@ fn the_script_tightens_all_and_its_rollback_restores_the_first_snapshot() {
 }
 
 #[test]
-fn a_rule_that_changed_since_stops_the_script_and_the_rest_can_be_undone() {
+fn a_rule_that_changed_since_stops_the_script_before_it_begins() {
     let Some(cloud) = Cloud::start() else { return };
     let _scene = build(&cloud);
     let before = cloud.snapshot("s1");
@@ -321,8 +321,7 @@ fn a_rule_that_changed_since_stops_the_script_and_the_rest_can_be_undone() {
     let changed = groups(&cloud.snapshot("s2"));
     let (done, said) = cloud.script(&["change.sh", "--apply"]);
     assert!(!done, "{said}");
-    assert!(said.contains("the way back"), "{said}");
-    cloud.does(&["change.sh", "--rollback"]);
+    assert!(said.contains("stopped: rule "), "{said}");
     assert_eq!(groups(&cloud.snapshot("s3")), changed);
 }
 
