@@ -147,6 +147,7 @@ fn retained(covering: &Covering, table: &RuleTable<'_>) -> Arc<[RuleRef]> {
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
+    use std::sync::Arc;
 
     use proptest::prelude::*;
 
@@ -235,7 +236,7 @@ mod tests {
                     max_entries: None,
                     entries: Some(vec!["203.0.113.0/24".parse().unwrap()]),
                 };
-                snapshot.prefix_lists.insert(id, list);
+                Arc::make_mut(&mut snapshot.prefix_lists).insert(id, list);
             })
             .snapshot()
     }

@@ -17,6 +17,7 @@ use crate::attribute::judge::Bench;
 use crate::attribute::knowledge::Endpoint;
 use crate::attribute::panel::Panel;
 use crate::attribute::usage::Uses;
+use crate::collections::HashMap;
 use crate::evidence::coverage::HourSet;
 use crate::model::EniId;
 
@@ -31,7 +32,7 @@ pub struct Docket<'c, 'a> {
     /// Everything that interfaces share.
     pub bench: &'c Bench<'a>,
     by_era: &'c dyn Fn(u16) -> Vec<Candidate<'a>>,
-    panels: RefCell<Vec<(u16, Rc<Panel<'a>>)>>,
+    panels: RefCell<HashMap<u16, Rc<Panel<'a>>>>,
     covers: RefCell<Covers>,
 }
 
@@ -99,12 +100,12 @@ impl<'c, 'a> Docket<'c, 'a> {
 
     fn panel(&self, era: u16) -> Rc<Panel<'a>> {
         let mut panels = self.panels.borrow_mut();
-        if let Some((_, panel)) = panels.iter().find(|(own, _)| *own == era) {
+        if let Some(panel) = panels.get(&era) {
             return Rc::clone(panel);
         }
         let number = u64::try_from(panels.len()).unwrap_or(u64::MAX);
         let panel = Rc::new(Panel::new(number, (self.by_era)(era)));
-        panels.push((era, Rc::clone(&panel)));
+        panels.insert(era, Rc::clone(&panel));
         panel
     }
 }

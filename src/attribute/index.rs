@@ -171,7 +171,13 @@ impl SideIndex {
             IpAddr::V6(address) => join(sure, self.v6.row(address.to_bits())),
         }
         match facts.owners.as_slice() {
+            [owner] if facts.lost_owner => self.references_to(owner, possible),
             [owner] => self.references_to(owner, sure),
+            owners if facts.lost_owner => {
+                for owner in owners {
+                    self.references_to(owner, possible);
+                }
+            }
             owners => self.references_to_some(owners, sure, possible),
         }
         join(possible, &self.unknown_lists);

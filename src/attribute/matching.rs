@@ -85,14 +85,14 @@ fn contained(nets: &[IpNet], facts: &PeerFacts<'_>) -> Fit {
 
 /// A reference matches the private addresses of interfaces that carry the
 /// group; of several that may own the address, all have to. Beyond that it may
-/// match an address of which some owner carries it, clients behind a load
+/// match an address of which some owner carries it, or may have, clients behind a load
 /// balancer that keeps their address (ELB guide, "Security groups for your Network Load
 /// Balancer"), addresses of the VPC whose interface is gone, and, for a group
 /// the snapshot lacks, any address without a known owner.
 fn reference_fit(group: &SgId, facts: &PeerFacts<'_>, scene: &Scene<'_>) -> Fit {
     let carries = |owner: &&Eni| owner.groups.contains(group);
     let some = facts.owners.iter().any(carries);
-    if some && facts.owners.iter().all(carries) {
+    if some && !facts.lost_owner && facts.owners.iter().all(carries) {
         return Fit::Whole;
     }
     let foreign = scene.group(group).is_none() && facts.owners.is_empty();
@@ -108,11 +108,12 @@ fn list_fit(list: &PrefixListId, facts: &PeerFacts<'_>, scene: &Scene<'_>) -> Fi
     entries.map_or(Fit::Possible, |entries| contained(entries, facts))
 }
 
-/// Groups of an interface that the snapshot has, and whether it lacks any.
+/// Groups of an interface that the snapshot has, and whether it lacks any, or
+/// does not know them as they were at its time.
 #[must_use]
 pub fn groups_of<'a>(eni: &Eni, scene: &Scene<'a>) -> (Vec<&'a SecurityGroup>, bool) {
     let known: Vec<&SecurityGroup> = eni.groups.iter().filter_map(|id| scene.group(id)).collect();
-    let lacks = known.len() < eni.groups.len();
+    let lacks = known.len() < eni.groups.len() || scene.snapshot.guessed.about(eni);
     (known, lacks)
 }
 
@@ -134,6 +135,7 @@ pub fn covering<'a>(
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
+    use std::sync::Arc;
 
     use super::*;
     use crate::model::EniId;
@@ -197,16 +199,16 @@ mod tests {
             eni("eni-db", "10.0.2.30", "sg-db"),
             eni("eni-app", "10.0.2.20", "sg-app"),
         ] {
-            snapshot.enis.insert(eni.id, eni);
+            Arc::make_mut(&mut snapshot.enis).insert(eni.id, eni);
         }
         for id in ["sg-db", "sg-app"] {
-            snapshot.groups.insert(SgId::from(id), group(id));
+            Arc::make_mut(&mut snapshot.groups).insert(SgId::from(id), group(id));
         }
         let vpc = Vpc {
             id: VpcId::from("vpc-1"),
             cidrs: vec!["10.0.0.0/16".parse().unwrap()],
         };
-        snapshot.vpcs.insert(vpc.id.clone(), vpc);
+        Arc::make_mut(&mut snapshot.vpcs).insert(vpc.id.clone(), vpc);
         snapshot
     }
 
@@ -258,10 +260,10 @@ mod tests {
         let own = rule(Transport::Tcp(port), peer("sg-db"));
         let mut world = world();
         let second = eni("eni-app-2", "10.0.2.20", "sg-app");
-        world.enis.insert(second.id, second);
+        Arc::make_mut(&mut world.enis).insert(second.id, second);
         assert_eq!(ask_fit(&world, &app, 6, &[port], "10.0.2.20"), Fit::Whole);
         let third = eni("eni-db-2", "10.0.2.20", "sg-db");
-        world.enis.insert(third.id, third);
+        Arc::make_mut(&mut world.enis).insert(third.id, third);
         for rule in [&app, &own] {
             let fit = ask_fit(&world, rule, 6, &[port], "10.0.2.20");
             assert_eq!(fit, Fit::Possible);
@@ -273,8 +275,8 @@ mod tests {
         let mut world = world();
         let mut balancer = eni("eni-nlb", "10.0.2.90", "sg-nlb");
         balancer.kind = InterfaceKind::NetworkLoadBalancer;
-        world.enis.insert(balancer.id, balancer);
-        world.groups.insert(SgId::from("sg-nlb"), group("sg-nlb"));
+        Arc::make_mut(&mut world.enis).insert(balancer.id, balancer);
+        Arc::make_mut(&mut world.groups).insert(SgId::from("sg-nlb"), group("sg-nlb"));
         let port = PortRange::single(8080);
         let rule = rule(
             Transport::Tcp(port),

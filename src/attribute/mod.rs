@@ -69,6 +69,7 @@ use crate::model::Action;
 use crate::model::Eni;
 use crate::model::EniId;
 use crate::model::SgId;
+use crate::model::snapshot::Dating;
 
 /// What all evidence came to.
 #[derive(Debug, Default)]
@@ -117,7 +118,7 @@ pub fn attribute<'a>(
         .collect();
     interfaces.sort_unstable_by_key(|(id, _)| *id);
     let endpoints = endpoints(&interfaces, scenes);
-    let (orders, knowledge) = learn(&interfaces, scenes, &endpoints);
+    let (orders, knowledge) = learn(&interfaces, eras, scenes, &endpoints);
     let bench = Bench {
         scenes,
         table,
@@ -193,8 +194,8 @@ fn known<'a>(id: EniId, scenes: &'a [Scene<'a>]) -> Option<&'a Eni> {
 
 /// Snapshots that may be in force in an era and know the interface: the
 /// time's own first, then the others of a handover, then the next, since a
-/// change may come any time before it is seen. Where none of them knows the
-/// interface, the nearest one that does.
+/// change may come any time before it is seen, unless its time is recorded.
+/// Where none of them knows the interface, the nearest one that does.
 fn candidates<'a>(id: EniId, era: u16, eras: &Eras, scenes: &'a [Scene<'a>]) -> Vec<Candidate<'a>> {
     let (start, end) = eras.bounds(era);
     let in_force = |time| {
@@ -210,7 +211,11 @@ fn candidates<'a>(id: EniId, era: u16, eras: &Eras, scenes: &'a [Scene<'a>]) -> 
     let last = end
         .map_or(scenes.len().saturating_sub(1), in_force)
         .max(first);
-    let next = (last + 1).min(scenes.len().saturating_sub(1));
+    let after = scenes.get(last + 1).map(|scene| scene.snapshot.dating);
+    let next = match after {
+        Some(Dating::Seen) => last + 1,
+        Some(Dating::Changed) | None => last.min(scenes.len().saturating_sub(1)),
+    };
     let candidate = |scene: &'a Scene<'a>| {
         Some(Candidate {
             scene,
@@ -242,12 +247,13 @@ fn endpoints(interfaces: &[(EniId, &InterfaceEvidence)], scenes: &[Scene<'_>]) -
 /// together.
 fn learn(
     interfaces: &[(EniId, &InterfaceEvidence)],
+    eras: &Eras,
     scenes: &[Scene<'_>],
     endpoints: &Endpoints,
 ) -> (Vec<Order>, Knowledge) {
     let learned = interfaces
         .par_iter()
-        .map(|(id, seen)| learn_interface(*id, seen, scenes, endpoints));
+        .map(|(id, seen)| learn_interface(*id, seen, eras, scenes, endpoints));
     let (orders, notes): (Vec<Order>, Vec<Notes>) = learned.unzip();
     (orders, Knowledge::of(notes))
 }
@@ -255,14 +261,16 @@ fn learn(
 fn learn_interface(
     id: EniId,
     seen: &InterfaceEvidence,
+    eras: &Eras,
     scenes: &[Scene<'_>],
     endpoints: &Endpoints,
 ) -> (Order, Notes) {
     let mut notes = Notes::default();
-    let has = |scene: &&Scene<'_>| scene.snapshot.enis.contains_key(&id);
-    let (Some(eni), Some(scene)) = (known(id, scenes), scenes.iter().rev().find(has)) else {
+    let Some(eni) = known(id, scenes) else {
         return (Order::default(), notes);
     };
+    // By era, the snapshot of the time: whose an address was, the time decides.
+    let mut of_time: BTreeMap<u16, Option<Candidate<'_>>> = BTreeMap::new();
     let order = Order::of(seen, eni);
     let local = endpoints.of(id);
     let mut last = None;
@@ -271,12 +279,21 @@ fn learn_interface(
         if !conversation.accepted() {
             return;
         }
-        let address = conversation.key.peer;
+        let asked = (conversation.key.peer, conversation.key.era);
         let peer = match last {
-            Some((own, peer)) if own == address => peer,
-            _ => endpoints.of_peer(&scene.peer(address, eni)),
+            Some((own, peer)) if own == asked => peer,
+            _ => {
+                let (address, era) = asked;
+                let of_time = of_time
+                    .entry(era)
+                    .or_insert_with(|| candidates(id, era, eras, scenes).into_iter().next());
+                let Some(Candidate { scene, eni }) = *of_time else {
+                    return;
+                };
+                endpoints.of_peer(&scene.peer(address, eni))
+            }
         };
-        last = Some((address, peer));
+        last = Some((asked, peer));
         notes.learn(local, peer, conversation);
     });
     notes.close();

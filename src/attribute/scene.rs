@@ -53,8 +53,9 @@ pub struct PeerFacts<'a> {
     pub address: IpAddr,
     /// Interfaces that may own it: those of the same VPC where there are any.
     pub owners: Vec<&'a Eni>,
-    /// Whether it lies in a known VPC and yet no known interface owns it: a
-    /// short-lived interface may have carried any group.
+    /// Whether it lies in a known VPC and yet no known interface owns it (a
+    /// short-lived interface may have carried any group), or what its owner
+    /// carried then is not known.
     pub lost_owner: bool,
 }
 
@@ -165,8 +166,12 @@ impl<'a> Scene<'a> {
         if owners.iter().any(|owner| owner.vpc_id == seen_from.vpc_id) {
             owners.retain(|owner| owner.vpc_id == seen_from.vpc_id);
         }
-        let lost_owner =
-            owners.is_empty() && self.ranges.values().any(|range| range.contains(address));
+        let guessed = &self.snapshot.guessed.enis;
+        let lost_owner = if owners.is_empty() {
+            self.ranges.values().any(|range| range.contains(address))
+        } else {
+            !guessed.is_empty() && owners.iter().any(|owner| guessed.contains(&owner.id))
+        };
         PeerFacts {
             address,
             owners,

@@ -113,10 +113,9 @@ impl Court<'_> {
         for eni in self.series.latest().enis.values() {
             for group in &eni.groups {
                 let carried = |snapshot: &Snapshot| {
-                    snapshot
-                        .enis
-                        .get(&eni.id)
-                        .is_some_and(|eni| eni.groups.contains(group))
+                    let known = snapshot.enis.get(&eni.id);
+                    let known = known.filter(|eni| !snapshot.guessed.enis.contains(&eni.id));
+                    known.is_some_and(|eni| eni.groups.contains(group))
                 };
                 let carrier = Carrier {
                     eni,
@@ -127,8 +126,12 @@ impl Court<'_> {
         }
         let watch = |group: &SgId| {
             let enis = carriers.get(group).into_iter().flatten().copied();
-            let carried =
-                |snapshot: &Snapshot| snapshot.enis.values().any(|eni| eni.groups.contains(group));
+            let carried = |snapshot: &Snapshot| {
+                let mut enis = snapshot.enis.values();
+                enis.any(|eni| {
+                    eni.groups.contains(group) && !snapshot.guessed.enis.contains(&eni.id)
+                })
+            };
             GroupWatch::of(
                 enis,
                 self.since(&carried),
@@ -358,6 +361,7 @@ impl RuleBench<'_> {
     fn rule_days(&self) -> Option<i64> {
         let has = |snapshot: &&Snapshot| {
             let group = snapshot.groups.get(&self.group.id);
+            let group = group.filter(|group| !snapshot.guessed.groups.contains(&group.id));
             group.is_some_and(|group| group.rules.iter().any(|rule| rule == self.rule))
         };
         let snapshots: Vec<_> = self.court.series.snapshots().collect();

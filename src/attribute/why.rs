@@ -222,6 +222,8 @@ fn not_askable(question: &Question, ends: Ends<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::attribute::world::World;
     use crate::model::Eni;
@@ -347,7 +349,7 @@ mod tests {
 
     #[test]
     fn an_unknown_acl_leaves_it_undecided_unless_something_blocks() {
-        let world = || two_tiers().with(|snapshot| snapshot.acls.clear());
+        let world = || two_tiers().with(|snapshot| Arc::make_mut(&mut snapshot.acls).clear());
         let answer = ask(world(), "10.0.1.10", "10.0.2.30", "tcp/5432");
         assert_eq!(answer.passage, Passage::Undecided);
         let answer = ask(world(), "10.0.1.10", "10.0.2.30", "tcp/22");
@@ -519,7 +521,9 @@ mod tests {
     #[test]
     fn a_stronger_drop_stops_it_and_is_named() {
         let world = two_tiers().with(|snapshot| {
-            let group = snapshot.groups.get_mut(&SgId::from("sg-db")).unwrap();
+            let group = Arc::make_mut(&mut snapshot.groups)
+                .get_mut(&SgId::from("sg-db"))
+                .unwrap();
             let mut drop = group.rules[0].clone();
             drop.id = "sg-db/drop".into();
             drop.effect = crate::model::Effect::Drop;

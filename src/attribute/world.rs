@@ -1,6 +1,7 @@
 //! Small made-up clouds for the tests of this floor, in a line each.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::AclEntry;
 use crate::model::AclId;
@@ -35,7 +36,7 @@ impl World {
     pub(crate) fn new() -> World {
         let mut snapshot = Snapshot::default();
         let vpc_id = VpcId::from("vpc-1");
-        snapshot.vpcs.insert(
+        Arc::make_mut(&mut snapshot.vpcs).insert(
             vpc_id.clone(),
             Vpc {
                 id: vpc_id.clone(),
@@ -48,7 +49,7 @@ impl World {
                 vpc_id: Some(vpc_id.clone()),
                 cidrs: vec![cidr.parse().unwrap()],
             };
-            snapshot.subnets.insert(subnet.id.clone(), subnet);
+            Arc::make_mut(&mut snapshot.subnets).insert(subnet.id.clone(), subnet);
         }
         World(snapshot)
     }
@@ -65,7 +66,10 @@ impl World {
 
     /// Changes one interface by hand.
     pub(crate) fn with_eni(self, id: &str, change: impl FnOnce(&mut Eni)) -> World {
-        self.with(|snapshot| change(snapshot.enis.get_mut(&EniId::parse(id).unwrap()).unwrap()))
+        self.with(|snapshot| {
+            let id = EniId::parse(id).unwrap();
+            change(Arc::make_mut(&mut snapshot.enis).get_mut(&id).unwrap());
+        })
     }
 
     /// An interface of `vpc-1`.
@@ -86,7 +90,7 @@ impl World {
             tags: BTreeMap::new(),
         };
         self.with(|snapshot| {
-            snapshot.enis.insert(eni.id, eni);
+            Arc::make_mut(&mut snapshot.enis).insert(eni.id, eni);
         })
     }
 
@@ -104,7 +108,7 @@ impl World {
             rules: rules.iter().map(|text| rule(&id, text)).collect(),
         };
         self.with(|snapshot| {
-            snapshot.groups.insert(id, group);
+            Arc::make_mut(&mut snapshot.groups).insert(id, group);
         })
     }
 
@@ -117,7 +121,7 @@ impl World {
             entries: entries.iter().map(|text| entry(text)).collect(),
         };
         self.with(|snapshot| {
-            snapshot.acls.insert(acl.id.clone(), acl);
+            Arc::make_mut(&mut snapshot.acls).insert(acl.id.clone(), acl);
         })
     }
 

@@ -16,13 +16,15 @@ use serde_json::Value;
 use crate::describe::alibaba;
 use crate::describe::alibaba::pages::Totals;
 use crate::describe::aws::answer::Answer;
+use crate::describe::aws::config::Item;
 use crate::describe::aws::config::State;
 use crate::describe::aws::config::Timeline;
 use crate::describe::aws::prefix_lists;
-use crate::describe::aws::rules;
 use crate::describe::error::DescribeError;
 use crate::describe::error::Fault;
 use crate::describe::gaps;
+use crate::describe::history;
+use crate::describe::history::Life;
 use crate::describe::json::Object;
 use crate::describe::note::Doubt;
 use crate::describe::note::Note;
@@ -39,8 +41,10 @@ use crate::net::Timestamp;
 /// A snapshot, and what it leaves out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
-    /// What was told.
+    /// What was told, in its newest state.
     pub snapshot: Snapshot,
+    /// The states before it that AWS Config tells, oldest first.
+    pub earlier: Vec<Snapshot>,
     /// What is missing or could not be resolved, sorted by code.
     pub notes: Vec<Note>,
 }
@@ -260,18 +264,20 @@ impl Collector {
         }
     }
 
-    /// The snapshot of everything added, with what it leaves out.
+    /// The snapshot of everything added, the states before it that AWS Config
+    /// tells, and what they leave out.
     ///
     /// # Errors
-    /// Values that no API prints, in the AWS Config items that count.
+    /// Values that no API prints, in AWS Config items.
     pub fn finish(mut self, captured_at: Option<Timestamp>) -> Result<Loaded, DescribeError> {
-        self.settle_config()?;
+        let described = !self.shelves.is_empty();
+        let lives = self.settle_config()?;
         self.settle_instances();
         self.settle_pages();
         self.settle_clouds();
         let Collector {
             parts,
-            mut shelves,
+            shelves,
             config: _,
             instances: _,
             pages: _,
@@ -280,12 +286,7 @@ impl Collector {
             totals: _,
             mut notes,
         } = self;
-        let ranked = std::mem::take(&mut shelves.drafts).finish(&mut notes);
-        let rows = shelves.rules.into_values().collect();
-        let groups = rules::join(shelves.groups.into_map(), rows, &mut notes);
-        let lists = shelves.lists.into_map().into_iter();
-        let lists = lists.map(|(id, draft)| (id.clone(), draft.finish(id)));
-        let snapshot = Snapshot {
+        let newest = Snapshot {
             provider: if alibaba {
                 Provider::Alibaba
             } else {
@@ -293,48 +294,62 @@ impl Collector {
             },
             captured_at,
             parts,
-            groups: groups.into_iter().chain(ranked).collect(),
-            enis: shelves.enis.into_map(),
-            acls: shelves.acls.into_map(),
-            subnets: shelves.subnets.into_map(),
-            vpcs: shelves.vpcs.into_map(),
-            prefix_lists: lists.collect(),
-            associations: shelves.associations.into_values().collect(),
-            peerings: shelves.peerings.into_values().collect(),
-            flow_logs: shelves.flow_logs.into_map(),
+            ..shelves.into_snapshot(&mut notes)
         };
+        let (earlier, snapshot) = history::unfold(lives, newest, described, &mut notes);
         gaps::note(&snapshot, &mut notes);
         let notes = notes.told();
-        Ok(Loaded { snapshot, notes })
+        Ok(Loaded {
+            snapshot,
+            earlier,
+            notes,
+        })
     }
 
-    /// Reads the newest AWS Config item of each resource, for resources that
-    /// no describe answer shows.
-    fn settle_config(&mut self) -> Result<(), DescribeError> {
-        let mut recorded = Shelves::default();
-        for (answer, id, item, states) in std::mem::take(&mut self.config).newest() {
-            if states > 1 {
-                self.notes.about(Doubt::HISTORY_UNUSED, subject(&id));
-            }
-            let configuration = match item.state {
-                State::Described(configuration) => configuration,
-                State::Undescribed => {
-                    self.notes
-                        .about(Doubt::ITEM_WITHOUT_CONFIGURATION, subject(&id));
-                    continue;
-                }
-                State::Deleted => {
-                    self.notes.about(Doubt::DELETED_IN_CONFIG, subject(&id));
-                    continue;
-                }
-            };
-            if let Some(object) = Object::of(&configuration) {
-                recorded
-                    .put(answer, object, &item.file, &mut self.notes)
-                    .map_err(|fault| fault.in_file(&item.file))?;
+    /// Reads the AWS Config items: the newest of each resource counts for the
+    /// snapshot where no describe answer shows the resource.
+    fn settle_config(&mut self) -> Result<Vec<Life>, DescribeError> {
+        let (mut recorded, mut lives) = (Shelves::default(), Vec::new());
+        for (answer, id, items) in std::mem::take(&mut self.config).resources() {
+            self.settle_newest(answer, &id, &items, &mut recorded)?;
+            if history::is_followed(answer) {
+                let described = self.shelves.has(answer, &id);
+                let life = Life::of(answer, id, described, items, &mut self.notes);
+                lives.push(life.map_err(|(fault, file)| fault.in_file(&file))?);
             }
         }
         self.shelves.fill_from(recorded);
+        Ok(lives)
+    }
+
+    fn settle_newest(
+        &mut self,
+        answer: Answer,
+        id: &str,
+        items: &[Item],
+        recorded: &mut Shelves,
+    ) -> Result<(), DescribeError> {
+        let several = items.len() > 1;
+        if several && !history::is_followed(answer) {
+            self.notes.about(Doubt::HISTORY_UNUSED, subject(id));
+        }
+        let Some(item) = items.last() else {
+            return Ok(());
+        };
+        match &item.state {
+            State::Described(configuration) => {
+                if let Some(object) = Object::of(configuration) {
+                    recorded
+                        .put(answer, object, &item.file, &mut self.notes)
+                        .map_err(|fault| fault.in_file(&item.file))?;
+                }
+            }
+            State::Undescribed => self
+                .notes
+                .about(Doubt::ITEM_WITHOUT_CONFIGURATION, subject(id)),
+            State::Deleted if several => {}
+            State::Deleted => self.notes.about(Doubt::DELETED_IN_CONFIG, subject(id)),
+        }
         Ok(())
     }
 

@@ -17,6 +17,7 @@ mod collect;
 mod date;
 mod error;
 mod gaps;
+mod history;
 mod json;
 mod load;
 mod note;

@@ -34,6 +34,7 @@ use crate::model::EniId;
 use crate::model::NetworkAcl;
 use crate::model::PrefixListId;
 use crate::model::SgId;
+use crate::model::Snapshot;
 use crate::model::SubnetId;
 use crate::model::VpcId;
 use crate::model::vpc::FlowLog;
@@ -69,6 +70,11 @@ impl<K: Ord + fmt::Display, V: PartialEq> Shelf<K, V> {
         for (key, value) in other.0 {
             self.0.entry(key).or_insert(value);
         }
+    }
+
+    /// Whether a resource is here.
+    fn has(&self, key: &K) -> bool {
+        self.0.contains_key(key)
     }
 
     /// How many resources.
@@ -290,6 +296,56 @@ impl Shelves {
             (id, None) => notes.about(Doubt::PEERING_WITHOUT_VPCS, subject(id)),
         }
         Ok(())
+    }
+
+    /// Whether the resource that AWS Config has under this id is here.
+    pub(super) fn has(&self, answer: Answer, id: &str) -> bool {
+        match answer {
+            Answer::SecurityGroups => {
+                let mut rows = self.rules.0.values();
+                let id = SgId::from(id);
+                self.groups.has(&id) || rows.any(|(row, _)| row.group == id)
+            }
+            Answer::NetworkInterfaces => EniId::parse(id).is_some_and(|id| self.enis.has(&id)),
+            Answer::NetworkAcls => self.acls.has(&AclId::from(id)),
+            Answer::Subnets => self.subnets.has(&SubnetId::from(id)),
+            Answer::Vpcs => self.vpcs.has(&VpcId::from(id)),
+            Answer::PrefixLists => self.lists.has(&PrefixListId::from(id)),
+            Answer::SecurityGroupRules
+            | Answer::Entries
+            | Answer::FlowLogs
+            | Answer::VpcAssociations
+            | Answer::VpcPeerings
+            | Answer::Reservations
+            | Answer::Instances
+            | Answer::ConfigurationItems => false,
+        }
+    }
+
+    /// Whether nothing was put on the shelves.
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.len() + self.rules.len() + self.enis.len() == 0
+    }
+
+    /// The snapshot of what is here, of no time.
+    pub(super) fn into_snapshot(mut self, notes: &mut Notes) -> Snapshot {
+        let ranked = std::mem::take(&mut self.drafts).finish(notes);
+        let rows = self.rules.into_values().collect();
+        let groups = rules::join(self.groups.into_map(), rows, notes);
+        let lists = self.lists.into_map().into_iter();
+        let lists = lists.map(|(id, draft)| (id.clone(), draft.finish(id)));
+        Snapshot {
+            groups: Arc::new(groups.into_iter().chain(ranked).collect()),
+            enis: Arc::new(self.enis.into_map()),
+            acls: Arc::new(self.acls.into_map()),
+            subnets: Arc::new(self.subnets.into_map()),
+            vpcs: Arc::new(self.vpcs.into_map()),
+            prefix_lists: Arc::new(lists.collect()),
+            associations: self.associations.into_values().collect(),
+            peerings: self.peerings.into_values().collect(),
+            flow_logs: Arc::new(self.flow_logs.into_map()),
+            ..Snapshot::default()
+        }
     }
 
     /// Adds what is not here yet: describe calls tell more than AWS Config.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::model::acl::NetworkAcl;
 use crate::model::eni::Eni;
@@ -50,33 +51,68 @@ pub enum Part {
     VpcPeerings,
 }
 
-/// Configuration at one time.
+/// How the time of a snapshot is to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dating {
+    /// It was seen to be so then: what it shows may have come any time since
+    /// the snapshot before.
+    #[default]
+    Seen,
+    /// AWS Config recorded the change to it: before, the snapshot before held.
+    Changed,
+}
+
+/// What a snapshot cannot tell of its time, and takes from the first time at
+/// which it is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guessed {
+    /// Groups whose rules of this time are not known.
+    pub groups: BTreeSet<SgId>,
+    /// Interfaces whose groups and addresses of this time are not known.
+    pub enis: BTreeSet<EniId>,
+}
+
+impl Guessed {
+    /// Whether the groups of an interface, or rules of one, are not known.
+    #[must_use]
+    pub fn about(&self, eni: &Eni) -> bool {
+        self.enis.contains(&eni.id) || eni.groups.iter().any(|group| self.groups.contains(group))
+    }
+}
+
+/// Configuration at one time. States that follow each other share what did not
+/// change between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Which cloud it describes.
     pub provider: Provider,
-    /// When it was taken; `None` stands for the whole window.
+    /// When it was taken, or began; `None` stands for the whole window, or for
+    /// the time before all others.
     pub captured_at: Option<Timestamp>,
+    /// What that time says.
+    pub dating: Dating,
+    /// What it does not know of its time.
+    pub guessed: Guessed,
     /// Which kinds of answers were in it, empty ones included.
     pub parts: BTreeSet<Part>,
     /// Security groups by id.
-    pub groups: BTreeMap<SgId, SecurityGroup>,
+    pub groups: Arc<BTreeMap<SgId, SecurityGroup>>,
     /// Interfaces by id.
-    pub enis: BTreeMap<EniId, Eni>,
+    pub enis: Arc<BTreeMap<EniId, Eni>>,
     /// Network ACLs by id.
-    pub acls: BTreeMap<AclId, NetworkAcl>,
+    pub acls: Arc<BTreeMap<AclId, NetworkAcl>>,
     /// Subnets by id.
-    pub subnets: BTreeMap<SubnetId, Subnet>,
+    pub subnets: Arc<BTreeMap<SubnetId, Subnet>>,
     /// VPCs by id.
-    pub vpcs: BTreeMap<VpcId, Vpc>,
+    pub vpcs: Arc<BTreeMap<VpcId, Vpc>>,
     /// Prefix lists by id.
-    pub prefix_lists: BTreeMap<PrefixListId, PrefixList>,
+    pub prefix_lists: Arc<BTreeMap<PrefixListId, PrefixList>>,
     /// Groups usable in further VPCs, sorted.
     pub associations: BTreeSet<VpcAssociation>,
     /// Peerings, sorted.
     pub peerings: BTreeSet<VpcPeering>,
     /// Flow logs by id.
-    pub flow_logs: BTreeMap<String, FlowLog>,
+    pub flow_logs: Arc<BTreeMap<String, FlowLog>>,
 }
 
 /// Snapshots of several times, oldest first.

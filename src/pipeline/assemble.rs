@@ -2,6 +2,7 @@
 //! decided.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 
@@ -19,11 +20,14 @@ use crate::evidence::Evidence;
 use crate::model::Eni;
 use crate::model::EniId;
 use crate::model::SecurityGroup;
+use crate::model::SgId;
 use crate::model::SgRule;
 use crate::model::SnapshotSeries;
 use crate::model::Transport;
+use crate::model::snapshot::Guessed;
 use crate::net::PortRange;
 use crate::net::PortSet;
+use crate::net::Span;
 use crate::net::time::DAY;
 use crate::pipeline::backtests;
 use crate::pipeline::ingest::Ingested;
@@ -49,6 +53,9 @@ use crate::tighten::plan::CurvePoint;
 use crate::tighten::plan::PlannedRule;
 use crate::tighten::posture;
 use crate::tighten::propose::Proven;
+
+/// How many ids a caveat names.
+const NAMED: usize = 12;
 
 /// What the document is made from, beside what was read.
 #[derive(Debug)]
@@ -126,6 +133,25 @@ impl Parts<'_> {
             interface_hours_lost: lost,
             unresolved: unresolved.collect(),
         }
+    }
+
+    /// Groups and interfaces of which some of the window is not known.
+    fn guessed(&self, span: Option<Span>) -> BTreeSet<&str> {
+        let mut guessed = BTreeSet::new();
+        let Some(span) = span else {
+            return guessed;
+        };
+        let ends = self.series.snapshots().skip(1);
+        let ends = ends.map(|next| next.captured_at).chain([None]);
+        for (snapshot, end) in self.series.snapshots().zip(ends) {
+            let begun = snapshot.captured_at.is_none_or(|since| since <= span.end);
+            if begun && end.is_none_or(|end| end > span.start) {
+                let Guessed { groups, enis } = &snapshot.guessed;
+                guessed.extend(groups.iter().map(SgId::as_str));
+                guessed.extend(enis.iter().map(EniId::as_str));
+            }
+        }
+        guessed
     }
 
     fn groups(&self) -> Vec<GroupReport> {
@@ -260,7 +286,7 @@ impl Parts<'_> {
                 )
             ),
         );
-        let seconds = ingested.evidence.span.map_or(0, crate::net::Span::seconds);
+        let seconds = ingested.evidence.span.map_or(0, Span::seconds);
         say(
             seconds < 7 * DAY,
             "FL306",
@@ -290,6 +316,15 @@ impl Parts<'_> {
                     1 => "1 object names in its header".to_owned(),
                     many => format!("{many} objects name in their header"),
                 }
+            ),
+        );
+        let guessed = self.guessed(ingested.evidence.span);
+        say(
+            !guessed.is_empty(),
+            "SN140",
+            format!(
+                "AWS Config tells of {} only from a time within the logs on: what they were before is not known, so what passed then proves no rule used",
+                several(&guessed)
             ),
         );
         let unknown = self.attribution.unknown_interfaces.len();
@@ -322,6 +357,15 @@ impl Parts<'_> {
             ),
         );
         caveats
+    }
+}
+
+/// The first few ids, and how many more.
+fn several(ids: &BTreeSet<&str>) -> String {
+    let named: Vec<&str> = ids.iter().take(NAMED).copied().collect();
+    match ids.len().saturating_sub(NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
     }
 }
 

@@ -179,7 +179,7 @@ impl Rules {
     /// [`RulesError::Foreign`] where an analysis is of other rules.
     pub fn standing(self, path: &Path, today: &Snapshot) -> Result<Standing, RulesError> {
         let mut standing = Standing {
-            groups: today.groups.clone(),
+            groups: (*today.groups).clone(),
             carried: BTreeMap::new(),
             notes: Vec::new(),
             undecided: Vec::new(),
@@ -216,7 +216,7 @@ impl Rules {
                 standing.compared(today, &snapshot);
                 let enis = snapshot.enis.values();
                 standing.carried = enis.map(|eni| (eni.id, eni.groups.clone())).collect();
-                standing.groups = snapshot.groups.clone();
+                standing.groups = (*snapshot.groups).clone();
                 standing.world = Some(snapshot);
             }
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::describe;
+use crate::describe::Loaded;
 use crate::flowlog::header::Layout;
 use crate::flowlog::layouts::Layouts;
 use crate::model::Snapshot;
@@ -19,27 +20,46 @@ use crate::report::document::Caveat;
 /// several have no date.
 pub fn load(paths: &[PathBuf]) -> Result<(SnapshotSeries, Vec<Caveat>), PipelineError> {
     let mut caveats = BTreeSet::new();
-    let mut loaded: Vec<(&Path, Snapshot)> = Vec::new();
+    let mut loaded: Vec<(&Path, Loaded)> = Vec::new();
     for path in paths {
         let one = describe::load(path)?;
         describe::require_minimum(&one.snapshot)?;
-        caveats.extend(one.notes.into_iter().map(|note| Caveat {
+        caveats.extend(one.notes.iter().map(|note| Caveat {
             code: note.code.to_owned(),
-            text: note.text,
+            text: note.text.clone(),
         }));
-        loaded.push((path, one.snapshot));
+        loaded.push((path, one));
     }
     let mut undated = loaded
         .iter()
-        .filter(|(_, snapshot)| snapshot.captured_at.is_none());
+        .filter(|(_, one)| one.snapshot.captured_at.is_none());
     if let (Some((first, _)), true, Some(other)) =
         (undated.next(), loaded.len() > 1, other_than_first(&loaded))
     {
         return Err(PipelineError::Undated(first.to_path_buf(), other));
     }
-    let snapshots = loaded.into_iter().map(|(_, snapshot)| snapshot).collect();
-    let series = SnapshotSeries::new(snapshots).ok_or(PipelineError::NoSnapshot)?;
+    let loaded = loaded.into_iter().map(|(_, one)| one).collect();
+    let series = SnapshotSeries::new(in_turn(loaded)).ok_or(PipelineError::NoSnapshot)?;
     Ok((series, caveats.into_iter().collect()))
+}
+
+/// All states; the history within one snapshot reaches back to the snapshot
+/// before it, which knows better.
+fn in_turn(mut loaded: Vec<Loaded>) -> Vec<Snapshot> {
+    loaded.sort_by_key(|one| one.snapshot.captured_at);
+    let (mut states, mut until) = (Vec::new(), None);
+    for Loaded {
+        snapshot,
+        mut earlier,
+        notes: _,
+    } in loaded
+    {
+        earlier.retain(|state| until.is_none() || state.captured_at > until);
+        until = snapshot.captured_at;
+        states.extend(earlier);
+        states.push(snapshot);
+    }
+    states
 }
 
 /// The columns of logs without a header: the user's word before the snapshots'.
@@ -73,8 +93,8 @@ pub fn layouts_of(fields: Option<&str>, paths: &[PathBuf]) -> Result<Layouts, Pi
 }
 
 /// The second undated path, or any other path where only one is undated.
-fn other_than_first(loaded: &[(&Path, Snapshot)]) -> Option<PathBuf> {
-    let undated = |(_, snapshot): &&(&Path, Snapshot)| snapshot.captured_at.is_none();
+fn other_than_first(loaded: &[(&Path, Loaded)]) -> Option<PathBuf> {
+    let undated = |(_, one): &&(&Path, Loaded)| one.snapshot.captured_at.is_none();
     let second = loaded.iter().filter(undated).nth(1);
     second.map(|(path, _)| path.to_path_buf())
 }

@@ -127,7 +127,7 @@ codes! {
     GroupNamedOnly "SN113" "group-named-only",
     /// Groups known from their rules alone.
     GroupsFromRules "SN114" "groups-from-rules",
-    /// Several AWS Config states, of which the newest counts.
+    /// Several AWS Config states of what has no history here.
     HistoryUnused "SN115" "history-unused",
     /// AWS Config calls the resource deleted.
     DeletedInConfig "SN116" "deleted-in-config",
@@ -171,6 +171,14 @@ codes! {
     TwoClouds "SN135" "two-clouds",
     /// Basic and advanced groups on one interface.
     MixedGroups "SN136" "mixed-groups",
+    /// What AWS Config tells from the middle of the logs on.
+    UnknownBefore "SN140" "unknown-before",
+    /// More changes than are kept apart.
+    HistoryShortened "SN141" "history-shortened",
+    /// Changes recorded once a day.
+    DailyHistory "SN142" "daily-history",
+    /// Describe answers without a time beside a history.
+    UndatedBesideHistory "SN143" "undated-beside-history",
     /// Conversations without an answer were let go.
     LetGo "TG501" "let-go",
     /// The proof of a proposal failed.

@@ -103,6 +103,10 @@ pub fn manual(code: Code) -> &'static Manual {
         Code::NoFlowLogsAlibaba => &snapshots::NO_FLOW_LOGS_ALIBABA,
         Code::TwoClouds => &snapshots::TWO_CLOUDS,
         Code::MixedGroups => &snapshots::MIXED_GROUPS,
+        Code::UnknownBefore => &snapshots::UNKNOWN_BEFORE,
+        Code::HistoryShortened => &snapshots::HISTORY_SHORTENED,
+        Code::DailyHistory => &snapshots::DAILY_HISTORY,
+        Code::UndatedBesideHistory => &snapshots::UNDATED_BESIDE_HISTORY,
         Code::LetGo => &rules::LET_GO,
     }
 }

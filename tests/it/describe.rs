@@ -268,12 +268,27 @@ fn config_items_fill_in_what_no_describe_call_shows() {
     assert_eq!(loaded.snapshot.groups[&SgId::from("sg-web")].name, "new");
     assert_eq!(rule_ids(&loaded, "sg-web").len(), 1);
     assert_eq!(loaded.snapshot.enis.len(), 1);
-    assert!(text_of(&loaded, "SN115").unwrap().contains("(1: `sg-web`)"));
+    let past: Vec<&str> = loaded
+        .earlier
+        .iter()
+        .map(|state| state.groups[&SgId::from("sg-web")].name.as_str())
+        .collect();
+    // Before its first item it is taken as it first was.
+    assert_eq!(past, ["old", "old"]);
+    assert!(
+        loaded.earlier[0]
+            .guessed
+            .groups
+            .contains(&SgId::from("sg-web"))
+    );
+    assert!(loaded.earlier[1].guessed.groups.is_empty());
+    assert_eq!(text_of(&loaded, "SN107"), None);
     let described = load(&[
         ("a.json", GROUPS.as_bytes()),
         ("history.json", history.to_string().as_bytes()),
     ]);
     assert_eq!(described.snapshot.groups[&SgId::from("sg-web")].name, "web");
+    assert!(text_of(&described, "SN143").is_some());
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! AWS Config items: a resource at a moment, with the describe answer inside.
 //!
 //! A snapshot has one item a resource, a history several. All are kept in
-//! order of time, so that the state at any moment can be asked for; today
-//! only the newest one is.
+//! order of time; what they make together, `history` knows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,10 +18,21 @@ use crate::net::Timestamp;
 pub(in crate::describe) struct Item {
     /// Capture time and `configurationStateId`: newer is greater.
     rank: (Option<Timestamp>, i64),
-    /// What it was; `None` from the moment at which it was deleted.
+    /// Whether the resource began with it.
+    pub(in crate::describe) discovered: bool,
+    /// Whether such changes are recorded once a day, and not as they come.
+    pub(in crate::describe) daily: bool,
+    /// What it was.
     pub(in crate::describe) state: State,
     /// The file that holds the item.
     pub(in crate::describe) file: Arc<str>,
+}
+
+impl Item {
+    /// From when on the state held.
+    pub(in crate::describe) fn since(&self) -> Option<Timestamp> {
+        self.rank.0
+    }
 }
 
 /// What an item says of its resource.
@@ -63,22 +73,19 @@ impl Timeline {
         Ok(Some(answer))
     }
 
-    /// The newest item of every resource, and how many items it has.
-    pub(in crate::describe) fn newest(self) -> impl Iterator<Item = (Answer, String, Item, usize)> {
-        self.0.into_iter().filter_map(|((answer, id), mut items)| {
+    /// The items of every resource in order of time, without those that say the
+    /// same as the one before them: the same item in two files, or a change
+    /// that did not touch the resource itself.
+    pub(in crate::describe) fn resources(
+        self,
+    ) -> impl Iterator<Item = (Answer, String, Vec<Item>)> {
+        self.0.into_iter().map(|((answer, id), mut items)| {
             // Stable: of items with one rank the later file's is the newest.
             items.sort_by_key(|item| item.rank);
-            let states = items.len() - repeats(&items);
-            items.pop().map(|item| (answer, id, item, states))
+            items.dedup_by(|later, first| later.state == first.state);
+            (answer, id, items)
         })
     }
-}
-
-/// Items that say the same as the one before them: the same item in two
-/// files, or a change that did not touch the resource itself.
-fn repeats(sorted: &[Item]) -> usize {
-    let pairs = sorted.iter().zip(sorted.iter().skip(1));
-    pairs.filter(|(a, b)| a.state == b.state).count()
 }
 
 fn item(object: Object<'_>, file: &Arc<str>) -> Result<Item, Fault> {
@@ -89,7 +96,10 @@ fn item(object: Object<'_>, file: &Arc<str>) -> Result<Item, Fault> {
     } else {
         configuration(object)?.map_or(State::Undescribed, State::Described)
     };
+    let frequency = object.text("recordingFrequency")?.unwrap_or_default();
     Ok(Item {
+        discovered: status.eq_ignore_ascii_case("ResourceDiscovered"),
+        daily: frequency.eq_ignore_ascii_case("DAILY"),
         rank: (
             time.and_then(Timestamp::parse_rfc3339),
             object.integer("configurationStateId")?.unwrap_or(0),
@@ -116,6 +126,7 @@ mod tests {
 
     use super::*;
 
+    /// The newest state of each resource, and how many it had.
     fn newest(items: &[Value]) -> Vec<(State, usize)> {
         let mut timeline = Timeline::default();
         for item in items {
@@ -123,10 +134,10 @@ mod tests {
                 .add(Object::of(item).unwrap(), &Arc::from("a.json"))
                 .unwrap();
         }
-        timeline
-            .newest()
-            .map(|(_, _, item, states)| (item.state, states))
-            .collect()
+        let last = |(_, _, items): (Answer, String, Vec<Item>)| {
+            (items.last().unwrap().state.clone(), items.len())
+        };
+        timeline.resources().map(last).collect()
     }
 
     fn state(time: &str, status: &str, name: &str) -> Value {

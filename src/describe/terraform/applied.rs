@@ -41,7 +41,7 @@ impl Plan {
     #[must_use]
     pub fn applied(&self, today: &Snapshot) -> Applied {
         let mut applied = Applied {
-            groups: today.groups.clone(),
+            groups: (*today.groups).clone(),
             notes: self.notes.clone(),
             unknown: self.unread.clone(),
         };

@@ -101,17 +101,17 @@ pub(super) const GROUPS_FROM_RULES: Manual = Manual {
 };
 
 pub(super) const HISTORY_UNUSED: Manual = Manual {
-    says: "AWS Config holds several states of a resource, and the newest one counts.",
-    matters: "Traffic of earlier times is judged by rules that may not have been in force.",
+    says: "AWS Config holds several states of a flow log or a peering, and the newest one counts for the whole window.",
+    matters: "What was logged, or which VPCs were peered, is taken to have been so all along. Groups, interfaces, network ACLs, subnets, VPCs and prefix lists are judged by the state of each time.",
     misleads: "Where nothing changed within the window, nothing is lost.",
-    example: "SN115 sg-0123456789abcdef0 has 4 states. Next: give snapshots of several times, each in a folder named by its time.",
+    example: "SN115 fl-0123456789abcdef0. Next: give snapshots of several times, each in a folder named by its time.",
 };
 
 pub(super) const DELETED_IN_CONFIG: Manual = Manual {
-    says: "The newest AWS Config item of a resource says that it was deleted, so it is left out.",
+    says: "All that AWS Config tells of a resource is that it was deleted, so it is left out.",
     matters: "Records about it stay unresolved and weaken what is said of the groups of its subnet.",
     misleads: "A resource that was made again under another id is there under that id.",
-    example: "SN116 eni-0123456789abcdef0. Next: add a snapshot from the time it lived.",
+    example: "SN116 eni-0123456789abcdef0. Next: add the history files, or a snapshot, from the time it lived.",
 };
 
 pub(super) const ENTRIES_WITHOUT_LIST: Manual = Manual {
@@ -252,4 +252,32 @@ pub(super) const MIXED_GROUPS: Manual = Manual {
     matters: "What no rule of it matches is taken as in doubt.",
     misleads: "Answers printed at two times may show a change halfway.",
     example: "SN136 eni-bp1aaaa. Next: print groups and interfaces again.",
+};
+
+pub(super) const UNKNOWN_BEFORE: Manual = Manual {
+    says: "The first AWS Config item of a group or an interface lies within the logs, and does not say that it began then.",
+    matters: "What it was before is not known. It is taken as it first was, and such traffic proves no rule used: it leaves the rules that may have let it through in doubt. Times of rules and memberships count from the item on.",
+    misleads: "If nothing about it changed before the item, nothing is lost but strength.",
+    example: "SN140 sg-0123456789abcdef0 is known from 2026-03-02T00:00:00Z on. Next: add the history files of the days before, or a Config snapshot from before the logs.",
+};
+
+pub(super) const HISTORY_SHORTENED: Manual = Manual {
+    says: "AWS Config tells of more changes than are kept apart, so the oldest ones are taken as one time.",
+    matters: "Groups and interfaces that changed in that time are taken as they were at its end, and what they were is in doubt: such traffic proves no rule used.",
+    misleads: "Where that time lies before the logs, nothing is lost.",
+    example: "SN141. Next: leave out history files from before the logs, or give the logs of a shorter time.",
+};
+
+pub(super) const DAILY_HISTORY: Manual = Manual {
+    says: "AWS Config records the resource once a day (recordingFrequency DAILY).",
+    matters: "A change may have come any time in the day before it was recorded, so rules of both sides may have been in force; what came and went within a day is not known.",
+    misleads: "Where nothing changed within the window, nothing is lost.",
+    example: "SN142 eni-0123456789abcdef0. Next: record interfaces and groups continuously.",
+};
+
+pub(super) const UNDATED_BESIDE_HISTORY: Manual = Manual {
+    says: "Describe answers without a time lie beside AWS Config items. They are taken to be of the time of the newest item.",
+    matters: "Where they differ from the items, the change is taken to have come then at the latest.",
+    misleads: "Where they agree with the newest items, nothing is lost.",
+    example: "SN143. Next: date +%Y-%m-%dT%H:%M:%SZ > captured-at.txt beside the files.",
 };

@@ -23,6 +23,7 @@ use crate::model::SgId;
 use crate::model::Snapshot;
 use crate::model::SnapshotSeries;
 use crate::model::VpcId;
+use crate::model::snapshot::Dating;
 
 /// The snapshots, asked about groups.
 #[derive(Debug)]
@@ -87,11 +88,22 @@ impl<'a> Book<'a> {
     }
 
     /// Whether, in every snapshot, the address belonged to an interface of the
-    /// VPC, and all that it belonged to carried the group.
+    /// VPC, and all that it belonged to carried the group. Where changes are
+    /// recorded as they come, nobody came from an address before it was
+    /// anybody's.
     #[must_use]
     pub fn carried(&self, group: &SgId, vpc: Option<&VpcId>, address: IpAddr) -> bool {
-        let mut snapshots = self.owners.iter();
-        vpc.is_some() && snapshots.all(|owners| owners.carry(group, vpc, address))
+        let newest = self.owners.len().saturating_sub(1);
+        let mut snapshots = self.owners.iter().zip(self.series.snapshots()).enumerate();
+        let nobodys = |at: usize, owners: &Owners<'_>, snapshot: &Snapshot| {
+            at < newest
+                && snapshot.dating == Dating::Changed
+                && owners.all(address).next().is_none()
+        };
+        vpc.is_some()
+            && snapshots.all(|(at, (owners, snapshot))| {
+                nobodys(at, owners, snapshot) || owners.carry(group, vpc, address)
+            })
     }
 }
 
