@@ -18,6 +18,7 @@ pub mod index;
 pub mod initiator;
 pub mod judge;
 pub mod knowledge;
+pub mod ledger;
 pub mod matching;
 pub mod nearest;
 pub mod needs;

@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::attribute::Attribution;
+use crate::attribute::ledger;
+use crate::attribute::ledger::Hours;
+use crate::attribute::ledger::Watchers;
 use crate::attribute::no_effect;
 use crate::attribute::protected;
 use crate::attribute::scene::Scene;
@@ -77,6 +80,8 @@ pub struct Verdicts {
     pub rules: Vec<RuleVerdict>,
     /// By group.
     pub watches: BTreeMap<SgId, GroupWatch>,
+    /// Hours of the newest snapshot's interfaces.
+    pub hours: Hours,
 }
 
 impl Court<'_> {
@@ -105,7 +110,28 @@ impl Court<'_> {
         Verdicts {
             rules: rules.collect(),
             watches: watches.clone(),
+            hours: self.hours(&window),
         }
+    }
+
+    /// The hours of all interfaces, those apart that are neither in use nor in
+    /// the logs.
+    fn hours(&self, window: &Window) -> Hours {
+        let mut hours = Hours::default();
+        let Some(span) = window.span else {
+            return hours;
+        };
+        for eni in self.series.latest().enis.values() {
+            let seen = self.evidence.interfaces.get(&eni.id);
+            if seen.is_none() && !eni.in_use {
+                continue;
+            }
+            let there = |snapshot: &Snapshot| snapshot.enis.contains_key(&eni.id);
+            let span = watch::from(span, self.since(&there));
+            let watchers = Watchers::of(eni, self.series.latest());
+            hours += ledger::hours(seen, &watchers, span, &window.deliveries());
+        }
+        hours
     }
 
     fn watches(&self, window: &Window) -> BTreeMap<SgId, GroupWatch> {

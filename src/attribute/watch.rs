@@ -6,6 +6,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::attribute::ledger::Deliveries;
+use crate::attribute::ledger::Watchers;
+use crate::attribute::ledger::day;
+use crate::attribute::ledger::hours;
 use crate::attribute::verdict::Tier;
 use crate::evidence::Evidence;
 use crate::evidence::coverage::HourSet;
@@ -13,8 +17,6 @@ use crate::evidence::interface::InterfaceEvidence;
 use crate::model::Eni;
 use crate::model::EniId;
 use crate::model::Snapshot;
-use crate::model::vpc::FlowLog;
-use crate::model::vpc::TrafficType;
 use crate::net::Span;
 use crate::net::Timestamp;
 use crate::net::time::DAY;
@@ -49,6 +51,15 @@ impl Window {
             delivered,
             tells_quiet: evidence.rows.no_data > 0,
             accepts: evidence.rows.accepted > 0,
+        }
+    }
+
+    /// When anything was delivered.
+    #[must_use]
+    pub fn deliveries(&self) -> Deliveries<'_> {
+        Deliveries {
+            delivered: &self.delivered,
+            tells_quiet: self.tells_quiet,
         }
     }
 
@@ -87,6 +98,36 @@ pub struct GroupWatch {
     pub active_days: u64,
     /// Records at its interfaces that could not be read in full.
     pub incomplete: u64,
+    /// What its interfaces' flow logs do not keep or deliver, in words.
+    pub limits: BTreeSet<String>,
+    /// Of these, that one does not deliver.
+    pub failing: Option<String>,
+}
+
+/// How many flow logs a reason names.
+const NAMED: usize = 3;
+
+/// An interface that carries a group, and what watches it.
+struct Post<'a> {
+    carrier: Carrier<'a>,
+    seen: Option<&'a InterfaceEvidence>,
+    watchers: Watchers,
+}
+
+impl<'a> Post<'a> {
+    fn of(carrier: Carrier<'a>, evidence: &'a Evidence, snapshot: &Snapshot) -> Post<'a> {
+        Post {
+            carrier,
+            seen: evidence.interfaces.get(&carrier.eni.id),
+            watchers: Watchers::of(carrier.eni, snapshot),
+        }
+    }
+
+    /// What speaks of use.
+    fn usable(&self) -> Option<&'a InterfaceEvidence> {
+        let seen = self.seen.filter(|seen| !seen.observed.is_empty());
+        seen.filter(|_| !self.watchers.rejects_only)
+    }
 }
 
 /// An interface that carries a group, and since when snapshots say so; `None`
@@ -111,27 +152,28 @@ impl GroupWatch {
         window: &Window,
         snapshot: &Snapshot,
     ) -> GroupWatch {
+        let posts: Vec<Post<'_>> = carriers
+            .map(|carrier| Post::of(carrier, evidence, snapshot))
+            .collect();
+        // Where nobody watched any of them before, the claim begins there.
+        let young = |post: &Post<'_>| post.watchers.young(post.seen, window.span);
+        let cut = posts.iter().map(young).min().flatten();
         let hours = window.hours();
         let mut watch = GroupWatch {
             interfaces: Vec::new(),
             logged: 0,
             unlogged: Vec::new(),
-            span: window.span.map(|span| from(span, since)),
+            span: window.span.map(|span| from(span, since.max(cut))),
             hours_watched: hours,
             hours_lost: 0,
             hours,
             active_days: 0,
             incomplete: 0,
+            limits: BTreeSet::new(),
+            failing: None,
         };
-        for carrier in carriers {
-            let eni = carrier.eni;
-            watch.interfaces.push(eni.id);
-            let seen = evidence.interfaces.get(&eni.id);
-            match seen.filter(|seen| !seen.observed.is_empty() && !rejects_only(eni, snapshot)) {
-                Some(seen) => watch.add(seen, carrier.since, window),
-                None if eni.in_use => watch.unlogged.push(eni.id),
-                None => {}
-            }
+        for post in &posts {
+            watch.post(post, cut, window);
         }
         if watch.logged == 0 || !watch.unlogged.is_empty() {
             watch.hours_watched = 0;
@@ -139,12 +181,33 @@ impl GroupWatch {
         watch
     }
 
-    fn add(&mut self, seen: &InterfaceEvidence, since: Option<Timestamp>, window: &Window) {
+    fn post(&mut self, post: &Post<'_>, cut: Option<Timestamp>, window: &Window) {
+        let (eni, watchers) = (post.carrier.eni, &post.watchers);
+        self.interfaces.push(eni.id);
+        if eni.in_use {
+            self.limits.extend(watchers.limit(post.seen, window.span));
+            self.failing = self.failing.take().or_else(|| watchers.failing.clone());
+        }
+        match post.usable() {
+            Some(seen) => self.add(seen, watchers, post.carrier.since.max(cut), window),
+            None if eni.in_use => self.unlogged.push(eni.id),
+            None => {}
+        }
+    }
+
+    fn add(
+        &mut self,
+        seen: &InterfaceEvidence,
+        watchers: &Watchers,
+        since: Option<Timestamp>,
+        window: &Window,
+    ) {
         self.logged += 1;
         let span = window.span.map(|span| from(span, since));
-        let hours = span.map_or(0, hours_of);
+        let all = span.map_or(0, hours_of);
         let first = span.map_or(0, |span| span.start.hour());
-        let watched = watched(seen, window, first);
+        let kinds = |span| hours(Some(seen), watchers, span, &window.deliveries());
+        let (watched, hours) = (span.map(kinds).unwrap_or_default().watched(), all);
         // The worse share: compared without division.
         if watched * self.hours <= self.hours_watched * hours || self.logged == 1 {
             (self.hours_watched, self.hours) = (watched, hours);
@@ -178,6 +241,16 @@ impl GroupWatch {
         self.hours_lost * 100_000 <= self.hours * hundred_thousandths
     }
 
+    /// What flow logs lack, as the end of a reason.
+    fn limited(&self) -> String {
+        let named: Vec<&str> = self.limits.iter().take(NAMED).map(String::as_str).collect();
+        match self.limits.len().saturating_sub(NAMED) {
+            0 if named.is_empty() => String::new(),
+            0 => format!(": {}", named.join(", ")),
+            more => format!(": {} and {more} more such", named.join(", ")),
+        }
+    }
+
     /// Watched share of the window in percent, one decimal.
     #[must_use]
     pub fn coverage_text(&self) -> String {
@@ -206,61 +279,8 @@ pub fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{ending}")
 }
 
-/// Whether every flow log that watches the interface keeps REJECT alone: its
-/// silence then says nothing of use.
-#[must_use]
-pub fn rejects_only(eni: &Eni, snapshot: &Snapshot) -> bool {
-    let mut logs = flow_logs_of(eni, snapshot).peekable();
-    logs.peek().is_some() && logs.all(|log| log.traffic_type == TrafficType::Reject)
-}
-
-/// Whether a flow log that watches the interface is known to keep what was
-/// accepted.
-#[must_use]
-pub fn keeps_accepts(eni: &Eni, snapshot: &Snapshot) -> bool {
-    flow_logs_of(eni, snapshot).any(|log| log.traffic_type != TrafficType::Reject)
-}
-
-fn flow_logs_of<'s>(eni: &Eni, snapshot: &'s Snapshot) -> impl Iterator<Item = &'s FlowLog> {
-    let places = [
-        Some(eni.id.as_str().to_owned()),
-        eni.subnet_id.as_ref().map(ToString::to_string),
-        eni.vpc_id.as_ref().map(ToString::to_string),
-    ];
-    let logs = snapshot.flow_logs.values();
-    logs.filter(move |log| {
-        let mut places = places.iter().flatten();
-        places.any(|place| *place == log.resource_id)
-    })
-}
-
-/// Hours in which an interface was watched: observed, or quiet while others
-/// were delivered; never the lost ones. Where quiet is told, a whole day
-/// without a row is not quiet but dark; before its first row the interface may
-/// not have existed.
-fn watched(seen: &InterfaceEvidence, window: &Window, first_hour: i64) -> u64 {
-    let kept = |hour: &i64| *hour >= first_hour && !seen.lost.contains(*hour);
-    let delivered: Vec<i64> = window.delivered.iter().filter(kept).collect();
-    let all = u64::try_from(delivered.len()).unwrap_or(u64::MAX);
-    if !window.tells_quiet {
-        return all;
-    }
-    let told: BTreeSet<i64> = seen
-        .observed
-        .iter()
-        .chain(seen.lost.iter())
-        .map(day)
-        .collect();
-    let Some(first) = told.first() else {
-        return all;
-    };
-    let is_dark = |hour: &i64| day(*hour) > *first && !told.contains(&day(*hour));
-    let dark = delivered.iter().filter(|hour| is_dark(hour)).map(|_| 1_u64);
-    all - dark.sum::<u64>()
-}
-
 /// The part of a span from a time on.
-fn from(span: Span, since: Option<Timestamp>) -> Span {
+pub(super) fn from(span: Span, since: Option<Timestamp>) -> Span {
     let start = since.map_or(span.start, |since| since.max(span.start).min(span.end));
     Span { start, ..span }
 }
@@ -268,10 +288,6 @@ fn from(span: Span, since: Option<Timestamp>) -> Span {
 /// Whole hours from the first to the last of a span.
 fn hours_of(span: Span) -> u64 {
     u64::try_from(span.end.hour() - span.start.hour() + 1).unwrap_or(0)
-}
-
-fn day(hour: i64) -> i64 {
-    hour.div_euclid(24)
 }
 
 fn days(hours: &HourSet) -> u64 {
@@ -356,13 +372,14 @@ fn observed_fails(claim: &Claim<'_>) -> Option<String> {
         (
             watch.unlogged.is_empty(),
             format!(
-                "{} of the group not in the logs",
-                counted(watch.unlogged.len(), "interface")
+                "{} of the group not in the logs{}",
+                counted(watch.unlogged.len(), "interface"),
+                watch.limited()
             ),
         ),
         (
             watch.covers(500),
-            "less than 50 % of the hours watched".to_owned(),
+            format!("less than 50 % of the hours watched{}", watch.limited()),
         ),
         (
             claim.unknown_matches == 0,
@@ -381,8 +398,9 @@ fn observed_fails(claim: &Claim<'_>) -> Option<String> {
         (
             days >= 7,
             format!(
-                "the logs span {}, 7 days needed for any claim",
-                length(claim.watch.seconds())
+                "the logs span {}, 7 days needed for any claim{}",
+                length(claim.watch.seconds()),
+                watch.limited()
             ),
         ),
     ])
@@ -401,14 +419,21 @@ fn probable_fails(claim: &Claim<'_>) -> Option<String> {
             claim.protected.is_none(),
             claim.protected.unwrap_or_default().to_owned(),
         ),
-        (effective >= 30, "fewer than 30 days watched".to_owned()),
+        (
+            watch.failing.is_none(),
+            watch.failing.clone().unwrap_or_default(),
+        ),
+        (
+            effective >= 30,
+            format!("fewer than 30 days watched{}", watch.limited()),
+        ),
         (
             month_ends(claim.watch.span, 1),
             "no month end in the window".to_owned(),
         ),
         (
             watch.covers(950),
-            "less than 95 % of the hours watched".to_owned(),
+            format!("less than 95 % of the hours watched{}", watch.limited()),
         ),
         (
             watch.lost_at_most(500),
@@ -433,14 +458,17 @@ fn candidate_fails(claim: &Claim<'_>) -> Option<String> {
             !claim.vacuous,
             "it refers to a group that no interface carries now".to_owned(),
         ),
-        (effective >= 90, "fewer than 90 days watched".to_owned()),
+        (
+            effective >= 90,
+            format!("fewer than 90 days watched{}", watch.limited()),
+        ),
         (
             month_ends(claim.watch.span, 3),
             "no quarter end in the window".to_owned(),
         ),
         (
             watch.covers(990),
-            "less than 99 % of the hours watched".to_owned(),
+            format!("less than 99 % of the hours watched{}", watch.limited()),
         ),
         (
             watch.lost_at_most(50),
@@ -504,6 +532,8 @@ mod tests {
             hours,
             active_days: hours / 24,
             incomplete: 0,
+            limits: BTreeSet::new(),
+            failing: None,
         }
     }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 
 use crate::attribute::Attribution;
+use crate::attribute::ledger::Hours;
 use crate::attribute::rejects::RejectFinding;
 use crate::attribute::table::RuleIndex;
 use crate::attribute::table::RuleTable;
@@ -25,9 +26,11 @@ use crate::model::SgRule;
 use crate::model::SnapshotSeries;
 use crate::model::Transport;
 use crate::model::snapshot::Guessed;
+use crate::model::vpc::TrafficType;
 use crate::net::PortRange;
 use crate::net::PortSet;
 use crate::net::Span;
+use crate::net::Timestamp;
 use crate::net::time::DAY;
 use crate::pipeline::backtests;
 use crate::pipeline::ingest::Ingested;
@@ -40,6 +43,7 @@ use crate::report::document::CurveReport;
 use crate::report::document::GroupReport;
 use crate::report::document::GroupVerification;
 use crate::report::document::Ingest;
+use crate::report::document::InterfaceHours;
 use crate::report::document::ProposalReport;
 use crate::report::document::ProposedRule;
 use crate::report::document::RejectReport;
@@ -82,6 +86,7 @@ impl Parts<'_> {
     pub fn assemble(&self, ingested: Ingested, mut caveats: Vec<Caveat>) -> Analysis {
         caveats.extend(self.caveats(&ingested));
         caveats.extend(ingested.caveats.iter().cloned());
+        caveats.extend(self.flow_logs(ingested.evidence.span));
         caveats.sort();
         caveats.dedup();
         Analysis {
@@ -131,8 +136,53 @@ impl Parts<'_> {
             unlogged_interfaces: unlogged,
             interface_hours_observed: observed,
             interface_hours_lost: lost,
+            interface_hours: interface_hours(self.verdicts.hours),
             unresolved: unresolved.collect(),
         }
+    }
+
+    /// What the flow logs of the newest snapshot do not keep or deliver.
+    fn flow_logs(&self, span: Option<Span>) -> Vec<Caveat> {
+        let logs = self.series.latest().flow_logs.values();
+        let mut caveats = Vec::new();
+        for log in logs {
+            let mut say = |code: &str, text: String| {
+                caveats.push(Caveat {
+                    code: code.to_owned(),
+                    text,
+                });
+            };
+            let place = format!("`{}` of `{}`", log.id, log.resource_id);
+            if let Some(error) = &log.delivery_error {
+                say(
+                    Code::FailingFlowLog.id(),
+                    format!(
+                        "flow log {place} does not deliver ({error}): hours without a row are not watched, and nothing is called more than not observed"
+                    ),
+                );
+            }
+            let keeps = match log.traffic_type {
+                TrafficType::All => None,
+                TrafficType::Accept => Some("ACCEPT alone: what was rejected there is not known"),
+                TrafficType::Reject => Some("REJECT alone: what was used there is not known"),
+            };
+            if let Some(keeps) = keeps {
+                say(
+                    Code::PartialFlowLog.id(),
+                    format!("flow log {place} keeps {keeps}"),
+                );
+            }
+            let young = |created: &Timestamp| span.is_some_and(|span| *created > span.start);
+            if let Some(created) = log.created.filter(young) {
+                say(
+                    Code::YoungFlowLog.id(),
+                    format!(
+                        "flow log {place} was created at {created}, after the logs begin: before, nobody watched what no other flow log did"
+                    ),
+                );
+            }
+        }
+        caveats
     }
 
     /// Groups and interfaces of which some of the window is not known.
@@ -357,6 +407,23 @@ impl Parts<'_> {
             ),
         );
         caveats
+    }
+}
+
+fn interface_hours(hours: Hours) -> InterfaceHours {
+    let Hours {
+        accepted,
+        idle,
+        lost,
+        quiet,
+        dark,
+    } = hours;
+    InterfaceHours {
+        accepted,
+        idle,
+        lost,
+        quiet,
+        dark,
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::attribute::ledger;
 use crate::attribute::scene::Scene;
 use crate::attribute::verdicts::Court;
-use crate::attribute::watch;
 use crate::evidence::Evidence;
 use crate::evidence::interface::InterfaceEvidence;
 use crate::model::Action;
@@ -187,7 +187,7 @@ fn count(length: usize) -> u64 {
 fn tells(seen: &InterfaceEvidence, eni: &Eni, today: &Snapshot) -> bool {
     let mut cells = seen.cells.iter().peekable();
     let refused = cells.peek().is_some() && cells.all(|(key, _)| key.action == Action::Reject);
-    !refused || watch::keeps_accepts(eni, today)
+    !refused || ledger::keeps_accepts(eni, today)
 }
 
 fn said(group: &SecurityGroup) -> BTreeSet<(Direction, Transport, &Peer)> {

@@ -179,6 +179,12 @@ codes! {
     DailyHistory "SN142" "daily-history",
     /// Describe answers without a time beside a history.
     UndatedBesideHistory "SN143" "undated-beside-history",
+    /// A flow log that does not deliver.
+    FailingFlowLog "SN144" "failing-flow-log",
+    /// A flow log that was created within the window.
+    YoungFlowLog "SN145" "young-flow-log",
+    /// A flow log of ACCEPT or REJECT alone.
+    PartialFlowLog "SN146" "partial-flow-log",
     /// Conversations without an answer were let go.
     LetGo "TG501" "let-go",
     /// The proof of a proposal failed.

@@ -136,8 +136,27 @@ pub struct Coverage {
     pub interface_hours_observed: u64,
     /// Interface-hours in which records were lost.
     pub interface_hours_lost: u64,
+    /// Hours of the newest snapshot's interfaces by what is known of them.
+    #[serde(default)]
+    pub interface_hours: InterfaceHours,
     /// Records that could not be attributed, by reason.
     pub unresolved: BTreeMap<String, u64>,
+}
+
+/// Hours of interfaces; together, all hours of the window in which the
+/// interfaces were there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceHours {
+    /// With accepted traffic, and nothing lost.
+    pub accepted: u64,
+    /// With rows that tell of none: NODATA, or REJECT alone.
+    pub idle: u64,
+    /// With a SKIPDATA row: records were lost.
+    pub lost: u64,
+    /// Without a row, while flow logs delivered.
+    pub quiet: u64,
+    /// Without a row, and nothing says that somebody watched.
+    pub dark: u64,
 }
 
 /// Something that weakens what the analysis can say.

@@ -107,6 +107,9 @@ pub fn manual(code: Code) -> &'static Manual {
         Code::HistoryShortened => &snapshots::HISTORY_SHORTENED,
         Code::DailyHistory => &snapshots::DAILY_HISTORY,
         Code::UndatedBesideHistory => &snapshots::UNDATED_BESIDE_HISTORY,
+        Code::FailingFlowLog => &snapshots::FAILING_FLOW_LOG,
+        Code::YoungFlowLog => &snapshots::YOUNG_FLOW_LOG,
+        Code::PartialFlowLog => &snapshots::PARTIAL_FLOW_LOG,
         Code::LetGo => &rules::LET_GO,
     }
 }

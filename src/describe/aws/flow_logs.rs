@@ -56,7 +56,12 @@ fn delivery_error(object: Object<'_>) -> Result<Option<String>, Fault> {
     let failed = object
         .text("DeliverLogsStatus")?
         .is_some_and(|status| status.eq_ignore_ascii_case("FAILED"));
-    Ok(failed.then(|| "delivery failed".to_owned()))
+    if failed {
+        return Ok(Some("delivery failed".to_owned()));
+    }
+    let status = object.text("FlowLogStatus")?;
+    let idle = status.filter(|status| !status.eq_ignore_ascii_case("ACTIVE"));
+    Ok(idle.map(|status| format!("its status is {}", quoted(status))))
 }
 
 #[cfg(test)]
@@ -81,6 +86,19 @@ mod tests {
         assert_eq!(log.delivery_error.as_deref(), Some("delivery failed"));
         assert_eq!(log.created, Some(Timestamp(1_770_218_549)));
         assert_eq!(log.max_aggregation_interval, Some(60));
+    }
+
+    #[test]
+    fn a_log_that_is_not_active_delivers_nothing() {
+        let error = |status: &str| {
+            let log = read(&json!({"FlowLogId": "fl-1", "FlowLogStatus": status}));
+            log.unwrap().delivery_error
+        };
+        assert_eq!(error("ACTIVE"), None);
+        assert_eq!(
+            error("DELETING").as_deref(),
+            Some("its status is `DELETING`")
+        );
     }
 
     #[test]

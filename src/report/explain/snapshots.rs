@@ -281,3 +281,24 @@ pub(super) const UNDATED_BESIDE_HISTORY: Manual = Manual {
     misleads: "Where they agree with the newest items, nothing is lost.",
     example: "SN143. Next: date +%Y-%m-%dT%H:%M:%SZ > captured-at.txt beside the files.",
 };
+
+pub(super) const FAILING_FLOW_LOG: Manual = Manual {
+    says: "The newest snapshot says of a flow log that it does not deliver: DeliverLogsStatus is FAILED, an error is given, or its FlowLogStatus is not ACTIVE.",
+    matters: "An hour without a row is then not quiet but dark, and rows may be missing from others. Rules of groups that no other flow log watches are at most called not observed (U1).",
+    misleads: "The status is of the moment of the snapshot: it may have failed since minutes, or have been mended since.",
+    example: "SN144 fl-0123456789abcdef0: Access error. Next: mend the permissions of the bucket, then aws ec2 describe-flow-logs > flow-logs.json",
+};
+
+pub(super) const YOUNG_FLOW_LOG: Manual = Manual {
+    says: "A flow log was created after the logs begin.",
+    matters: "What it alone watches was not watched before, so claims of non-use count from then on, and hours before are dark.",
+    misleads: "Where the logs hold rows of the same interface from before, another flow log was there then, and its hours count.",
+    example: "SN145 fl-0123456789abcdef0 was created at 2026-01-20T00:00:00Z. Next: wait, or add the logs of the flow log that it took the place of.",
+};
+
+pub(super) const PARTIAL_FLOW_LOG: Manual = Manual {
+    says: "A flow log keeps ACCEPT alone, or REJECT alone (TrafficType).",
+    matters: "Of REJECT alone nothing can be said of use: an interface that no other flow log watches counts as not logged. Of ACCEPT alone no REJECT can be explained.",
+    misleads: "Where another flow log keeps the rest, nothing is lost.",
+    example: "SN146 fl-0123456789abcdef0 keeps REJECT alone. Next: create a flow log with TrafficType ALL.",
+};

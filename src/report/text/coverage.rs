@@ -7,6 +7,7 @@ use crate::report::code::Code;
 use crate::report::document::Analysis;
 use crate::report::document::Coverage;
 use crate::report::document::Ingest;
+use crate::report::document::InterfaceHours;
 use crate::report::findings;
 use crate::report::findings::Findings;
 use crate::report::human;
@@ -39,6 +40,7 @@ pub(super) fn coverage(page: &mut Page, analysis: &Analysis, options: TextOption
             page.hanging(BODY, BODY + 2, detail);
         }
     }
+    hours(page, analysis.coverage.interface_hours);
     unresolved(page, &analysis.coverage);
     let limit = options.limit(CAVEATS_SHOWN);
     for caveat in analysis.caveats.iter().take(limit) {
@@ -181,6 +183,32 @@ fn interfaces(code: Code, ids: &[EniId], what: &str, options: TextOptions) -> Op
         text,
         details: Vec::new(),
     })
+}
+
+/// The ledger of hours, without the kinds that there are none of.
+fn hours(page: &mut Page, hours: InterfaceHours) {
+    let InterfaceHours {
+        accepted,
+        idle,
+        lost,
+        quiet,
+        dark,
+    } = hours;
+    let kinds = [
+        (accepted, "with accepted traffic"),
+        (idle, "told without any (NODATA, REJECT)"),
+        (lost, "with losses (SKIPDATA)"),
+        (quiet, "quiet"),
+        (dark, "dark"),
+    ];
+    let told = kinds.iter().filter(|(number, _)| *number > 0);
+    let parts: Vec<String> = told
+        .map(|(number, word)| format!("{} {word}", human::count(*number)))
+        .collect();
+    if !parts.is_empty() {
+        let text = format!("interface-hours: {}", parts.join(", "));
+        page.hanging(2, 4, &Text::new().plain(&text));
+    }
 }
 
 fn unresolved(page: &mut Page, coverage: &Coverage) {
