@@ -213,16 +213,22 @@ type Turned = (ConversationKey, Direction, Action, Cell);
 const OUTWARD: u32 = 1 << 31;
 
 impl Order {
-    /// The order of an interface's cells.
+    /// The order of an interface's cells. `by_others` is asked which way a cell
+    /// went where neither the log nor the interface's addresses tell.
     #[must_use]
-    pub fn of(evidence: &InterfaceEvidence, eni: &Eni) -> Order {
+    pub fn of(
+        evidence: &InterfaceEvidence,
+        eni: &Eni,
+        by_others: &dyn Fn(&CellKey) -> Option<Direction>,
+    ) -> Order {
         let mut order = Order::default();
         let packed = evidence.cells.packed();
         // One number a cell, which sorts as its conversation does and ends in
         // the cell's place.
         let mut keyed: Vec<u128> = Vec::with_capacity(packed.len());
         for (place, cell) in (0_u32..OUTWARD).zip(packed) {
-            match way(cell.key(), eni) {
+            let known = way(cell.key(), eni);
+            match known.or_else(|| by_others(&cell.key().open())) {
                 Some(direction) => keyed.push(sorting_key(cell.key(), direction, place)),
                 None => order.undirected += cell.open().records,
             }
@@ -231,7 +237,7 @@ impl Order {
         order.packed = keyed.into_iter().map(place_of).collect();
         // In hash order, which is lawful: they are sorted here.
         for (key, cell) in evidence.cells.unpacked() {
-            match direction_of(key, eni) {
+            match direction_of(key, eni).or_else(|| by_others(key)) {
                 Some(direction) => {
                     let turned = conversation_key(key, direction);
                     order.open.push((turned, direction, key.action, *cell));
@@ -367,7 +373,8 @@ fn add(conversation: &mut Conversation, direction: Direction, action: Action, ce
 }
 
 /// Test 0: `flow-direction`; else whose address is which.
-fn direction_of(key: &CellKey, eni: &Eni) -> Option<Direction> {
+#[must_use]
+pub fn direction_of(key: &CellKey, eni: &Eni) -> Option<Direction> {
     match key.direction {
         Some(FlowDirection::Ingress) => return Some(Direction::Ingress),
         Some(FlowDirection::Egress) => return Some(Direction::Egress),

@@ -24,6 +24,7 @@ pub mod nearest;
 pub mod needs;
 pub mod no_effect;
 pub mod noise;
+pub mod owners;
 pub mod panel;
 pub mod protected;
 pub mod question;
@@ -44,10 +45,13 @@ pub mod why;
 mod world;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use rayon::prelude::*;
 
 use crate::attribute::conversation::Order;
+use crate::attribute::conversation::direction_of;
 use crate::attribute::cover::Candidate;
 use crate::attribute::initiator::Certainty;
 use crate::attribute::judge::Bench;
@@ -59,11 +63,13 @@ use crate::attribute::knowledge::Endpoints;
 use crate::attribute::knowledge::Knowledge;
 use crate::attribute::knowledge::Notes;
 use crate::attribute::needs::Passed;
+use crate::attribute::owners::Owners;
 use crate::attribute::rejects::RejectFinding;
 use crate::attribute::scene::Scene;
 use crate::attribute::table::RuleTable;
 use crate::attribute::usage::Uses;
 use crate::evidence::Evidence;
+use crate::evidence::cell::CellKey;
 use crate::evidence::era::Eras;
 use crate::evidence::interface::InterfaceEvidence;
 use crate::model::Action;
@@ -91,6 +97,8 @@ pub struct Attribution {
     pub outdated: u64,
     /// Interfaces in the logs that no snapshot knows, sorted.
     pub unknown_interfaces: Vec<EniId>,
+    /// Addresses whose owner only the logs tell, sorted.
+    pub heard_owners: BTreeSet<(IpAddr, EniId)>,
 }
 
 /// Accepted records at the interfaces of a group.
@@ -102,13 +110,14 @@ pub struct AcceptedRecords {
     pub unexplained: u64,
 }
 
-/// Judges evidence. `scenes` are all snapshots, oldest first, and `eras` the
-/// cuts that the evidence was folded with.
+/// Judges evidence. `scenes` are all snapshots, oldest first, `eras` the cuts
+/// that the evidence was folded with, and `owners` what it tells of addresses.
 #[must_use]
 pub fn attribute<'a>(
     evidence: &Evidence,
     scenes: &'a [Scene<'a>],
     eras: &Eras,
+    owners: &Owners,
     table: &'a RuleTable<'a>,
     min_certainty: Certainty,
 ) -> Attribution {
@@ -119,7 +128,7 @@ pub fn attribute<'a>(
         .collect();
     interfaces.sort_unstable_by_key(|(id, _)| *id);
     let endpoints = endpoints(&interfaces, scenes);
-    let (orders, knowledge) = learn(&interfaces, eras, scenes, &endpoints);
+    let (orders, knowledge) = learn(&interfaces, eras, scenes, owners, &endpoints);
     let bench = Bench {
         scenes,
         table,
@@ -250,11 +259,12 @@ fn learn(
     interfaces: &[(EniId, &InterfaceEvidence)],
     eras: &Eras,
     scenes: &[Scene<'_>],
+    owners: &Owners,
     endpoints: &Endpoints,
 ) -> (Vec<Order>, Knowledge) {
     let learned = interfaces
         .par_iter()
-        .map(|(id, seen)| learn_interface(*id, seen, eras, scenes, endpoints));
+        .map(|(id, seen)| learn_interface(*id, seen, eras, scenes, owners, endpoints));
     let (orders, notes): (Vec<Order>, Vec<Notes>) = learned.unzip();
     (orders, Knowledge::of(notes))
 }
@@ -264,6 +274,7 @@ fn learn_interface(
     seen: &InterfaceEvidence,
     eras: &Eras,
     scenes: &[Scene<'_>],
+    owners: &Owners,
     endpoints: &Endpoints,
 ) -> (Order, Notes) {
     let mut notes = Notes::default();
@@ -272,7 +283,15 @@ fn learn_interface(
     };
     // By era, the snapshot of the time: whose an address was, the time decides.
     let mut of_time: BTreeMap<u16, Option<Candidate<'_>>> = BTreeMap::new();
-    let order = Order::of(seen, eni);
+    let stays = owners.of_interface(id);
+    let by_others = |key: &CellKey| {
+        let mut states = scenes
+            .iter()
+            .filter_map(|scene| scene.snapshot.enis.get(&id));
+        let of_state = states.find_map(|eni| direction_of(key, eni));
+        of_state.or_else(|| owners::way(stays, key))
+    };
+    let order = Order::of(seen, eni, &by_others);
     let local = endpoints.of(id);
     let mut last = None;
     order.each(seen, |conversation| {

@@ -206,6 +206,7 @@ impl Row {
             reply: false,
             cause,
             nearest: Vec::new(),
+            fix: None,
             verdict: RejectVerdict::Noise,
             text: text(&self.key, &self),
             seen: self.seen,

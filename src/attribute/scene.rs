@@ -13,7 +13,9 @@ use ipnet::IpNet;
 
 use crate::attribute::index::GroupIndex;
 use crate::collections::HashMap;
+use crate::collections::HashSet;
 use crate::model::Eni;
+use crate::model::EniId;
 use crate::model::InterfaceKind;
 use crate::model::NetworkAcl;
 use crate::model::PrefixListId;
@@ -30,6 +32,9 @@ pub struct Scene<'a> {
     /// The snapshot.
     pub snapshot: &'a Snapshot,
     owners: HashMap<IpAddr, Vec<&'a Eni>>,
+    /// Addresses that the logs show to be of interfaces which the snapshot
+    /// does not have.
+    strangers: HashSet<IpAddr>,
     /// Interfaces by delegated prefix.
     delegated: HashMap<IpNet, Vec<&'a Eni>>,
     /// Lengths of delegated prefixes, IPv4 and IPv6 apart.
@@ -106,6 +111,7 @@ impl<'a> Scene<'a> {
         Scene {
             snapshot,
             owners,
+            strangers: HashSet::default(),
             delegated,
             delegated_lengths,
             indices: snapshot
@@ -118,6 +124,28 @@ impl<'a> Scene<'a> {
             acls: acls.collect(),
             ranges: vpc_ranges(snapshot),
         }
+    }
+
+    /// Takes from the logs whose an address was, where the snapshot says that it
+    /// was nobody's. Says whether it did.
+    pub fn hear(&mut self, address: IpAddr, interface_id: EniId) -> bool {
+        let silent = self
+            .owners_of(address)
+            .iter()
+            .all(|eni| eni.id == interface_id);
+        match self.snapshot.enis.get(&interface_id) {
+            _ if !silent => return false,
+            None => {
+                self.strangers.insert(address);
+            }
+            Some(eni) => {
+                let owners = self.owners.entry(address).or_default();
+                if owners.is_empty() {
+                    owners.push(eni);
+                }
+            }
+        }
+        true
     }
 
     /// The interface's group, where the snapshot has it.
@@ -168,7 +196,8 @@ impl<'a> Scene<'a> {
         }
         let guessed = &self.snapshot.guessed.enis;
         let lost_owner = if owners.is_empty() {
-            self.ranges.values().any(|range| range.contains(address))
+            self.strangers.contains(&address)
+                || self.ranges.values().any(|range| range.contains(address))
         } else {
             !guessed.is_empty() && owners.iter().any(|owner| guessed.contains(&owner.id))
         };

@@ -19,6 +19,13 @@ impl PortRange {
         to: u16::MAX,
     };
 
+    /// Ports that clients of any kind may use: instances, load balancers, NAT
+    /// gateways (VPC user guide, "Network ACLs", ephemeral ports).
+    pub const CLIENTS: PortRange = PortRange {
+        from: 1_024,
+        to: u16::MAX,
+    };
+
     /// The range `from..=to`, or `None` where `from > to`.
     #[must_use]
     pub fn new(from: u16, to: u16) -> Option<PortRange> {

@@ -7,6 +7,7 @@
 pub mod analyze;
 pub mod assemble;
 mod backtests;
+mod caveats;
 pub mod certificate;
 pub mod digest;
 pub mod error;

@@ -1,12 +1,19 @@
 //! What logs say of the snapshots' rules: read and attributed, for an analysis
 //! and for a replay alike.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use crate::attribute;
 use crate::attribute::Attribution;
+use crate::attribute::owners::Owners;
 use crate::attribute::scene::Scene;
 use crate::attribute::table::RuleTable;
 use crate::evidence::era::Eras;
+use crate::model::EniId;
+use crate::model::Snapshot;
 use crate::model::SnapshotSeries;
+use crate::net::Timestamp;
 use crate::pipeline::analyze;
 use crate::pipeline::error::PipelineError;
 use crate::pipeline::ingest::Ingested;
@@ -34,14 +41,48 @@ pub(super) fn seen<'a>(
     let layouts = snapshots::layouts(request.fields.as_deref(), series.snapshots())?;
     let ingested = analyze::read(request, layouts, &eras, progress)?;
     progress.phase("attributing");
-    let scenes: Vec<Scene<'_>> = series.snapshots().map(Scene::new).collect();
+    let snapshots: Vec<&Snapshot> = series.snapshots().collect();
+    let owners = Owners::of(&ingested.evidence, &snapshots);
+    let mut scenes: Vec<Scene<'_>> = snapshots.into_iter().map(Scene::new).collect();
+    let heard = hear(&mut scenes, &owners);
     let table = RuleTable::new(series.latest());
     let certainty = request.min_confidence.certainty();
-    let attribution = attribute::attribute(&ingested.evidence, &scenes, &eras, &table, certainty);
+    let attribution = attribute::attribute(
+        &ingested.evidence,
+        &scenes,
+        &eras,
+        &owners,
+        &table,
+        certainty,
+    );
     Ok(Seen {
         ingested,
         scenes,
         table,
-        attribution,
+        attribution: Attribution {
+            heard_owners: heard,
+            ..attribution
+        },
     })
+}
+
+/// Tells each snapshot what the logs of its time say of owners, and gathers
+/// what was news.
+fn hear(scenes: &mut [Scene<'_>], owners: &Owners) -> BTreeSet<(IpAddr, EniId)> {
+    let starts = scenes.iter().map(|scene| scene.snapshot.captured_at);
+    let starts: Vec<Option<Timestamp>> = starts.collect();
+    let mut heard = BTreeSet::new();
+    for (number, scene) in scenes.iter_mut().enumerate() {
+        // Before the first, the first holds.
+        let start = (number > 0)
+            .then(|| starts.get(number).copied().flatten())
+            .flatten();
+        let end = starts.get(number + 1).copied().flatten();
+        for (id, address) in owners.within(start, end) {
+            if scene.hear(address, id) {
+                heard.insert((address, id));
+            }
+        }
+    }
+    heard
 }

@@ -185,6 +185,8 @@ codes! {
     YoungFlowLog "SN145" "young-flow-log",
     /// A flow log of ACCEPT or REJECT alone.
     PartialFlowLog "SN146" "partial-flow-log",
+    /// Addresses whose owner only the logs tell.
+    OwnersFromLogs "SN147" "owners-from-logs",
     /// Conversations without an answer were let go.
     LetGo "TG501" "let-go",
     /// The proof of a proposal failed.

@@ -278,6 +278,10 @@ pub struct RejectReport {
     pub verdict: RejectVerdict,
     /// The explanation in words.
     pub text: String,
+    /// The cheapest way to let it through, smallest opening first, where it
+    /// looks wanted and is known to be enough: told, never proposed.
+    #[serde(default)]
+    pub fix: Option<String>,
 }
 
 /// A rule that should stand after the change.

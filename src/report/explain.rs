@@ -110,6 +110,7 @@ pub fn manual(code: Code) -> &'static Manual {
         Code::FailingFlowLog => &snapshots::FAILING_FLOW_LOG,
         Code::YoungFlowLog => &snapshots::YOUNG_FLOW_LOG,
         Code::PartialFlowLog => &snapshots::PARTIAL_FLOW_LOG,
+        Code::OwnersFromLogs => &snapshots::OWNERS_FROM_LOGS,
         Code::LetGo => &rules::LET_GO,
     }
 }

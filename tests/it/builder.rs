@@ -314,6 +314,7 @@ pub(crate) fn reject(port: u16, peer: &str, verdict: RejectVerdict) -> RejectRep
         nearest: Vec::new(),
         verdict,
         text: String::new(),
+        fix: None,
     }
 }
 

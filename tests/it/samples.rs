@@ -207,7 +207,7 @@ fn the_planted_findings_stand_in_a_screen_and_a_half() {
     ];
     for logs in FORMATS {
         let (report, _) = run(&["analyze", logs, "--snapshot", SNAPSHOT]);
-        let first: Vec<&str> = report.lines().take(60).collect();
+        let first: Vec<&str> = report.lines().take(64).collect();
         let first = first.join("\n");
         for finding in planted {
             assert!(first.contains(finding), "{finding}\n{first}");

@@ -6,8 +6,10 @@
 //! say together. Nothing here proposes an opening.
 //!
 //! `subject` is one rejected half of a conversation and finds its cause,
-//! `role` tells replies from requests, `words` say it.
+//! `role` tells replies from requests, `words` say it, and `fix` says what
+//! would let it through.
 
+mod fix;
 mod role;
 mod subject;
 mod words;
@@ -57,6 +59,9 @@ pub struct RejectFinding {
     pub nearest: Vec<NearestRule>,
     /// What they ask of a person.
     pub verdict: RejectVerdict,
+    /// The cheapest way to let them through, where they look wanted and it is
+    /// known to be enough.
+    pub fix: Option<String>,
     /// The explanation in words.
     pub text: String,
 }

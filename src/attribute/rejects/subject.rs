@@ -132,6 +132,7 @@ impl<'c, 'a> Subject<'c, 'a> {
         let mut group_ids = self.candidate.eni.groups.clone();
         group_ids.sort();
         let (verdict, text) = self.judged(cause, group, &acl);
+        let nearest = self.nearest(cause);
         RejectFinding {
             interface_id: self.case.docket.interface_id,
             group_ids,
@@ -144,7 +145,8 @@ impl<'c, 'a> Subject<'c, 'a> {
             reply: self.role == Role::Reply,
             cause,
             seen: self.rejected,
-            nearest: self.nearest(cause),
+            fix: self.fix((cause, verdict), group, &acl, &nearest),
+            nearest,
             verdict,
             text,
         }

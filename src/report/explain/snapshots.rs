@@ -302,3 +302,10 @@ pub(super) const PARTIAL_FLOW_LOG: Manual = Manual {
     misleads: "Where another flow log keeps the rest, nothing is lost.",
     example: "SN146 fl-0123456789abcdef0 keeps REJECT alone. Next: create a flow log with TrafficType ALL.",
 };
+
+pub(super) const OWNERS_FROM_LOGS: Manual = Manual {
+    says: "No snapshot says whose an address was at the time of some records, and records of an interface show that it was the interface's: it is on the interface's own side of all of them.",
+    matters: "Rules that refer to groups are judged by it: what came from the address counts as the interface's, with the groups that snapshots know of it. Where no snapshot knows the interface, any reference may have matched, so such rules are not called unused.",
+    misleads: "A host that forwards the traffic of a single other one looks as if it owned that one's address.",
+    example: "SN147 10.0.2.77 was of eni-0123456789abcdef0. Next: add a snapshot, or the AWS Config history, of that time.",
+};

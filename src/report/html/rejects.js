@@ -61,6 +61,7 @@ function rejectBody(reject) {
     reject.peer_groups.length > 0
       ? el("p", null, "The far side carries ", reject.peer_groups.map((id, at) => [at > 0 ? ", " : "", groupLink(id)]), ".") : null,
     nearest.length > 0 ? el("div", null, el("h4", null, "Nearest rules"), el("ul", { class: "plain" }, nearest)) : null,
+    reject.fix ? el("p", null, el("strong", null, "Would do, if it is wanted: "), reject.fix) : null,
     el("p", { class: "note" }, number(reject.packets) + " packets, " + number(reject.bytes) + " bytes."),
   ].filter(Boolean);
 }

@@ -143,7 +143,12 @@ fn write_problem(page: &mut Page, problem: &Problem<'_>, lookup: &Lookup<'_>) {
     let head = Text::new().strong(Code::of_reject(reject).id()).plain("  ");
     page.hanging(2, BODY + 2, &head.then(flow(problem, lookup)));
     page.line(BODY, &Text::new().plain(explanation(reject)));
-    if let Some(text) = nearest(reject, lookup) {
+    // What would do names the rule that comes nearest.
+    let hint = match &reject.fix {
+        Some(fix) => Some(Text::new().plain("would do: ").plain(fix)),
+        None => nearest(reject, lookup),
+    };
+    if let Some(text) = hint {
         page.hanging(BODY, BODY + 2, &text);
     }
     let times = human::between(problem.first_seen, problem.last_seen);

@@ -1,0 +1,306 @@
+//! What the logs themselves tell of owners, where snapshots are silent.
+//!
+//! An interface's records have its own address on one side: which one, the
+//! direction says, or else that it is in all of them while the other ends
+//! differ. Where that leaves exactly one address an era and family, it was the
+//! interface's; of one that forwards what others send it leaves none, and
+//! nothing is said. Kinds of interfaces that forward are not asked.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use rayon::prelude::*;
+
+use crate::collections::HashMap;
+use crate::evidence::Evidence;
+use crate::evidence::cell::Cell;
+use crate::evidence::cell::CellKey;
+use crate::evidence::era::HANDOVER_SLACK;
+use crate::evidence::interface::InterfaceEvidence;
+use crate::model::Direction;
+use crate::model::Eni;
+use crate::model::EniId;
+use crate::model::FlowDirection;
+use crate::model::InterfaceKind;
+use crate::model::Snapshot;
+use crate::net::Timestamp;
+
+/// An address that was an interface's, as its own records tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// The address.
+    pub address: IpAddr,
+    era: u16,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+/// Addresses that interfaces show to be their own and no snapshot gives them.
+#[derive(Debug, Default)]
+pub struct Owners {
+    by_interface: HashMap<EniId, Vec<Stay>>,
+    /// The same, sorted by interface.
+    all: Vec<(EniId, Stay)>,
+}
+
+impl Owners {
+    /// What evidence tells beside these snapshots, oldest first.
+    #[must_use]
+    pub fn of(evidence: &Evidence, snapshots: &[&Snapshot]) -> Owners {
+        let mut interfaces: Vec<(EniId, &InterfaceEvidence)> = evidence
+            .interfaces
+            .iter()
+            .map(|(id, seen)| (*id, seen))
+            .collect();
+        interfaces.sort_unstable_by_key(|(id, _)| *id);
+        let stays: Vec<(EniId, Vec<Stay>)> = interfaces
+            .into_par_iter()
+            .map(|(id, seen)| (id, stays(seen, &known(id, snapshots))))
+            .filter(|(_, stays)| !stays.is_empty())
+            .collect();
+        let each = |(id, stays): &(EniId, Vec<Stay>)| {
+            let id = *id;
+            stays
+                .iter()
+                .map(move |stay| (id, *stay))
+                .collect::<Vec<_>>()
+        };
+        Owners {
+            all: stays.iter().flat_map(each).collect(),
+            by_interface: stays.into_iter().collect(),
+        }
+    }
+
+    /// Addresses of one interface.
+    #[must_use]
+    pub fn of_interface(&self, id: EniId) -> &[Stay] {
+        self.by_interface.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// What was some interface's in a span of time, either end open.
+    pub fn within(
+        &self,
+        start: Option<Timestamp>,
+        end: Option<Timestamp>,
+    ) -> impl Iterator<Item = (EniId, IpAddr)> {
+        let overlaps = move |stay: &Stay| {
+            start.is_none_or(|start| stay.last.0 >= start.0.saturating_sub(HANDOVER_SLACK))
+                && end.is_none_or(|end| stay.first.0 <= end.0.saturating_add(HANDOVER_SLACK))
+        };
+        let all = self.all.iter().filter(move |(_, stay)| overlaps(stay));
+        all.map(|(id, stay)| (*id, stay.address))
+    }
+}
+
+/// Which way packets went, where one end is the interface's own.
+#[must_use]
+pub fn way(stays: &[Stay], key: &CellKey) -> Option<Direction> {
+    let owns = |address: IpAddr| {
+        let mut own = stays.iter().filter(|stay| stay.era == key.era);
+        own.any(|stay| stay.address == address)
+    };
+    match (owns(key.source), owns(key.destination)) {
+        (true, false) => Some(Direction::Egress),
+        (false, true) => Some(Direction::Ingress),
+        (true, true) | (false, false) => None,
+    }
+}
+
+/// The interface as snapshots have it, newest first; none where none does.
+fn known<'s>(id: EniId, snapshots: &[&'s Snapshot]) -> Vec<&'s Eni> {
+    let newest = snapshots.iter().rev();
+    let mut states: Vec<&Eni> = newest
+        .filter_map(|snapshot| snapshot.enis.get(&id))
+        .collect();
+    states.dedup();
+    states
+}
+
+/// Whether only what an interface itself sends and receives crosses it.
+fn is_an_end(kind: InterfaceKind) -> bool {
+    match kind {
+        InterfaceKind::Interface | InterfaceKind::Lambda | InterfaceKind::Efa => true,
+        InterfaceKind::NatGateway
+        | InterfaceKind::NetworkLoadBalancer
+        | InterfaceKind::LoadBalancer
+        | InterfaceKind::GatewayLoadBalancer
+        | InterfaceKind::TransitGateway
+        | InterfaceKind::VpcEndpoint
+        | InterfaceKind::Other => false,
+    }
+}
+
+/// Which of its addresses are its own, of those that snapshots do not give it.
+fn stays(seen: &InterfaceEvidence, states: &[&Eni]) -> Vec<Stay> {
+    if states.iter().any(|eni| !is_an_end(eni.kind)) {
+        return Vec::new();
+    }
+    let given = |address: IpAddr| states.iter().any(|eni| eni.owns(address));
+    if !states.is_empty() && !asks(seen, &given) {
+        return Vec::new();
+    }
+    let mut found: BTreeMap<(u16, bool), Candidates> = BTreeMap::new();
+    // In any order, which is lawful: what is in all of them is a meet.
+    for (key, cell) in seen.cells.iter() {
+        let ends = ends(&key);
+        let own = |address: &IpAddr| given(*address) || is_nobodys(*address);
+        if ends.iter().flatten().any(own) {
+            continue;
+        }
+        let place = (key.era, key.source.is_ipv4());
+        let own = found
+            .entry(place)
+            .or_insert_with(|| Candidates::new(ends, &cell));
+        own.meet(ends, &cell);
+    }
+    let only = |((era, _), own): ((u16, bool), Candidates)| own.stay(era);
+    found.into_iter().filter_map(only).collect()
+}
+
+/// Whether some record of a known interface has none of its addresses where
+/// one must be: most interfaces have none, so this is asked first.
+fn asks(seen: &InterfaceEvidence, given: &dyn Fn(IpAddr) -> bool) -> bool {
+    let v4 = |address| given(IpAddr::V4(address));
+    let packed = seen.cells.packed().iter().any(|cell| {
+        let key = cell.key();
+        match key.direction() {
+            Some(FlowDirection::Ingress) => !v4(key.destination()),
+            Some(FlowDirection::Egress) => !v4(key.source()),
+            None => !v4(key.source()) && !v4(key.destination()),
+        }
+    });
+    let odd = |key: &CellKey| !ends(key).into_iter().flatten().any(given);
+    packed || seen.cells.unpacked().any(|(key, _)| odd(key))
+}
+
+/// Whether an address is never an interface's own.
+fn is_nobodys(address: IpAddr) -> bool {
+    let broadcast = match address {
+        IpAddr::V4(address) => address.is_broadcast() || address.is_link_local(),
+        IpAddr::V6(_) => false,
+    };
+    broadcast || address.is_multicast() || address.is_unspecified()
+}
+
+/// The ends of a record that may be the interface's.
+fn ends(key: &CellKey) -> [Option<IpAddr>; 2] {
+    match key.direction {
+        Some(FlowDirection::Ingress) => [Some(key.destination), None],
+        Some(FlowDirection::Egress) => [Some(key.source), None],
+        None => [Some(key.source), Some(key.destination)],
+    }
+}
+
+/// Addresses that may be the interface's by all records so far.
+#[derive(Debug)]
+struct Candidates {
+    addresses: BTreeSet<IpAddr>,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+impl Candidates {
+    fn new(ends: [Option<IpAddr>; 2], cell: &Cell) -> Candidates {
+        Candidates {
+            addresses: ends.into_iter().flatten().collect(),
+            first: cell.first,
+            last: cell.last,
+        }
+    }
+
+    fn meet(&mut self, ends: [Option<IpAddr>; 2], cell: &Cell) {
+        self.addresses
+            .retain(|address| ends.contains(&Some(*address)));
+        self.first = self.first.min(cell.first);
+        self.last = self.last.max(cell.last);
+    }
+
+    fn stay(&self, era: u16) -> Option<Stay> {
+        let mut addresses = self.addresses.iter();
+        let address = *addresses.next()?;
+        addresses.next().is_none().then_some(Stay {
+            address,
+            era,
+            first: self.first,
+            last: self.last,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribute::world::World;
+    use crate::model::Action;
+    use crate::model::FlowRecord;
+    use crate::net::IpProtocol;
+
+    fn seen(records: &[(&str, &str, Option<FlowDirection>)]) -> InterfaceEvidence {
+        let mut seen = InterfaceEvidence::default();
+        for (source, destination, flow_direction) in records {
+            let record = FlowRecord {
+                action: Action::Accept,
+                interface_id: None,
+                srcaddr: source.parse().ok(),
+                dstaddr: destination.parse().ok(),
+                pkt_srcaddr: None,
+                pkt_dstaddr: None,
+                srcport: Some(40_000),
+                dstport: Some(443),
+                protocol: Some(IpProtocol::TCP),
+                packets: 1,
+                bytes: 60,
+                start: None,
+                end: None,
+                tcp_flags: None,
+                flow_direction: *flow_direction,
+                block_public_access: false,
+                efa: false,
+            };
+            let (key, other) = CellKey::of(&record, 0).unwrap();
+            let cell = Cell::of(&record, Timestamp(10), Timestamp(20), other);
+            seen.add(key, &cell);
+        }
+        seen
+    }
+
+    fn own(seen: &InterfaceEvidence, states: &[&Eni]) -> Vec<String> {
+        let stays = stays(seen, states);
+        stays.iter().map(|stay| stay.address.to_string()).collect()
+    }
+
+    #[test]
+    fn the_direction_tells_and_so_does_presence_in_all_records() {
+        let out = Some(FlowDirection::Egress);
+        assert_eq!(
+            own(&seen(&[("10.0.0.1", "10.0.0.2", out)]), &[]),
+            ["10.0.0.1"]
+        );
+        let between = [
+            ("10.0.0.1", "10.0.0.2", None),
+            ("10.0.0.3", "10.0.0.1", None),
+        ];
+        assert_eq!(own(&seen(&between), &[]), ["10.0.0.1"]);
+        assert!(own(&seen(&between[..1]), &[]).is_empty());
+    }
+
+    #[test]
+    fn what_forwards_for_others_owns_nothing() {
+        let out = Some(FlowDirection::Egress);
+        let forwarded = [("10.0.0.1", "10.0.0.9", out), ("10.0.0.2", "10.0.0.9", out)];
+        assert!(own(&seen(&forwarded), &[]).is_empty());
+    }
+
+    #[test]
+    fn addresses_that_snapshots_give_are_no_news() {
+        let world = World::new().eni("eni-1", "subnet-1", "10.0.1.1", &["sg-1"]);
+        let snapshot = world.snapshot();
+        let eni = snapshot.enis.values().next().unwrap();
+        let out = Some(FlowDirection::Egress);
+        let known = ("10.0.1.1", "10.0.1.9", out);
+        assert!(own(&seen(&[known]), &[eni]).is_empty());
+        let both = seen(&[known, ("10.0.1.2", "10.0.1.9", out)]);
+        assert_eq!(own(&both, &[eni]), ["10.0.1.2"]);
+    }
+}
