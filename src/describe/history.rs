@@ -207,12 +207,17 @@ impl Life {
 
     /// Marks what it is as guessed, or as known.
     fn mark(&self, guessed: bool, snapshot: &mut Snapshot) {
-        let marks = &mut snapshot.guessed;
         if self.answer == Answer::SecurityGroups {
-            mark(&mut marks.groups, SgId::from(self.id.as_str()), guessed);
+            let id = SgId::from(self.id.as_str());
+            if snapshot.guessed.groups.contains(&id) != guessed {
+                let marks = Arc::make_mut(&mut snapshot.guessed);
+                mark(&mut marks.groups, id, guessed);
+            }
         } else if self.answer == Answer::NetworkInterfaces
             && let Some(id) = EniId::parse(&self.id)
+            && snapshot.guessed.enis.contains(&id) != guessed
         {
+            let marks = Arc::make_mut(&mut snapshot.guessed);
             mark(&mut marks.enis, id, guessed);
         }
     }

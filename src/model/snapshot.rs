@@ -92,7 +92,7 @@ pub struct Snapshot {
     /// What that time says.
     pub dating: Dating,
     /// What it does not know of its time.
-    pub guessed: Guessed,
+    pub guessed: Arc<Guessed>,
     /// Which kinds of answers were in it, empty ones included.
     pub parts: BTreeSet<Part>,
     /// Security groups by id.

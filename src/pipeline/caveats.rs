@@ -207,7 +207,7 @@ impl Parts<'_> {
         for (snapshot, end) in self.series.snapshots().zip(ends) {
             let begun = snapshot.captured_at.is_none_or(|since| since <= span.end);
             if begun && end.is_none_or(|end| end > span.start) {
-                let Guessed { groups, enis } = &snapshot.guessed;
+                let Guessed { groups, enis } = &*snapshot.guessed;
                 guessed.extend(groups.iter().map(SgId::as_str));
                 guessed.extend(enis.iter().map(EniId::as_str));
             }
