@@ -261,10 +261,14 @@ impl<'a> Panel<'a> {
             return None;
         };
         let local = own.eni;
-        let tells = !owner.groups.is_empty()
-            && owner.vpc_id == local.vpc_id
-            && owner.id != local.id
-            && local.prefixes.is_empty();
+        // Across a peering packets keep their addresses (VPC peering guide);
+        // from elsewhere, somebody unknown may have the same ones.
+        let joined = match (&local.vpc_id, &owner.vpc_id) {
+            (Some(one), Some(other)) => one == other || peered(one, other, own.scene.snapshot),
+            (one, other) => one == other,
+        };
+        let tells =
+            !owner.groups.is_empty() && joined && owner.id != local.id && local.prefixes.is_empty();
         if !tells {
             return None;
         }

@@ -23,6 +23,7 @@ use crate::sample::snapshot::groups::group;
 use crate::sample::snapshot::groups::group_rules;
 use crate::sample::snapshot::network::interface;
 use crate::sample::snapshot::network::network_acl;
+use crate::sample::snapshot::network::peering;
 use crate::sample::snapshot::network::subnet;
 use crate::sample::snapshot::network::vpcs;
 use crate::sample::world::BASE;
@@ -74,6 +75,10 @@ fn write_at(
         ("network-acls", json!({"NetworkAcls": collect(acls)})),
         ("subnets", json!({"Subnets": collect(subnets)})),
         ("vpcs", json!({"Vpcs": vpcs(world)})),
+        (
+            "vpc-peering-connections",
+            json!({"VpcPeeringConnections": [peering(world)]}),
+        ),
         (
             "managed-prefix-lists",
             json!({"PrefixLists": collect(world.lists.iter().map(|list| prefix_list(list)))}),

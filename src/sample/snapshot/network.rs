@@ -178,6 +178,24 @@ pub(super) fn subnet(own: &Subnet) -> Value {
     })
 }
 
+/// The peering by which the two VPCs speak.
+pub(super) fn peering(world: &World) -> Value {
+    let side = |watched: bool, net: &str| {
+        json!({
+            "VpcId": vpc_id(world.seed, watched),
+            "OwnerId": ACCOUNT,
+            "CidrBlock": net,
+        })
+    };
+    json!({
+        "VpcPeeringConnectionId": format!("pcx-0{:016x}", hash_text(5, "10.1.0.0/16") ^ world.seed),
+        "RequesterVpcInfo": side(true, "10.0.0.0/16"),
+        "AccepterVpcInfo": side(false, "10.1.0.0/16"),
+        "Status": {"Code": "active", "Message": "Active"},
+        "Tags": [],
+    })
+}
+
 pub(super) fn vpcs(world: &World) -> Value {
     let vpc = |watched: bool, net: &str, net6: &str| {
         let id = vpc_id(world.seed, watched);
