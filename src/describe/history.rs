@@ -44,8 +44,9 @@ const MOST_STATES: usize = 512;
 const MOST_ENTRIES: usize = 1_000_000;
 /// States that are kept apart however large the cloud.
 const FEWEST_STATES: usize = 128;
-/// Days of which each keeps its own time where there are too many times.
-const DAYS_APART: i64 = 64;
+/// Days before the newest change whose changes are told apart where there are
+/// too many times.
+const DAYS_APART: i64 = 120;
 
 /// One resource over time.
 #[derive(Debug)]
@@ -138,24 +139,23 @@ impl Life {
         }
     }
 
-    /// The times from which on its states count, each with the state. With
-    /// `coarse`, a state that was never another before it counts later than it
-    /// is told: from the end of the day, or of all days but the newest.
+    /// The times from which on its states count, each with the state: with
+    /// `coarse`, some count later than they are told.
     fn changes(&self, coarse: Option<Coarse>) -> impl Iterator<Item = (Timestamp, &Spell)> {
-        let next = self.states.iter().skip(1).map(|spell| spell.since);
-        let next = next.chain([None]);
-        self.states
-            .iter()
-            .zip(next)
-            .enumerate()
-            .filter_map(move |(number, (spell, next))| {
-                let since = spell.since?;
-                let from = match coarse {
-                    Some(coarse) if number == 0 && !self.begins => coarse.from(since),
-                    Some(_) | None => since,
-                };
-                next.is_none_or(|next| from < next).then_some((from, spell))
-            })
+        let from = move |number: usize, spell: &Spell| {
+            let since = spell.since?;
+            let changed = number > 0 || self.begins;
+            Some(coarse.map_or(since, |coarse| coarse.from(since, changed)))
+        };
+        let each = self.states.iter().enumerate();
+        let times: Vec<Option<Timestamp>> =
+            each.map(|(number, spell)| from(number, spell)).collect();
+        let next: Vec<Option<Timestamp>> = times.iter().skip(1).copied().chain([None]).collect();
+        let told = self.states.iter().zip(times).zip(next);
+        told.filter_map(|((spell, from), next)| {
+            let from = from?;
+            next.is_none_or(|next| from < next).then_some((from, spell))
+        })
     }
 
     /// The resource as the newest snapshot has it, where that is another state
@@ -223,12 +223,14 @@ impl Life {
     }
 
     /// Makes a snapshot what is known of the time before the first item.
-    fn begin(&self, before: &mut Snapshot) {
+    fn begin(&self, before: &mut Snapshot, coarse: Option<Coarse>) {
         let nothing = Snapshot::default();
         let first = self.states.first();
         let timed = first.is_some_and(|spell| spell.since.is_some());
         let shown = first.and_then(|spell| spell.one.as_ref());
-        let told_later = timed && self.begins;
+        let since = first.and_then(|spell| spell.since);
+        let apart = coarse.is_none_or(|coarse| since > Some(coarse.oldest()));
+        let told_later = timed && self.begins && apart;
         let stands_in = match self.answer {
             Answer::NetworkAcls | Answer::PrefixLists => !timed,
             Answer::SecurityGroups
@@ -381,7 +383,8 @@ pub(super) fn unfold(
     }
     let size = newest.groups.len() + newest.enis.len() + lives.len();
     let kept = (MOST_ENTRIES / size.max(1)).clamp(FEWEST_STATES, MOST_STATES);
-    let changes = all_changes(&lives, &newest, kept);
+    let coarse = coarse(&lives, &newest, kept);
+    let changes = changes(&lives, &newest, coarse);
     if described && newest.captured_at.is_none() {
         notes.add(Doubt::UNDATED_BESIDE_HISTORY);
     }
@@ -391,7 +394,7 @@ pub(super) fn unfold(
         ..newest
     };
     for life in &lives {
-        life.begin(&mut before);
+        life.begin(&mut before, coarse);
     }
     let merged = changes.len().saturating_sub(kept);
     if merged > 0 {
@@ -400,37 +403,33 @@ pub(super) fn unfold(
     states(before, changes, merged)
 }
 
-/// Times that are not told apart where there are too many: of what was never
-/// seen to be otherwise.
+/// Times that are not told apart where there are too many.
 #[derive(Clone, Copy, Debug)]
 struct Coarse {
     newest: Timestamp,
 }
 
 impl Coarse {
-    fn from(self, since: Timestamp) -> Timestamp {
-        let oldest = self.newest.0.saturating_sub(DAYS_APART * DAY);
+    /// Nothing older is told apart.
+    fn oldest(self) -> Timestamp {
+        Timestamp(self.newest.0.saturating_sub(DAYS_APART * DAY))
+    }
+
+    /// From when on a state counts: what was never another before it from the
+    /// end of the day, a change from its time.
+    fn from(self, since: Timestamp, changed: bool) -> Timestamp {
         let next_day = since.0.div_euclid(DAY).saturating_add(1);
-        Timestamp(next_day.saturating_mul(DAY).min(self.newest.0).max(oldest))
+        let day_end = Timestamp(next_day.saturating_mul(DAY)).min(self.newest);
+        let from = if changed { since } else { day_end };
+        from.max(self.oldest())
     }
 }
 
-/// Every change by its time, as many as may be kept apart.
-fn all_changes<'l>(
-    lives: &'l [Life],
-    newest: &Snapshot,
-    kept: usize,
-) -> BTreeMap<Timestamp, Vec<Change<'l>>> {
+/// How coarse times have to be, where there are more than may be kept apart.
+fn coarse(lives: &[Life], newest: &Snapshot, kept: usize) -> Option<Coarse> {
     let all = changes(lives, newest, None);
-    match all.last_key_value() {
-        Some((&newest_time, _)) if all.len() > kept => {
-            let coarse = Coarse {
-                newest: newest_time,
-            };
-            changes(lives, newest, Some(coarse))
-        }
-        Some(_) | None => all,
-    }
+    let (&newest, _) = all.last_key_value()?;
+    (all.len() > kept).then_some(Coarse { newest })
 }
 
 /// Every change by its time, those that describe answers show last.
@@ -466,38 +465,51 @@ fn changes<'l>(
     changes
 }
 
-/// Goes through the changes; the first `merged` times make one with the time
-/// before all, of which what changed in them is not known.
+/// Goes through the changes. All begin with the first; the `merged` times after
+/// it make one with it, of which what changed in them is not known.
 fn states(
     before: Snapshot,
     changes: BTreeMap<Timestamp, Vec<Change<'_>>>,
     merged: usize,
 ) -> (Vec<Snapshot>, Snapshot) {
-    let nothing = Snapshot::default();
     let mut at = before;
-    let (mut states, mut touched) = (Vec::new(), Vec::new());
+    let (mut states, mut passing) = (Vec::new(), Vec::new());
     for (number, (time, changes)) in changes.into_iter().enumerate() {
-        let apart = number >= merged;
-        if apart {
-            states.push(at.clone());
-            for life in std::mem::take(&mut touched) {
-                Life::mark(life, false, &mut at);
+        if number > 0 && number <= merged {
+            for change in &changes {
+                change.may_hold(&mut at);
             }
-            at.captured_at = Some(time);
-            at.dating = Dating::Changed;
+            passing.extend(changes);
+            continue;
         }
-        for Change { life, dating, one } in changes {
-            life.put(one.as_ref().unwrap_or(&nothing), &mut at);
-            life.mark(!apart && one.is_some(), &mut at);
-            if !apart {
-                touched.push(life);
-            }
-            if dating == Dating::Seen {
-                at.dating = Dating::Seen;
-            }
+        states.push(at.clone());
+        at.captured_at = Some(time);
+        at.dating = Dating::Changed;
+        for change in passing.drain(..).chain(changes) {
+            change.hold(&mut at);
         }
     }
     (states, at)
+}
+
+impl Change<'_> {
+    /// Makes it so.
+    fn hold(&self, at: &mut Snapshot) {
+        let nothing = Snapshot::default();
+        self.life.put(self.one.as_ref().unwrap_or(&nothing), at);
+        self.life.mark(false, at);
+        if self.dating == Dating::Seen {
+            at.dating = Dating::Seen;
+        }
+    }
+
+    /// Makes it something that may be so: what is gone stays, in doubt.
+    fn may_hold(&self, at: &mut Snapshot) {
+        if let Some(one) = &self.one {
+            self.life.put(one, at);
+            self.life.mark(true, at);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -617,7 +629,32 @@ mod tests {
             .earlier
             .iter()
             .filter(|state| !state.guessed.groups.is_empty());
-        assert_eq!(guessed.count(), 1);
+        // Before all, and while what is merged went on.
+        assert_eq!(guessed.count(), 2);
+    }
+
+    #[test]
+    fn who_comes_and_goes_by_the_thousand_leaves_the_others_known() {
+        let mut items = vec![
+            item(1, -90_000_000, Some(22), "OK"),
+            interface(5_000, "sg-1"),
+        ];
+        for number in 0..2_000 {
+            let second = 10_000_000 + i64::from(number) * 60;
+            items.push(item(number + 10, second, Some(80), "ResourceDiscovered"));
+            items.push(item(number + 10, second + 30, None, ""));
+        }
+        let loaded = load(&items);
+        assert!(loaded.notes.iter().any(|note| note.code == "SN141"));
+        let series = series(loaded);
+        let at = series.index_at(Timestamp(10_000_100));
+        let state = series.snapshots().nth(at).unwrap();
+        let known = SgId::from("sg-1");
+        assert!(state.groups.contains_key(&known) && !state.guessed.groups.contains(&known));
+        // Who was there then may have been, and is gone at the end.
+        let passing = SgId::from("sg-11");
+        assert!(state.guessed.groups.contains(&passing));
+        assert_eq!(series.latest().groups.len(), 1);
     }
 
     #[test]
