@@ -79,6 +79,17 @@ impl Cloud {
             .call("AuthorizeSecurityGroupIngress", &parameters, "return");
     }
 
+    /// Every protocol and port from a prefix.
+    fn allow_all(&self, group: &str, net: &str) {
+        let parameters = [
+            ("GroupId", group),
+            ("IpPermissions.1.IpProtocol", "-1"),
+            ("IpPermissions.1.IpRanges.1.CidrIp", net),
+        ];
+        self.moto
+            .call("AuthorizeSecurityGroupIngress", &parameters, "return");
+    }
+
     fn interface(&self, subnet: &str, group: &str, address: &str) -> String {
         let parameters = [
             ("SubnetId", subnet),
@@ -166,7 +177,7 @@ impl Cloud {
     }
 }
 
-/// Interfaces of web, app and database.
+/// Interfaces of web, app, database and cache.
 pub(super) struct Scene {
     app: String,
 }
@@ -177,7 +188,8 @@ pub(super) fn build(cloud: &Cloud) -> Scene {
         .call("CreateVpc", &[("CidrBlock", "10.9.0.0/16")], "vpcId");
     let subnet = [("VpcId", vpc.as_str()), ("CidrBlock", "10.9.1.0/24")];
     let subnet = cloud.moto.call("CreateSubnet", &subnet, "subnetId");
-    let [web, app, db] = ["web", "app", "db"].map(|name| cloud.group(&vpc, name));
+    let [web, app, db, cache] = ["web", "app", "db", "cache"].map(|name| cloud.group(&vpc, name));
+    cloud.allow_all(&cache, "10.9.0.0/16");
     cloud.allow(&app, ("0", "65535"), ("CidrIp", "10.9.0.0/16"), HOSTILE);
     cloud.allow(&db, ("5432", "5432"), ("GroupId", &app), "pg");
     cloud.allow(&db, ("5432", "5432"), ("CidrIp", "10.9.1.20/32"), "old");
@@ -186,7 +198,9 @@ pub(super) fn build(cloud: &Cloud) -> Scene {
     let web = cloud.interface(&subnet, &web, "10.9.1.10");
     let app = cloud.interface(&subnet, &app, "10.9.1.20");
     let db = cloud.interface(&subnet, &db, "10.9.1.30");
+    let cache = cloud.interface(&subnet, &cache, "10.9.1.40");
     let talks = [
+        ((&*web, "10.9.1.10"), (&*cache, "10.9.1.40"), 6379),
         (
             (web.as_str(), "10.9.1.10"),
             (app.as_str(), "10.9.1.20"),
@@ -261,6 +275,9 @@ fn the_script_tightens_all_and_its_rollback_restores_the_first_snapshot() {
     let first = cloud.analyse(&before, "first.json");
     assert!(to_tighten(&first) >= 4, "{}", first["proposals"]);
     cloud.render("change.sh", &[]);
+    // A rule for all protocols is narrowed in place, and comes back.
+    let script = fs::read_to_string(cloud.case.path("change.sh")).unwrap();
+    assert!(script.contains("\"IpProtocol\":\"-1\""), "{script}");
 
     // Neither looking nor asking changes anything.
     assert!(cloud.does(&["change.sh"]).contains("usage"));

@@ -174,6 +174,48 @@ fn shown(changes: &[Change]) -> Vec<String> {
     changes.iter().map(show).collect()
 }
 
+/// All orders of some changes.
+fn orders(changes: &[Change]) -> Vec<Vec<Change>> {
+    if changes.is_empty() {
+        return vec![Vec::new()];
+    }
+    let first = |at: usize| {
+        let mut rest = changes.to_vec();
+        let first = rest.remove(at);
+        orders(&rest).into_iter().map(move |mut order| {
+            order.insert(0, first.clone());
+            order
+        })
+    };
+    (0..changes.len()).flat_map(first).collect()
+}
+
+/// Two rules that each carry a part of both rules to come, and no room for a
+/// third: there is no order, and that is told.
+#[test]
+fn a_full_quota_that_needs_one_more_rule_for_a_moment_is_told() {
+    let mut world = World::new(
+        vec![
+            rule("r1", "tcp/2-3", "198.51.100.0/28"),
+            rule("r2", "tcp/0-1", "198.51.100.0/28"),
+        ],
+        vec![
+            seen("tcp/0", "198.51.100.1"),
+            seen("tcp/2", "198.51.100.1"),
+            seen("tcp/1", "198.51.100.8"),
+            seen("tcp/3", "198.51.100.8"),
+        ],
+    );
+    world.limits.rule_quota = 2;
+    let rollout = rollout_of(&world, &world.propose()).unwrap();
+    assert_eq!(
+        rollout.over(),
+        Some((Family::V4, 3)),
+        "{:?}",
+        shown(&rollout.steps)
+    );
+}
+
 #[test]
 fn a_rule_for_two_is_changed_before_the_second_goes() {
     let world = halves(1);
@@ -296,9 +338,20 @@ proptest! {
             prop_assert!(proposal.rules.is_empty() && proposal.remove.is_empty());
             return Ok(());
         };
-        let most = most_of(&world, &proposal);
+        let mut most = most_of(&world, &proposal);
         let first = Cloud { rules: world.group.rules.clone(), made: 0 };
         let mut cloud = first.clone();
+        // Where the quota is full, there may be no order: then it is told, and
+        // no other order of these steps would have done.
+        if rollout.over().is_some() {
+            prop_assert!(rollout.peak.most() > most);
+            prop_assert!(rollout.steps.len() <= 7, "too many to try");
+            for steps in orders(&rollout.steps) {
+                let fault = walk(&world, &mut first.clone(), &steps, most);
+                prop_assert!(fault.is_some(), "{:?}", shown(&steps));
+            }
+            most = rollout.peak.most();
+        }
         prop_assert_eq!(walk(&world, &mut cloud, &rollout.steps, most), None, "{:?}", shown(&rollout.steps));
         prop_assert!(rollout.peak.most() <= most);
         let said = |rules: &[SgRule]| -> BTreeSet<(Transport, Peer)> {
