@@ -117,6 +117,14 @@ async function searching(browser) {
   hold("one can go back", await page.locator("#map .crumbs button").count() === 1);
   await page.evaluate(() => { location.hash = "talks=sg-" + "5".padStart(17, "0"); });
   await page.waitForFunction(() => document.querySelector("#map .hub").textContent.includes("billing-web-5"));
+  await page.fill("#map input[type=text]", "no such group");
+  await page.keyboard.press("Enter");
+  hold("an unknown group is said", (await page.textContent("#map [role=status]")).startsWith("No group"));
+  await page.fill("#map input[type=text]", "billing");
+  await page.keyboard.press("Enter");
+  hold("several that fit are said", (await page.textContent("#map [role=status]")).includes("the first is shown"));
+  await page.evaluate(() => { location.hash = "talks=sg-" + "5".padStart(17, "0"); });
+  await page.waitForFunction(() => document.querySelector("#map .hub").textContent.includes("billing-web-5"));
   hold("lines lead to neighbours", await page.locator("#map .ego svg path").count() > 0);
   await page.close();
 }

@@ -55,7 +55,13 @@ function talkMap(section) {
   const names = el("datalist", { id: "group-names" }, model.list.map((group) =>
     el("option", { value: group.group_id }, group.group_name)));
   const pick = el("input", { type: "text", list: "group-names", placeholder: "name or id of a group", autocomplete: "off", spellcheck: "false",
-    onchange: () => { const id = findGroup(pick.value); if (id) location.hash = "talks=" + encodeURIComponent(id); } });
+    onchange: () => {
+      const [id, many] = findGroup(pick.value);
+      told.textContent = many === 0 ? "No group has that in its name or id."
+        : many > 1 ? plural(many, "group") + " fit; the first is shown. An id names one." : "";
+      if (id) location.hash = "talks=" + encodeURIComponent(id);
+    } });
+  const told = el("p", { class: "note", role: "status" });
   const one = el("div", { "aria-live": "polite" });
   const overview = el("div");
   const cell = el("div", { "aria-live": "polite" });
@@ -70,7 +76,7 @@ function talkMap(section) {
   };
   section.append(
     el("h3", { id: "one-group" }, "One group and its neighbours"),
-    el("div", { class: "tools" }, labelled("Group", pick, true), names), one,
+    el("div", { class: "tools" }, labelled("Group", pick, true), names), told, one,
     el("h3", null, "All of them"),
     el("p", { class: "note" }, "A row opens connections to a column; the number counts conversations. A name opens what it stands for, a number lists it."),
     el("div", { class: "tools", role: "search", "aria-label": "Who talks to whom" },
@@ -91,15 +97,15 @@ function talkMap(section) {
   return { open: (id) => open(id, true) };
 }
 
-/** A group by id, by name, or by the beginning of either. */
+/** A group by id, by name, or by a part of either; and how many fit as well. */
 function findGroup(typed) {
   const wanted = typed.trim().toLowerCase();
   const test = [(text) => text === wanted, (text) => wanted !== "" && text.startsWith(wanted), (text) => wanted !== "" && text.includes(wanted)];
   for (const fits of test) {
-    const found = model.list.find((group) => fits(group.group_id.toLowerCase()) || fits(group.group_name.toLowerCase()));
-    if (found) return found.group_id;
+    const found = model.list.filter((group) => fits(group.group_id.toLowerCase()) || fits(group.group_name.toLowerCase()));
+    if (found.length > 0) return [found[0].group_id, found.length];
   }
-  return null;
+  return [null, wanted === "" ? 1 : 0];
 }
 
 function ego(id, edges) {

@@ -81,7 +81,7 @@ function curve(proposal) {
         class: "dot" + (rules === taken[0] ? " chosen" : ""), cx: x(rules), cy: y(exposure), r: rules === taken[0] ? 5 : 3,
       }, svg("title", null, plural(rules, "rule") + ": " + volume(String(exposure))))),
       svg("text", { x: left - 6, y: y(points[0][1]) + 4, "text-anchor": "end" }, volume(String(points[0][1]))),
-      points.length > 1 && high > low
+      points.length > 1 && high > low && volume(String(points[0][1])) !== volume(String(points[points.length - 1][1]))
         ? svg("text", { x: left - 6, y: y(points[points.length - 1][1]) + 4, "text-anchor": "end" }, volume(String(points[points.length - 1][1])))
         : null,
       svg("text", { x: x(least), y: height - bottom + 16, "text-anchor": "middle" }, String(least)),
