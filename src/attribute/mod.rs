@@ -121,12 +121,7 @@ pub fn attribute<'a>(
     table: &'a RuleTable<'a>,
     min_certainty: Certainty,
 ) -> Attribution {
-    let mut interfaces: Vec<(EniId, &InterfaceEvidence)> = evidence
-        .interfaces
-        .iter()
-        .map(|(id, seen)| (*id, seen))
-        .collect();
-    interfaces.sort_unstable_by_key(|(id, _)| *id);
+    let interfaces = evidence.by_id();
     let endpoints = endpoints(&interfaces, scenes);
     let (orders, knowledge) = learn(&interfaces, eras, scenes, owners, &endpoints);
     let bench = Bench {

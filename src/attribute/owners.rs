@@ -48,13 +48,8 @@ impl Owners {
     /// What evidence tells beside these snapshots, oldest first.
     #[must_use]
     pub fn of(evidence: &Evidence, snapshots: &[&Snapshot]) -> Owners {
-        let mut interfaces: Vec<(EniId, &InterfaceEvidence)> = evidence
-            .interfaces
-            .iter()
-            .map(|(id, seen)| (*id, seen))
-            .collect();
-        interfaces.sort_unstable_by_key(|(id, _)| *id);
-        let stays: Vec<(EniId, Vec<Stay>)> = interfaces
+        let stays: Vec<(EniId, Vec<Stay>)> = evidence
+            .by_id()
             .into_par_iter()
             .map(|(id, seen)| (id, stays(seen, &known(id, snapshots))))
             .filter(|(_, stays)| !stays.is_empty())

@@ -1,5 +1,7 @@
 //! `analyze`: run, then deliver the one document to wherever it was asked for.
 
+use std::cell::LazyCell;
+use std::ops::Deref;
 use std::path::Path;
 
 use flowcinch::pipeline;
@@ -44,7 +46,8 @@ pub(crate) fn run(args: &AnalyzeArgs, color: Color) -> Result<Outcome, Failure> 
     let analysis = input::pseudonymised(analysis, key.as_ref())?;
     // A certificate names what was there, so it would undo other names.
     let draft = draft.filter(|_| key.is_none());
-    let review = gate.review(&analysis);
+    // Whoever wants the document alone does not wait for it.
+    let review = LazyCell::new(|| gate.review(&analysis));
     let certificate = deliver(&config, &analysis, &review, draft)?;
     if let Some(folder) = &args.evidence {
         let run = Run {
@@ -87,7 +90,7 @@ fn read(config: &AnalyzeConfig) -> Result<(Analysis, Option<Draft>), Failure> {
 fn deliver(
     config: &AnalyzeConfig,
     analysis: &Analysis,
-    review: &Review,
+    review: &impl Deref<Target = Review>,
     draft: Option<Draft>,
 ) -> Result<Option<Vec<u8>>, Failure> {
     let delivery = &config.delivery;

@@ -140,7 +140,7 @@ impl<'a> Inputs<'a> {
                 .digests
                 .iter()
                 .cloned()
-                .partition(|place| place.to_string_lossy().starts_with("s3://"));
+                .partition(|place| source::is_remote(&place.to_string_lossy()));
             let mut listed = files_below(&local)?;
             let remote: Vec<String> = remote
                 .iter()

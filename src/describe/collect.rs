@@ -310,10 +310,11 @@ impl Collector {
     /// snapshot where no describe answer shows the resource.
     fn settle_config(&mut self) -> Result<Vec<Life>, DescribeError> {
         let (mut recorded, mut lives) = (Shelves::default(), Vec::new());
+        let named = self.shelves.groups_of_rules();
         for (answer, id, items) in std::mem::take(&mut self.config).resources() {
             self.settle_newest(answer, &id, &items, &mut recorded)?;
             if history::is_followed(answer) {
-                let described = self.shelves.has(answer, &id);
+                let described = self.shelves.has(answer, &id, &named);
                 let life = Life::of(answer, id, described, items, &mut self.notes);
                 lives.push(life.map_err(|(fault, file)| fault.in_file(&file))?);
             }

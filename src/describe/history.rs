@@ -231,21 +231,8 @@ impl Life {
         let since = first.and_then(|spell| spell.since);
         let apart = coarse.is_none_or(|coarse| since > Some(coarse.oldest()));
         let told_later = timed && self.begins && apart;
-        let stands_in = match self.answer {
-            Answer::NetworkAcls | Answer::PrefixLists => !timed,
-            Answer::SecurityGroups
-            | Answer::NetworkInterfaces
-            | Answer::Subnets
-            | Answer::Vpcs
-            | Answer::SecurityGroupRules
-            | Answer::Entries
-            | Answer::FlowLogs
-            | Answer::VpcAssociations
-            | Answer::VpcPeerings
-            | Answer::Reservations
-            | Answer::Instances
-            | Answer::ConfigurationItems => !told_later,
-        };
+        let left_out = [Answer::NetworkAcls, Answer::PrefixLists].contains(&self.answer);
+        let stands_in = if left_out { !timed } else { !told_later };
         let shown = shown.filter(|_| stands_in);
         self.put(shown.unwrap_or(&nothing), before);
         self.mark(timed && shown.is_some(), before);

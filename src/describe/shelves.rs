@@ -5,6 +5,7 @@
 //! one put counts; files are read in the order of their paths.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -298,13 +299,19 @@ impl Shelves {
         Ok(())
     }
 
-    /// Whether the resource that AWS Config has under this id is here.
-    pub(super) fn has(&self, answer: Answer, id: &str) -> bool {
+    /// Groups that rules of their own answer name.
+    pub(super) fn groups_of_rules(&self) -> BTreeSet<SgId> {
+        let rows = self.rules.0.values();
+        rows.map(|(row, _)| row.group.clone()).collect()
+    }
+
+    /// Whether the resource that AWS Config has under this id is here; `named`
+    /// are [`Shelves::groups_of_rules`].
+    pub(super) fn has(&self, answer: Answer, id: &str, named: &BTreeSet<SgId>) -> bool {
         match answer {
             Answer::SecurityGroups => {
-                let mut rows = self.rules.0.values();
                 let id = SgId::from(id);
-                self.groups.has(&id) || rows.any(|(row, _)| row.group == id)
+                self.groups.has(&id) || named.contains(&id)
             }
             Answer::NetworkInterfaces => EniId::parse(id).is_some_and(|id| self.enis.has(&id)),
             Answer::NetworkAcls => self.acls.has(&AclId::from(id)),

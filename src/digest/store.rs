@@ -19,6 +19,7 @@ use std::sync::Arc;
 use crate::cloud::Access;
 use crate::digest::error::DigestError;
 use crate::digest::remote;
+use crate::source;
 
 /// Where a digest lies.
 pub trait Store: Debug + Send + Sync {
@@ -59,12 +60,9 @@ pub trait Held: Debug + Send + Sync {
     fn assert(&self) -> io::Result<()>;
 }
 
-/// How an address in S3 begins.
-const SCHEME: &str = "s3://";
-
 /// The digest at a path, or at an address in S3.
 pub(super) fn at(path: &Path, access: &Access) -> Result<Arc<dyn Store>, DigestError> {
-    match path.to_str().filter(|text| text.starts_with(SCHEME)) {
+    match path.to_str().filter(|text| source::is_remote(text)) {
         Some(address) => remote::open(address, access),
         None => Ok(Arc::new(LocalStore::new(path))),
     }

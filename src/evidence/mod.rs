@@ -88,6 +88,15 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// The interfaces that recorded, by id.
+    #[must_use]
+    pub fn by_id(&self) -> Vec<(EniId, &InterfaceEvidence)> {
+        let interfaces = self.interfaces.iter();
+        let mut interfaces: Vec<_> = interfaces.map(|(id, seen)| (*id, seen)).collect();
+        interfaces.sort_unstable_by_key(|(id, _)| *id);
+        interfaces
+    }
+
     /// Adds what one row says.
     pub fn fold(&mut self, row: &Row, eras: &Eras) {
         match row {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::net::Timestamp;
 use crate::net::time::DAY;
+use crate::report::human;
 
 /// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,13 @@ impl Acceptance {
     #[must_use]
     pub fn holds_at(&self, time: Timestamp) -> bool {
         time.0 < self.expires.0.0.saturating_add(DAY)
+    }
+
+    /// By whom, until when and why; text of others is not yet escaped.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let until = human::day(self.expires.0);
+        format!("{} until {until}: {}", self.owner, self.reason)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Every field is quoted. A field that a spreadsheet would take for a formula
 //! gets an apostrophe in front, which spreadsheets show as nothing.
 
+use crate::report::accepted::Acceptance;
 use crate::report::controls::Control;
 use crate::report::escape;
 use crate::report::listing::Listed;
@@ -50,20 +51,13 @@ pub fn render(review: &Review) -> String {
 }
 
 fn state(entry: &Entry) -> &'static str {
-    match entry.state {
-        None => "",
-        Some(State::New) => "new",
-        Some(State::Unchanged) => "unchanged",
-    }
+    entry.state.map_or("", State::name)
 }
 
 fn fields(listed: &Listed, state: &str, entry: &Entry) -> Vec<String> {
     let text = |value: Option<String>| value.unwrap_or_default();
     let controls: Vec<String> = listed.controls.iter().map(Control::tag).collect();
-    let accepted = entry.acceptance.as_ref().map(|one| {
-        let until = crate::report::human::day(one.expires.0);
-        format!("{} until {until}: {}", one.owner, one.reason)
-    });
+    let accepted = entry.acceptance.as_ref().map(Acceptance::said);
     vec![
         listed.id.clone(),
         listed.code.id().to_owned(),

@@ -38,12 +38,10 @@ pub fn render(analysis: &Analysis, review: &Review, full: bool) -> String {
 
 fn lead(analysis: &Analysis) -> String {
     let read = summary::what_was_read(analysis);
-    let coverage = &analysis.coverage;
     let verification = &analysis.verification;
     format!(
-        "{read}; {} of {} interfaces watched. Proof: {} conversations replayed, {} broken, {} widened.\n",
-        human::count(coverage.interfaces_logged),
-        human::count(coverage.interfaces_in_snapshot),
+        "{read}; {}. Proof: {} conversations replayed, {} broken, {} widened.\n",
+        summary::watched(analysis),
         human::count(verification.connections),
         verification.broken,
         verification.widened

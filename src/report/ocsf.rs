@@ -64,8 +64,7 @@ fn open(entry: &Entry, time: i64) -> Value {
     };
     let mut event = event(&entry.listed, time, activity, status);
     if let (Some(one), Some(map)) = (&entry.acceptance, event.as_object_mut()) {
-        let until = crate::report::human::day(one.expires.0);
-        let why = format!("accepted by {} until {until}: {}", one.owner, one.reason);
+        let why = format!("accepted by {}", one.said());
         map.insert("comment".to_owned(), json!(escape::inert(&why)));
     }
     event

@@ -24,6 +24,17 @@ pub enum State {
     Unchanged,
 }
 
+impl State {
+    /// In one word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::New => "new",
+            State::Unchanged => "unchanged",
+        }
+    }
+}
+
 /// A finding with what is known of it.
 #[derive(Clone, Debug)]
 pub struct Entry {

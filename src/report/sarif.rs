@@ -20,12 +20,10 @@ use crate::report::controls::Standard;
 use crate::report::document::Analysis;
 use crate::report::escape;
 use crate::report::explain;
-use crate::report::human;
 use crate::report::listing::Listed;
 use crate::report::listing::Severity;
 use crate::report::review::Entry;
 use crate::report::review::Review;
-use crate::report::review::State;
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -112,22 +110,13 @@ fn pascal(slug: &str) -> String {
 fn result(entry: &Entry, codes: &[Code]) -> Value {
     let mut result = base(&entry.listed, codes);
     if let Some(state) = entry.state {
-        set(
-            &mut result,
-            "baselineState",
-            json!(match state {
-                State::New => "new",
-                State::Unchanged => "unchanged",
-            }),
-        );
+        set(&mut result, "baselineState", json!(state.name()));
     }
     if let Some(one) = &entry.acceptance {
-        let until = human::day(one.expires.0);
-        let why = format!("{} until {until}: {}", one.owner, one.reason);
         let suppression = json!([{
             "kind": "external",
             "status": "accepted",
-            "justification": escape::inert(&why),
+            "justification": escape::inert(&one.said()),
         }]);
         set(&mut result, "suppressions", suppression);
     }

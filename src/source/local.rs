@@ -168,6 +168,12 @@ pub fn list(inputs: &[String]) -> Result<Vec<Object>, SourceError> {
     find(inputs, &Search::default())
 }
 
+/// Whether an input is an address in S3 and no path.
+#[must_use]
+pub fn is_remote(input: &str) -> bool {
+    input.starts_with(s3::SCHEME)
+}
+
 /// The objects that the inputs name and whose names allow that they hold what
 /// is wanted, sorted by name. An input is a file, a folder (walked; hidden files
 /// are left out), a pattern with `*`, `?`, `[…]` or `**`, `s3://bucket/prefix`,
@@ -182,7 +188,7 @@ pub fn find(inputs: &[String], search: &Search) -> Result<Vec<Object>, SourceErr
     let mut finder = s3::Finder::default();
     let mut found = BTreeMap::new();
     for input in inputs {
-        let objects = if input.starts_with(s3::SCHEME) {
+        let objects = if is_remote(input) {
             remote(&mut finder, input, search)?
         } else {
             objects(input)?

@@ -28,6 +28,7 @@ pub use key::Wanted;
 pub use local::Object;
 pub use local::Search;
 pub use local::find;
+pub use local::is_remote;
 pub use local::list;
 #[cfg(feature = "s3")]
 pub(crate) use s3::shelf;

@@ -1,7 +1,7 @@
 // All findings by severity: what trackers know by the same ids.
 
 const SEVERITY = { high: ["bad", "high"], medium: ["warn", "medium"], low: ["cool", "low"], info: ["", "info"] };
-const FINDING_STATE = { new: ["bad", "new"], unchanged: ["", "unchanged"], fixed: ["good", "fixed"] };
+const FINDING_STATE = { new: ["bad", "new"], unchanged: ["", "unchanged"] };
 
 function findingList(section) {
   document.getElementById("worst").remove();

@@ -13,13 +13,13 @@ use serde_json::Value;
 
 use crate::attribute::verdict::RejectVerdict;
 use crate::model::SgId;
+use crate::report::accepted::Acceptance;
 use crate::report::controls::Control;
 use crate::report::document::Analysis;
 use crate::report::document::RejectReport;
 use crate::report::escape;
 use crate::report::explain::remedies;
 use crate::report::findings;
-use crate::report::human;
 use crate::report::review::Entry;
 use crate::report::review::Review;
 use crate::report::review::State;
@@ -87,14 +87,8 @@ impl<'a> Finding<'a> {
             id: &listed.id,
             code: listed.code.id(),
             severity: listed.severity.name(),
-            state: entry.state.map(|state| match state {
-                State::New => "new",
-                State::Unchanged => "unchanged",
-            }),
-            accepted: entry.acceptance.as_ref().map(|one| {
-                let until = human::day(one.expires.0);
-                format!("{} until {until}: {}", one.owner, one.reason)
-            }),
+            state: entry.state.map(State::name),
+            accepted: entry.acceptance.as_ref().map(Acceptance::said),
             subject: &listed.subject,
             group_id: listed.group_id.as_ref(),
             group_name: &listed.group_name,

@@ -131,10 +131,10 @@ impl View {
             findings: (all > 0).then(|| listing::by_severity(listed.clone())),
             reviewed: review.is_held_against().then(|| review.summary()),
             worst: listed.take(FINDINGS_SHOWN).map(worst).collect(),
-            more_findings: more_than(all, FINDINGS_SHOWN, "finding"),
+            more_findings: if_any(all.saturating_sub(FINDINGS_SHOWN), "finding"),
             proposals: openings,
-            more_proposals: (more > 0).then(|| human::counted(count(more), "proposal")),
-            only_to_read: (unfit > 0).then(|| human::counted(count(unfit), "proposal")),
+            more_proposals: if_any(more, "proposal"),
+            only_to_read: if_any(unfit, "proposal"),
             rejects_left_out: left_out(analysis),
             coverage: facts(analysis),
             caveats: caveats(analysis),
@@ -184,10 +184,9 @@ fn worst(listed: &Listed) -> Worst {
     }
 }
 
-/// `3 findings`, where there are more than are shown.
-fn more_than(all: usize, shown: usize, noun: &str) -> Option<String> {
-    let more = all.checked_sub(shown).filter(|more| *more > 0)?;
-    Some(human::counted(count(more), noun))
+/// `3 findings`, where there are any.
+fn if_any(number: usize, noun: &str) -> Option<String> {
+    (number > 0).then(|| human::counted(count(number), noun))
 }
 
 /// Proposals that may be applied, the largest openings first; how many more,

@@ -107,7 +107,7 @@ impl Scan {
         let mut leaf = Leaf::default();
         let mut folders = BTreeSet::new();
         let mut token: Option<String> = None;
-        let (mut used, mut repeats) = (BTreeSet::new(), 0_usize);
+        let mut turns = Turns::default();
         loop {
             let (bucket, folded) = (&self.bucket, branch.folded);
             let page = page(bucket, &branch.prefix, folded, token.as_deref()).await?;
@@ -128,14 +128,7 @@ impl Scan {
                 break;
             }
             token = page.next_continuation_token().map(str::to_owned);
-            // A page that comes once more leads on to the same next one.
-            let led = token
-                .as_ref()
-                .is_some_and(|token| used.insert(token.clone()));
-            repeats = repeats.saturating_add(usize::from(!led));
-            if repeats > used.len().saturating_add(MOST_REPEATS) {
-                return Err(Fault::lasting("the listing goes round in circles"));
-            }
+            turns.take(token.as_ref())?;
         }
         leaf.seen = leaf.seen.saturating_add(folders.len());
         let below = folders.into_iter().filter(|folder| self.leads_on(folder));
@@ -182,6 +175,26 @@ impl Branch {
             folded,
             depth,
         }
+    }
+}
+
+/// Where the pages of a listing have led so far.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    used: BTreeSet<String>,
+    repeats: usize,
+}
+
+impl Turns {
+    /// Goes on to the page of a token, unless pages go round in circles. A page
+    /// that comes once more leads on to the same next one.
+    pub(super) fn take(&mut self, token: Option<&String>) -> Result<(), Fault> {
+        let led = token.is_some_and(|token| self.used.insert(token.clone()));
+        self.repeats = self.repeats.saturating_add(usize::from(!led));
+        if self.repeats > self.used.len().saturating_add(MOST_REPEATS) {
+            return Err(Fault::lasting("the listing goes round in circles"));
+        }
+        Ok(())
     }
 }
 

@@ -38,9 +38,6 @@ use crate::source::s3::parse;
 /// answer.
 const SLOWEST: usize = 64 * 1024;
 
-/// Pages of a listing that lead to no new ones before it is given up.
-const MOST_REPEATS: usize = 8;
-
 /// A folder in a bucket.
 #[derive(Clone)]
 pub(crate) struct Shelf {
@@ -170,7 +167,7 @@ impl Shelf {
 
     async fn pages(&self, prefix: &str, folded: bool) -> Result<BTreeSet<String>, Fault> {
         let (mut names, mut token) = (BTreeSet::new(), None);
-        let (mut used, mut repeats) = (BTreeSet::new(), 0_usize);
+        let mut turns = list::Turns::default();
         loop {
             let page = list::page(&self.bucket, prefix, folded, token.as_deref()).await?;
             let keys = page.contents().iter().filter_map(|object| object.key());
@@ -183,11 +180,7 @@ impl Shelf {
                 return Ok(names);
             }
             token = page.next_continuation_token().map(str::to_owned);
-            let led = token.as_ref().is_some_and(|one| used.insert(one.clone()));
-            repeats = repeats.saturating_add(usize::from(!led));
-            if repeats > used.len().saturating_add(MOST_REPEATS) {
-                return Err(Fault::lasting("the listing goes round in circles"));
-            }
+            turns.take(token.as_ref())?;
         }
     }
 
