@@ -1,9 +1,9 @@
-//! What to do next about findings that ask for something, in one sentence or
-//! two. What only explains or warns has none.
+//! What to do next, in one sentence or two. Codes whose example ends with it
+//! have none here.
 
 use crate::report::code::Code;
 
-/// What to do next; `None` where the finding asks for nothing.
+/// What to do next; `None` where the example of the code's page says it.
 #[must_use]
 pub fn of(code: Code) -> Option<&'static str> {
     let row = REMEDIES.iter().find(|(one, _)| *one == code);
@@ -82,6 +82,54 @@ const REMEDIES: &[(Code, &str)] = &[
     (
         Code::UnloggedInterface,
         "Turn on a flow log for its VPC, subnet or interface, or add the logs that it writes to.",
+    ),
+    (
+        Code::UnobservableRule,
+        "Turn on flow logs for the group's interfaces, wait, and run again; until then leave the rule alone.",
+    ),
+    (
+        Code::ScanNoise,
+        "Nothing, if the port is closed on purpose. Look at a source only where it is one of your own addresses.",
+    ),
+    (
+        Code::SkippedData,
+        "Nothing mends what is lost. Where it stays above a few hours in a thousand, use a longer window, and narrow what one interface does in a minute.",
+    ),
+    (
+        Code::MalformedLines,
+        "Look at the lines that are named. Where many are alike, name the columns (`--fields`), or leave out files that are no flow logs.",
+    ),
+    (
+        Code::UnreadableObject,
+        "Fetch the object again, or see to its permissions, and run again: what it says is missing now.",
+    ),
+    (
+        Code::ShortWindow,
+        "Run again when more days are there; a digest (`flowcinch ingest`) keeps those that are read.",
+    ),
+    (
+        Code::FieldsOverruled,
+        "Nothing, if the headers are right. Else leave out `--fields`, or give those objects in a run of their own.",
+    ),
+    (
+        Code::DroppedDays,
+        "Nothing, if the window is meant to roll. Else read the logs of those days into a new digest.",
+    ),
+    (
+        Code::WidenedSpan,
+        "Give `--since` and `--until` in whole hours, or read the logs themselves.",
+    ),
+    (
+        Code::UnknownReferencedGroup,
+        "Add describe-security-groups and describe-network-interfaces of the account that owns the group, or remove the rule if the group is gone.",
+    ),
+    (
+        Code::InterfaceWithoutGroups,
+        "Nothing, for gateways and load balancers that are made so. Else print describe-network-interfaces in full.",
+    ),
+    (
+        Code::UnknownFile,
+        "Leave it out, or see that the answer of the call was saved whole, its top-level key included.",
     ),
     (
         Code::ProofFailed,
