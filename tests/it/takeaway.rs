@@ -454,6 +454,7 @@ fn shells_and_man_get_what_help_says() {
         let run = case.run(&["completions", shell]);
         assert_eq!(run.status, Some(0), "{shell}");
         assert!(run.text().contains("snapshot"), "{shell}");
+        is_read_by(shell, &case.file("completions", run.text()));
     }
     let page = case.run(&["man"]).text();
     assert!(page.contains(".TH") && page.contains("analyze"));
@@ -466,4 +467,18 @@ fn shells_and_man_get_what_help_says() {
         "{}",
         run.stderr
     );
+}
+
+/// Where the shell is installed, it must find nothing wrong with a script.
+#[expect(clippy::print_stderr, reason = "a skipped check says so")]
+fn is_read_by(shell: &str, script: &Path) {
+    if !["bash", "zsh", "fish"].contains(&shell) {
+        return;
+    }
+    match Command::new(shell).arg("-n").arg(script).output() {
+        Ok(output) => assert!(output.status.success(), "{shell}: {output:?}"),
+        Err(_) => {
+            eprintln!("SKIPPED: {shell} is not installed, so it did not read its completions")
+        }
+    }
 }
