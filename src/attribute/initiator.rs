@@ -230,6 +230,7 @@ mod tests {
     use crate::attribute::conversation::ConversationKey;
     use crate::attribute::conversation::Half;
     use crate::attribute::knowledge::Notes;
+    use crate::evidence::activity::Activity;
     use crate::evidence::cell::Cell;
     use crate::evidence::ports::PortSample;
     use crate::model::TcpFlags;
@@ -247,6 +248,7 @@ mod tests {
             bytes: 1,
             first: Timestamp(1_000),
             last: Timestamp(1_050),
+            active: Activity::AT_FIRST,
             requests: 0,
             answers: 0,
             plain: 0,

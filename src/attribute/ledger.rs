@@ -23,8 +23,10 @@ use crate::net::Timestamp;
 pub struct Hours {
     /// With accepted traffic, and nothing lost.
     pub accepted: u64,
-    /// With rows that tell of none: NODATA, or REJECT alone.
-    pub idle: u64,
+    /// With REJECT records alone.
+    pub rejected: u64,
+    /// With NODATA rows alone: they tell that there was nothing.
+    pub no_data: u64,
     /// With a SKIPDATA row.
     pub lost: u64,
     /// Without a row, while its flow log delivered.
@@ -37,7 +39,7 @@ impl Hours {
     /// Those that speak for non-use.
     #[must_use]
     pub fn watched(self) -> u64 {
-        self.accepted + self.idle + self.quiet
+        self.accepted + self.rejected + self.no_data + self.quiet
     }
 }
 
@@ -46,13 +48,15 @@ impl AddAssign for Hours {
         // Bound in full, so that a new kind cannot be forgotten here.
         let Hours {
             accepted,
-            idle,
+            rejected,
+            no_data,
             lost,
             quiet,
             dark,
         } = other;
         self.accepted += accepted;
-        self.idle += idle;
+        self.rejected += rejected;
+        self.no_data += no_data;
         self.lost += lost;
         self.quiet += quiet;
         self.dark += dark;
@@ -182,8 +186,10 @@ pub fn hours(
             &mut hours.lost
         } else if seen.active.contains(hour) {
             &mut hours.accepted
+        } else if seen.rejected.contains(hour) {
+            &mut hours.rejected
         } else if seen.observed.contains(hour) {
-            &mut hours.idle
+            &mut hours.no_data
         } else if silence.is_quiet(hour) {
             &mut hours.quiet
         } else {
@@ -316,8 +322,8 @@ mod tests {
             ..InterfaceEvidence::default()
         };
         let of = |first| hours(Some(&seen(first)), &young, span(10), &deliveries);
-        assert_eq!((of(6).dark, of(6).quiet, of(6).idle), (5, 3, 2));
-        assert_eq!((of(1).dark, of(1).quiet, of(1).idle), (0, 8, 2));
+        assert_eq!((of(6).dark, of(6).quiet, of(6).no_data), (5, 3, 2));
+        assert_eq!((of(1).dark, of(1).quiet, of(1).no_data), (0, 8, 2));
     }
 
     proptest! {

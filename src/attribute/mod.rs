@@ -31,6 +31,7 @@ pub mod question;
 pub mod rejects;
 mod ruling;
 pub mod scene;
+pub mod season;
 pub mod strays;
 pub mod table;
 pub mod talks;

@@ -242,6 +242,7 @@ fn text(key: &Key, row: &Row) -> String {
 mod tests {
     use super::*;
     use crate::attribute::world::World;
+    use crate::evidence::activity::Activity;
     use crate::evidence::ports::PortSample;
     use crate::model::EniId;
     use crate::model::TcpFlags;
@@ -254,6 +255,7 @@ mod tests {
             bytes: 40,
             first: Timestamp(10),
             last: Timestamp(10),
+            active: Activity::AT_FIRST,
             requests: 1,
             answers: 0,
             plain: 0,

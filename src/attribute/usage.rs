@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use crate::attribute::cover::Covering;
 use crate::attribute::table::RuleIndex;
 use crate::attribute::verdict::RuleStatus;
+use crate::evidence::activity;
+use crate::evidence::activity::History;
 use crate::evidence::cell::Cell;
-use crate::net::Timestamp;
 
 /// What a rule earned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,10 +24,8 @@ pub struct RuleUse {
     pub bytes: u64,
     /// Records that no other rule of the interface covers.
     pub sole_records: u64,
-    /// First use.
-    pub first_seen: Option<Timestamp>,
-    /// Last use.
-    pub last_seen: Option<Timestamp>,
+    /// When it was used.
+    pub seen: Option<History>,
     /// Conversations beyond doubt that it alone covers.
     pub needed: u64,
     /// Conversations beyond doubt that it covers beside others.
@@ -54,8 +53,7 @@ impl RuleUse {
             packets,
             bytes,
             sole_records,
-            first_seen,
-            last_seen,
+            seen,
             needed,
             shared,
             needed_in_doubt,
@@ -69,8 +67,7 @@ impl RuleUse {
         self.packets = self.packets.saturating_add(packets);
         self.bytes = self.bytes.saturating_add(bytes);
         self.sole_records += sole_records;
-        self.first_seen = earlier(self.first_seen, first_seen);
-        self.last_seen = self.last_seen.max(last_seen);
+        activity::add(&mut self.seen, seen);
         self.needed += needed;
         self.shared += shared;
         self.needed_in_doubt += needed_in_doubt;
@@ -110,8 +107,7 @@ pub struct Tally {
     records: u64,
     packets: u64,
     bytes: u64,
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
+    seen: Option<History>,
     doubted: u64,
     unlikely: u64,
 }
@@ -122,8 +118,7 @@ impl Tally {
     pub fn credit(&mut self, counted: Option<&Cell>, seen: &Cell) {
         let seen = counted.unwrap_or(seen);
         self.credited += 1;
-        self.first = earlier(self.first, Some(seen.first));
-        self.last = self.last.max(Some(seen.last));
+        activity::add(&mut self.seen, Some(seen.history()));
         if let Some(cell) = counted {
             self.records += cell.records;
             self.packets = self.packets.saturating_add(cell.packets);
@@ -139,13 +134,6 @@ impl Tally {
     /// Notes the reading of a conversation that is unlikely, not excluded.
     pub fn unlikely(&mut self) {
         self.unlikely += 1;
-    }
-}
-
-fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (one, other) => one.or(other),
     }
 }
 
@@ -191,8 +179,7 @@ impl Uses {
             let others = covering.sure.iter().filter(|other| *other != rule);
             let earned = self.rules.entry(*rule).or_default();
             earned.also_allowed_by.extend(others);
-            earned.first_seen = earlier(earned.first_seen, tally.first);
-            earned.last_seen = earned.last_seen.max(tally.last);
+            activity::add(&mut earned.seen, tally.seen);
             earned.records += tally.records;
             earned.packets = earned.packets.saturating_add(tally.packets);
             earned.bytes = earned.bytes.saturating_add(tally.bytes);
@@ -239,8 +226,10 @@ impl Uses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::activity::Activity;
     use crate::evidence::ports::PortSample;
     use crate::model::TcpFlags;
+    use crate::net::Timestamp;
 
     fn cell(records: u64) -> Cell {
         Cell {
@@ -249,6 +238,7 @@ mod tests {
             bytes: records * 100,
             first: Timestamp(10),
             last: Timestamp(20),
+            active: Activity::AT_FIRST,
             requests: 0,
             answers: 0,
             plain: 0,

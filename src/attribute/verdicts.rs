@@ -10,6 +10,7 @@ use crate::attribute::ledger::Watchers;
 use crate::attribute::no_effect;
 use crate::attribute::protected;
 use crate::attribute::scene::Scene;
+use crate::attribute::season::Rhythm;
 use crate::attribute::strays::Strays;
 use crate::attribute::table::RuleIndex;
 use crate::attribute::table::RuleTable;
@@ -49,6 +50,8 @@ pub struct RuleVerdict {
     pub confidence: Confidence,
     /// Why.
     pub reasons: Vec<String>,
+    /// How its uses lie in time.
+    pub rhythm: Rhythm,
     /// Why no proposal may touch it, where none may: a sentence without its
     /// subject.
     pub hold: Option<String>,
@@ -229,6 +232,7 @@ impl RuleBench<'_> {
             tier: None,
             confidence: Confidence::High,
             reasons: vec![why],
+            rhythm: Rhythm::Any,
             hold: Some(format!(
                 "is for traffic that groups never filter ({service})"
             )),
@@ -257,6 +261,8 @@ impl RuleBench<'_> {
             RuleStatus::Unused | RuleStatus::Shadowed | RuleStatus::NoEffect => {}
         }
         reasons.extend(doubts(&earned));
+        let (rhythm, told) = self.rhythm(&earned);
+        reasons.extend(told);
         let doubtful = earned.in_doubt() || !self.watch.unlogged.is_empty();
         let (tier, confidence) = match status {
             RuleStatus::Unobservable => (Some(Tier::U0), Confidence::Low),
@@ -279,9 +285,19 @@ impl RuleBench<'_> {
             tier,
             confidence,
             reasons,
+            rhythm,
             hold,
             blind: None,
         }
+    }
+
+    /// How its uses lie in time, and what is to tell of it.
+    fn rhythm(&self, earned: &RuleUse) -> (Rhythm, Option<String>) {
+        let Some((seen, span)) = earned.seen.zip(self.window.span) else {
+            return (Rhythm::Any, None);
+        };
+        let rhythm = Rhythm::of(&seen, span);
+        (rhythm, rhythm.words(&seen))
     }
 
     fn unobservable(&self, rule: RuleIndex, earned: RuleUse) -> RuleVerdict {
@@ -305,6 +321,7 @@ impl RuleBench<'_> {
             blind: (!self.watch.interfaces.is_empty())
                 .then(|| format!("cannot be observed: {why}")),
             reasons: vec![why],
+            rhythm: Rhythm::Any,
             hold: Some("cannot be observed".to_owned()),
         }
     }
@@ -353,6 +370,7 @@ impl RuleBench<'_> {
             tier: Some(tier),
             confidence,
             reasons: vec![watched, why],
+            rhythm: Rhythm::Any,
             blind: held_for_strays
                 .clone()
                 .or_else(|| held_for_incomplete.clone())

@@ -266,8 +266,7 @@ fn json<T: Serialize>(value: &T) -> parquet::errors::Result<ByteArray> {
 /// calendar ends before it (`9999-12-31`).
 #[must_use]
 pub fn date(day: i64) -> String {
-    let time = Timestamp(day.saturating_mul(DAY)).to_string();
-    time.split('T').next().unwrap_or_default().to_owned()
+    Timestamp(day.saturating_mul(DAY)).date()
 }
 
 /// What [`date`] made a text of.

@@ -19,6 +19,7 @@ use crate::digest::table::table;
 use crate::digest::table::text;
 use crate::evidence::RowTally;
 use crate::evidence::Unplaced;
+use crate::evidence::activity::Activity;
 use crate::evidence::cell::Cell;
 use crate::evidence::cell::CellKey;
 use crate::evidence::cell::Side;
@@ -96,6 +97,7 @@ table! {
         heard_hour: Time,
         observed: Flag,
         active: Flag,
+        heard_rejected: Flag,
         lost: Flag,
         source: Text,
         destination: Text,
@@ -198,7 +200,7 @@ impl Writer {
             }
             EvidenceRow::Heard(heard) => {
                 blank.interface_id = Some(heard.interface_id);
-                blank.heard = (heard.hour, heard.observed, heard.active, heard.lost);
+                blank.heard = Some(*heard);
             }
             EvidenceRow::Cell(id, key, cell) => {
                 blank.interface_id = Some(*id);
@@ -216,13 +218,7 @@ impl Writer {
             |id| id.as_str().to_owned(),
         );
         self.rows.interface_id.push(id);
-        let (hour, observed, active, lost) = parts.heard;
-        self.rows
-            .heard_hour
-            .push(milliseconds(hour.saturating_mul(HOUR)));
-        self.rows.observed.push(observed);
-        self.rows.active.push(active);
-        self.rows.lost.push(lost);
+        self.push_heard(parts.heard);
         self.push_key(parts.cell.map(|(key, _)| key));
         let span = parts.tally.span;
         match parts.cell {
@@ -233,6 +229,18 @@ impl Writer {
         let (efa, incomplete) = parts.odd;
         self.rows.efa_records.push(efa.cast_signed());
         self.rows.incomplete_records.push(incomplete.cast_signed());
+    }
+
+    fn push_heard(&mut self, heard: Option<Heard>) {
+        let rows = &mut self.rows;
+        let is = |what: fn(&Heard) -> bool| heard.as_ref().is_some_and(what);
+        let hour = heard.map_or(0, |heard| heard.hour);
+        rows.heard_hour
+            .push(milliseconds(hour.saturating_mul(HOUR)));
+        rows.observed.push(is(|heard| heard.observed));
+        rows.active.push(is(|heard| heard.active));
+        rows.heard_rejected.push(is(|heard| heard.rejected));
+        rows.lost.push(is(|heard| heard.lost));
     }
 
     fn push_key(&mut self, key: Option<CellKey>) {
@@ -282,6 +290,7 @@ impl Writer {
                     bytes,
                     first: _,
                     last: _,
+                    active: _,
                     requests,
                     answers,
                     plain,
@@ -351,7 +360,7 @@ impl Writer {
 #[derive(Default)]
 struct Parts {
     interface_id: Option<EniId>,
-    heard: (i64, bool, bool, bool),
+    heard: Option<Heard>,
     cell: Option<(CellKey, Cell)>,
     tally: Tally,
     odd: (u64, u64),
@@ -422,6 +431,7 @@ impl<'r> Reader<'r> {
                 hour: seconds(*rows.heard_hour.get(row)?).div_euclid(HOUR),
                 observed: *rows.observed.get(row)?,
                 active: *rows.active.get(row)?,
+                rejected: *rows.heard_rejected.get(row)?,
                 lost: *rows.lost.get(row)?,
             }),
             b"odd" => EvidenceRow::Odd(Odd {
@@ -486,6 +496,8 @@ impl<'r> Reader<'r> {
             bytes: count(&rows.bytes, row)?,
             first,
             last,
+            // A row is of one hour, in which all its records begin.
+            active: Activity::AT_FIRST,
             requests: count(&rows.requests, row)?,
             answers: count(&rows.answers, row)?,
             plain: count(&rows.plain, row)?,

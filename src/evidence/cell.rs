@@ -8,6 +8,9 @@
 
 use std::net::IpAddr;
 
+use crate::evidence::activity::Activity;
+use crate::evidence::activity::History;
+use crate::evidence::activity::Reach;
 use crate::evidence::ports::PortSample;
 use crate::model::Action;
 use crate::model::FlowDirection;
@@ -129,6 +132,8 @@ pub struct Cell {
     pub first: Timestamp,
     /// Last packet.
     pub last: Timestamp,
+    /// When, between the two, records began.
+    pub active: Activity,
     /// Records with SYN and no ACK: the source opened. Kept per record, since
     /// OR-ing flags of several intervals would make answers of them.
     pub requests: u64,
@@ -156,6 +161,7 @@ impl Cell {
             bytes: record.bytes,
             first,
             last,
+            active: Activity::AT_FIRST,
             requests: u64::from(request),
             answers: u64::from(answer),
             plain: u64::from(record.tcp_flags.is_some() && !request && !answer),
@@ -163,6 +169,20 @@ impl Cell {
             other_ports: PortSample::single(other_port),
             block_public_access: u64::from(record.block_public_access),
         }
+    }
+
+    /// When it was seen.
+    #[must_use]
+    pub fn history(&self) -> History {
+        History {
+            first: self.first,
+            last: self.last,
+            active: self.active,
+        }
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::new(self.first, self.last)
     }
 
     /// Adds another cell of the same key.
@@ -173,6 +193,7 @@ impl Cell {
             bytes,
             first,
             last,
+            active,
             requests,
             answers,
             plain,
@@ -180,6 +201,8 @@ impl Cell {
             other_ports,
             block_public_access,
         } = other;
+        let reach = Reach::new(*first, *last);
+        self.active = self.active.merged(self.reach(), *active, reach);
         self.records += records;
         // Saturating addition of what a log claims: still one value for any
         // order and grouping.

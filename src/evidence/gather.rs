@@ -57,10 +57,12 @@ pub struct Gathering<'e> {
 struct Heard {
     observed: HourSet,
     active: HourSet,
+    rejected: HourSet,
     /// Seconds of the hour that was put in last, the one behind it not
     /// included; empty at first.
     observed_last: (u32, u32),
     active_last: (u32, u32),
+    rejected_last: (u32, u32),
 }
 
 /// Seconds in an hour.
@@ -156,6 +158,7 @@ impl<'e> Gathering<'e> {
                 let own = evidence.interfaces.entry(id).or_default();
                 own.observed.merge(&heard.observed);
                 own.active.merge(&heard.active);
+                own.rejected.merge(&heard.rejected);
                 for cell in cells {
                     own.add(cell.key.open(), &cell.open());
                 }
@@ -176,7 +179,12 @@ impl<'e> Gathering<'e> {
     fn hear(&mut self, interface: u32, first: u32, last: u32, accepted: bool) {
         let known = self.hours.get(interface as usize).is_some_and(|heard| {
             let within = |(from, to): (u32, u32)| first >= from && last < to;
-            within(heard.observed_last) && (!accepted || within(heard.active_last))
+            let told = if accepted {
+                heard.active_last
+            } else {
+                heard.rejected_last
+            };
+            within(heard.observed_last) && within(told)
         });
         if !known {
             self.hear_anew(interface, first, last, accepted);
@@ -197,10 +205,13 @@ impl<'e> Gathering<'e> {
         let hour = (from, from.saturating_add(HOUR_SECONDS));
         heard.observed.insert_span(time(first), time(last));
         heard.observed_last = hour;
-        if accepted {
-            heard.active.insert_span(time(first), time(last));
-            heard.active_last = hour;
-        }
+        let (told, told_last) = if accepted {
+            (&mut heard.active, &mut heard.active_last)
+        } else {
+            (&mut heard.rejected, &mut heard.rejected_last)
+        };
+        told.insert_span(time(first), time(last));
+        *told_last = hour;
     }
 
     #[cold]
@@ -324,6 +335,7 @@ fn with_parts(mut evidence: InterfaceEvidence, parts: Vec<Part>) -> InterfaceEvi
     for (cells, heard) in parts {
         evidence.observed.merge(&heard.observed);
         evidence.active.merge(&heard.active);
+        evidence.rejected.merge(&heard.rejected);
         runs.push(cells);
     }
     let mut cells: Cells = std::mem::take(&mut evidence.cells);

@@ -15,6 +15,8 @@ pub struct InterfaceEvidence {
     pub observed: HourSet,
     /// Hours with an ACCEPT record.
     pub active: HourSet,
+    /// Hours with a REJECT record.
+    pub rejected: HourSet,
     /// Hours with a SKIPDATA row.
     pub lost: HourSet,
     /// EFA rows: their five-tuple means nothing.
@@ -34,6 +36,11 @@ impl InterfaceEvidence {
         self.active.insert_span(start, end);
     }
 
+    /// Notes a REJECT record over these seconds.
+    pub fn reject(&mut self, start: Timestamp, end: Timestamp) {
+        self.rejected.insert_span(start, end);
+    }
+
     /// Notes a SKIPDATA row over these seconds.
     pub fn lose(&mut self, start: Timestamp, end: Timestamp) {
         self.lost.insert_span(start, end);
@@ -50,6 +57,7 @@ impl InterfaceEvidence {
             cells,
             observed,
             active,
+            rejected,
             lost,
             efa_records,
             incomplete_records,
@@ -57,6 +65,7 @@ impl InterfaceEvidence {
         self.cells.merge(cells);
         self.observed.merge(&observed);
         self.active.merge(&active);
+        self.rejected.merge(&rejected);
         self.lost.merge(&lost);
         self.efa_records += efa_records;
         self.incomplete_records += incomplete_records;

@@ -7,6 +7,7 @@
 //! not by connection, so the same talkers cost the same memory however long
 //! they talk.
 
+pub mod activity;
 pub mod cell;
 pub mod cells;
 pub mod coverage;
@@ -129,8 +130,9 @@ impl Evidence {
         };
         let interface = self.interfaces.entry(interface_id).or_default();
         interface.observe(start, end);
-        if record.action == Action::Accept {
-            interface.accept(start, end);
+        match record.action {
+            Action::Accept => interface.accept(start, end),
+            Action::Reject => interface.reject(start, end),
         }
         if record.efa {
             interface.efa_records += 1;

@@ -12,6 +12,8 @@
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 
+use crate::evidence::activity::Activity;
+use crate::evidence::activity::Reach;
 use crate::evidence::cell::Cell;
 use crate::evidence::cell::CellKey;
 use crate::evidence::cell::Side;
@@ -29,12 +31,13 @@ use crate::net::Timestamp;
 #[repr(align(64))]
 pub struct Packed {
     pub(super) key: PackedKey,
-    packets: u64,
     bytes: u64,
+    active: Activity,
+    packets: u32,
     first: u32,
     last: u32,
-    records: u32,
-    plain: u32,
+    records: u16,
+    plain: u16,
     requests: u16,
     answers: u16,
     other_ports: PortSample,
@@ -230,12 +233,13 @@ impl Packed {
                 addresses: u64::from(source) << 32 | u64::from(destination),
                 rest,
             },
-            packets: brief.packets,
             bytes: brief.bytes,
+            active: Activity::AT_FIRST,
+            packets: brief.packets,
             first: brief.start.min(brief.end),
             last: brief.start.max(brief.end),
             records: 1,
-            plain: u32::from(plain),
+            plain: u16::from(plain),
             requests: u16::from(request),
             answers: u16::from(answer),
             other_ports: PortSample::single(other),
@@ -265,6 +269,7 @@ impl Packed {
             bytes,
             first,
             last,
+            active,
             requests,
             answers,
             plain,
@@ -287,12 +292,13 @@ impl Packed {
         let addresses = u64::from(source.to_bits()) << 32 | u64::from(destination.to_bits());
         Some(Packed {
             key: PackedKey { addresses, rest },
-            packets,
             bytes,
+            active,
+            packets: u32::try_from(packets).ok()?,
             first: u32::try_from(first.0).ok()?,
             last: u32::try_from(last.0).ok()?,
-            records: u32::try_from(records).ok()?,
-            plain: u32::try_from(plain).ok()?,
+            records: u16::try_from(records).ok()?,
+            plain: u16::try_from(plain).ok()?,
             requests: u16::try_from(requests).ok()?,
             answers: u16::try_from(answers).ok()?,
             other_ports,
@@ -307,29 +313,45 @@ impl Packed {
     pub(super) fn merge(&mut self, other: &Packed, aside: &mut Vec<Packed>) {
         let sums = (
             self.records.checked_add(other.records),
+            self.packets.checked_add(other.packets),
             self.plain.checked_add(other.plain),
             self.requests.checked_add(other.requests),
             self.answers.checked_add(other.answers),
             self.block_public_access
                 .checked_add(other.block_public_access),
         );
-        let (Some(records), Some(plain), Some(requests), Some(answers), Some(blocked)) = sums
+        let (
+            Some(records),
+            Some(packets),
+            Some(plain),
+            Some(requests),
+            Some(answers),
+            Some(blocked),
+        ) = sums
         else {
             aside.push(*self);
             *self = *other;
             return;
         };
+        self.active = self
+            .active
+            .merged(self.reach(), other.active, other.reach());
         self.records = records;
+        self.packets = packets;
         self.plain = plain;
         self.requests = requests;
         self.answers = answers;
         self.block_public_access = blocked;
-        self.packets = self.packets.saturating_add(other.packets);
         self.bytes = self.bytes.saturating_add(other.bytes);
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.flags |= other.flags;
         self.other_ports.merge(&other.other_ports);
+    }
+
+    #[inline(always)]
+    fn reach(&self) -> Reach {
+        Reach::of_seconds(self.first, self.last)
     }
 
     /// The same cell under another number of its interface.
@@ -363,8 +385,9 @@ impl Packed {
     pub fn open(&self) -> Cell {
         let Packed {
             key: _,
-            packets,
             bytes,
+            active,
+            packets,
             first,
             last,
             records,
@@ -377,10 +400,11 @@ impl Packed {
         } = *self;
         Cell {
             records: u64::from(records),
-            packets,
+            packets: u64::from(packets),
             bytes,
             first: Timestamp(i64::from(first)),
             last: Timestamp(i64::from(last)),
+            active,
             requests: u64::from(requests),
             answers: u64::from(answers),
             plain: u64::from(plain),

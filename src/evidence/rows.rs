@@ -40,6 +40,10 @@ pub struct Tally {
 }
 
 /// That an interface was heard of in an hour.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a column of the table of evidence"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heard {
     /// The interface.
@@ -50,6 +54,8 @@ pub struct Heard {
     pub observed: bool,
     /// An ACCEPT record did.
     pub active: bool,
+    /// A REJECT record.
+    pub rejected: bool,
     /// A SKIPDATA row did.
     pub lost: bool,
 }
@@ -127,12 +133,14 @@ impl Evidence {
             hour,
             observed,
             active,
+            rejected,
             lost,
         } = *heard;
         let interface = self.interfaces.entry(interface_id).or_default();
         let sets = [
             (observed, &mut interface.observed),
             (active, &mut interface.active),
+            (rejected, &mut interface.rejected),
             (lost, &mut interface.lost),
         ];
         for (holds, hours) in sets {
@@ -148,11 +156,12 @@ fn list(interface_id: EniId, seen: &InterfaceEvidence, all: &mut Vec<EvidenceRow
         cells,
         observed,
         active,
+        rejected,
         lost,
         efa_records,
         incomplete_records,
     } = seen;
-    let mut hours: Vec<i64> = [observed, active, lost]
+    let mut hours: Vec<i64> = [observed, active, rejected, lost]
         .into_iter()
         .flat_map(HourSet::iter)
         .collect();
@@ -164,6 +173,7 @@ fn list(interface_id: EniId, seen: &InterfaceEvidence, all: &mut Vec<EvidenceRow
             hour,
             observed: observed.contains(hour),
             active: active.contains(hour),
+            rejected: rejected.contains(hour),
             lost: lost.contains(hour),
         })
     }));

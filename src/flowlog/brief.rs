@@ -36,8 +36,8 @@ pub struct Brief {
     pub protocol: IpProtocol,
     /// ACCEPT or REJECT.
     pub action: Action,
-    /// Packets.
-    pub packets: u64,
+    /// Packets; a record of 2^32 and more is not brief.
+    pub packets: u32,
     /// Bytes.
     pub bytes: u64,
     /// First packet, in seconds since 1970.
@@ -85,7 +85,7 @@ impl Brief {
             srcport: Some(srcport),
             dstport: Some(dstport),
             protocol: Some(protocol),
-            packets,
+            packets: u64::from(packets),
             bytes,
             start: Some(Timestamp(i64::from(start))),
             end: Some(Timestamp(i64::from(end))),

@@ -126,7 +126,7 @@ impl Plan {
             dstport: line.short(self.dstport)?,
             protocol: IpProtocol(u8::try_from(line.small(self.protocol)?).ok()?),
             action: line.action(self.action)?,
-            packets: line.count(self.packets)?,
+            packets: u32::try_from(line.count(self.packets)?).ok()?,
             bytes: line.count(self.bytes)?,
             start: line.second(self.start)?,
             end: line.second(self.end)?,

@@ -40,6 +40,14 @@ impl Timestamp {
         self.0.div_euclid(HOUR)
     }
 
+    /// The day (UTC), as `2026-10-01`; the first second of it as a plain number
+    /// where the calendar cannot show it.
+    #[must_use]
+    pub fn date(self) -> String {
+        let time = Timestamp(self.day().saturating_mul(DAY)).to_string();
+        time.split('T').next().unwrap_or_default().to_owned()
+    }
+
     /// Number of the day (UTC) since the epoch.
     #[must_use]
     pub fn day(self) -> i64 {

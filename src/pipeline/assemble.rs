@@ -8,6 +8,8 @@ use ipnet::IpNet;
 use crate::attribute::Attribution;
 use crate::attribute::ledger::Hours;
 use crate::attribute::rejects::RejectFinding;
+use crate::attribute::season::Rhythm;
+use crate::attribute::season::Season;
 use crate::attribute::table::RuleIndex;
 use crate::attribute::table::RuleTable;
 use crate::attribute::talks::Party;
@@ -16,14 +18,18 @@ use crate::attribute::talks::Talk;
 use crate::attribute::verdicts::RuleVerdict;
 use crate::attribute::verdicts::Verdicts;
 use crate::evidence::Evidence;
+use crate::evidence::activity::History;
 use crate::model::Eni;
 use crate::model::EniId;
 use crate::model::SecurityGroup;
 use crate::model::SgRule;
+use crate::model::Snapshot;
 use crate::model::SnapshotSeries;
+use crate::model::SubnetId;
 use crate::model::Transport;
 use crate::net::PortRange;
 use crate::net::PortSet;
+use crate::net::Timestamp;
 use crate::pipeline::backtests;
 use crate::pipeline::ingest::Ingested;
 use crate::pipeline::proposals::Proposed;
@@ -39,11 +45,14 @@ use crate::report::document::InterfaceHours;
 use crate::report::document::ProposalReport;
 use crate::report::document::ProposedRule;
 use crate::report::document::RejectReport;
+use crate::report::document::RuleHistory;
 use crate::report::document::RuleReport;
+use crate::report::document::RuleSeason;
 use crate::report::document::SCHEMA;
 use crate::report::document::TalkParty;
 use crate::report::document::TalkReport;
 use crate::report::document::TalkService;
+use crate::report::document::UnloggedSubnet;
 use crate::report::document::Verification;
 use crate::tighten::plan::CurvePoint;
 use crate::tighten::plan::PlannedRule;
@@ -100,12 +109,8 @@ impl Parts<'_> {
                 .get(&eni.id)
                 .is_some_and(|seen| !seen.observed.is_empty())
         };
-        let unlogged: Vec<EniId> = latest
-            .enis
-            .values()
-            .filter(|eni| !heard(eni))
-            .map(|eni| eni.id)
-            .collect();
+        let dark = latest.enis.values().filter(|eni| !heard(eni));
+        let unlogged: Vec<EniId> = dark.map(|eni| eni.id).collect();
         let all = count(latest.enis.len());
         let (mut observed, mut lost) = (0, 0);
         for seen in evidence.interfaces.values() {
@@ -122,6 +127,7 @@ impl Parts<'_> {
             interfaces_logged: all - count(unlogged.len()),
             unknown_interfaces: self.attribution.unknown_interfaces.clone(),
             unlogged_interfaces: unlogged,
+            unlogged_subnets: unlogged_subnets(latest, &heard),
             interface_hours_observed: observed,
             interface_hours_lost: lost,
             interface_hours: interface_hours(self.verdicts.hours),
@@ -179,8 +185,10 @@ impl Parts<'_> {
             packets: earned.packets,
             bytes: earned.bytes,
             sole_records: earned.sole_records,
-            first_seen: earned.first_seen,
-            last_seen: earned.last_seen,
+            first_seen: earned.seen.map(|seen| seen.first),
+            last_seen: earned.seen.map(|seen| seen.last),
+            history: earned.seen.as_ref().map(history),
+            season: season(verdict.rhythm),
             also_allowed_by,
             codes: postures
                 .map(|posture| Code::of_posture(posture).id().to_owned())
@@ -233,17 +241,76 @@ impl Parts<'_> {
     }
 }
 
+/// Subnets of at least two interfaces none of which was heard of.
+fn unlogged_subnets(snapshot: &Snapshot, heard: &dyn Fn(&Eni) -> bool) -> Vec<UnloggedSubnet> {
+    let mut subnets: BTreeMap<&SubnetId, Option<UnloggedSubnet>> = BTreeMap::new();
+    for eni in snapshot.enis.values() {
+        let Some(id) = &eni.subnet_id else { continue };
+        let subnet = subnets.entry(id).or_insert_with(|| {
+            Some(UnloggedSubnet {
+                subnet_id: id.to_string(),
+                vpc_id: eni.vpc_id.as_ref().map(ToString::to_string),
+                interfaces: Vec::new(),
+            })
+        });
+        match subnet {
+            Some(dark) if !heard(eni) => dark.interfaces.push(eni.id),
+            Some(_) | None => *subnet = None,
+        }
+    }
+    let dark = subnets.into_values().flatten();
+    dark.filter(|dark| dark.interfaces.len() > 1).collect()
+}
+
+fn history(seen: &History) -> RuleHistory {
+    let starts: Vec<i64> = seen.starts().map(|start| start.0).collect();
+    let (step, first) = (seen.step(), starts.first().copied().unwrap_or(seen.first.0));
+    let mut active = String::new();
+    for start in starts {
+        let place = start.saturating_sub(first).checked_div(step).unwrap_or(0);
+        while count(active.len()) < place.unsigned_abs() {
+            active.push('0');
+        }
+        active.push('1');
+    }
+    RuleHistory {
+        start: Timestamp(first),
+        step_seconds: step,
+        active,
+    }
+}
+
+fn season(rhythm: Rhythm) -> Option<RuleSeason> {
+    let Rhythm::Season(season) = rhythm else {
+        return None;
+    };
+    let Season {
+        period_days,
+        bursts,
+        next,
+        missed,
+    } = season;
+    Some(RuleSeason {
+        period_days,
+        times: count(bursts),
+        next_expected: next,
+        missed,
+    })
+}
+
 fn interface_hours(hours: Hours) -> InterfaceHours {
     let Hours {
         accepted,
-        idle,
+        rejected,
+        no_data,
         lost,
         quiet,
         dark,
     } = hours;
     InterfaceHours {
         accepted,
-        idle,
+        rejected,
+        no_data,
         lost,
         quiet,
         dark,

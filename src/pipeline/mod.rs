@@ -7,6 +7,7 @@
 pub mod analyze;
 pub mod assemble;
 mod backtests;
+mod cautions;
 mod caveats;
 pub mod certificate;
 pub mod digest;
@@ -20,6 +21,7 @@ pub mod proposals;
 mod recall;
 pub mod references;
 pub mod request;
+mod restraint;
 pub mod rollouts;
 pub mod rules;
 mod seen;

@@ -15,7 +15,6 @@ use crate::attribute::needs::Passed;
 use crate::attribute::protected;
 use crate::attribute::scene::Scene;
 use crate::attribute::table::RuleTable;
-use crate::attribute::verdict::Tier;
 use crate::attribute::verdicts::RuleVerdict;
 use crate::attribute::verdicts::Verdicts;
 use crate::attribute::watch;
@@ -35,11 +34,13 @@ use crate::net::cidr::Family;
 use crate::net::cidr::host_net;
 use crate::net::time::DAY;
 use crate::pipeline::backtests::Times;
+use crate::pipeline::cautions::Cautions;
 use crate::pipeline::certificate;
 use crate::pipeline::certificate::Draft;
 use crate::pipeline::references::Referable;
 use crate::pipeline::request::Obligations;
 use crate::pipeline::request::Request;
+use crate::pipeline::restraint::Restraint;
 use crate::pipeline::rollouts::NeedsOf;
 use crate::pipeline::rollouts::Planner;
 use crate::report::document::rollout::RolloutReport;
@@ -124,11 +125,11 @@ impl Maker<'_> {
         let needs = needs::group_needs(&passed, self.request.assign.keepers());
         let needs: BTreeMap<(&SgId, Direction), &[Need]> = needs.iter().map(by_group).collect();
         let standing = self.standing();
-        let claims = self.claims();
+        let restraint = Restraint::of(self.verdicts, self.table);
         let members = self.members();
         let vacancies = self.vacancies();
         let limits = &self.request.limits;
-        let cautions = Cautions::of_all(&passed, self);
+        let cautions = Cautions::of_all(&passed, self.verdicts, self.table);
         let moving = self.moving(&passed);
         let rejects = &self.attribution.rejects;
         let referable = Referable::new(self.scenes, &passed, rejects, &moving);
@@ -170,9 +171,7 @@ impl Maker<'_> {
             ask(&case)
         };
         let propose = |of: &(&SecurityGroup, Direction), quota: u32| {
-            put(of, quota, &|case| {
-                restrained(tighten::proven(case), &claims)
-            })
+            put(of, quota, &|case| restraint.applied(tighten::proven(case)))
         };
         let whole = |case| propose(case, self.request.rule_quota);
         let mut proven: Vec<Proven> = cases.par_iter().map(whole).collect();
@@ -309,15 +308,6 @@ impl Maker<'_> {
         self.verdicts.rules.iter().filter_map(of_rule).collect()
     }
 
-    /// How strong the unused claims are, by rule.
-    fn claims(&self) -> BTreeMap<SgRuleId, Tier> {
-        let claim = |verdict: &RuleVerdict| {
-            let (_, rule) = self.table.get(verdict.rule)?;
-            Some((rule.id.clone(), verdict.tier?))
-        };
-        self.verdicts.rules.iter().filter_map(claim).collect()
-    }
-
     /// Peers whose address changes hands: load balancers'.
     fn moving(&self, passed: &[Passed]) -> BTreeSet<IpAddr> {
         let balancer = |owner: &&Eni| owner.kind == InterfaceKind::LoadBalancer;
@@ -451,90 +441,6 @@ impl Maker<'_> {
             reasons: [vec![seen, why.to_owned()], cautions].concat(),
         }
     }
-}
-
-/// Conversations of a group and direction below which nothing is called a scan.
-const FEWEST_OF_A_SCAN: u64 = 20;
-
-/// What to be wary of in the needs of a group and direction.
-#[derive(Debug, Default)]
-struct Caution {
-    conversations: u64,
-    unanswered: u64,
-    unlikely: u64,
-}
-
-#[derive(Debug)]
-struct Cautions<'a>(BTreeMap<(&'a SgId, Direction), Caution>);
-
-impl<'a> Cautions<'a> {
-    fn of_all(passed: &'a [Passed], maker: &Maker<'a>) -> Cautions<'a> {
-        let mut all: BTreeMap<(&SgId, Direction), Caution> = BTreeMap::new();
-        for one in passed {
-            for (group, _) in one.by_group() {
-                let caution = all.entry((group, one.direction)).or_default();
-                caution.conversations += 1;
-                caution.unanswered += u64::from(!one.answered);
-            }
-        }
-        for verdict in &maker.verdicts.rules {
-            if let Some((group, rule)) = maker.table.get(verdict.rule) {
-                let caution = all.entry((&group.id, rule.direction)).or_default();
-                caution.unlikely += verdict.earned.unlikely;
-            }
-        }
-        Cautions(all)
-    }
-
-    fn of(&self, group: &SecurityGroup, direction: Direction) -> Vec<String> {
-        let Some(caution) = self.0.get(&(&group.id, direction)) else {
-            return Vec::new();
-        };
-        let Caution {
-            conversations,
-            unanswered,
-            unlikely,
-        } = caution;
-        let mut told = Vec::new();
-        if *conversations >= FEWEST_OF_A_SCAN && unanswered * 2 > *conversations {
-            told.push(format!(
-                "a scan dominates: {unanswered} of {conversations} conversations got no answer but resets; `--obligations answered` lets them go"
-            ));
-        }
-        if *unlikely > 0 {
-            told.push(format!(
-                "{} taken as opened by the other end, which is sure and not certain; `--min-confidence certain` keeps both readings",
-                watch::counted(usize::try_from(*unlikely).unwrap_or(usize::MAX), "conversation")
-            ));
-        }
-        told
-    }
-}
-
-/// The proposal, trusted no further than the weakest unused claim on which it
-/// removes a rule: however long the logs, what is no removal candidate is not
-/// removed unasked.
-fn restrained(mut proven: Proven, claims: &BTreeMap<SgRuleId, Tier>) -> Proven {
-    let proposal = &mut proven.proposal;
-    let weak = |id: &&SgRuleId| claims.get(*id).is_some_and(|tier| *tier < Tier::U3);
-    let weak: Vec<&SgRuleId> = proposal.remove.iter().filter(weak).collect();
-    let Some(weakest) = weak.iter().filter_map(|id| claims.get(*id)).min() else {
-        return proven;
-    };
-    let most = match weakest {
-        Tier::U0 => Applicability::ReportOnly,
-        Tier::U1 | Tier::U2 => Applicability::Review,
-        Tier::U3 | Tier::U4 => Applicability::Apply,
-    };
-    if most < proposal.applicability {
-        let named: Vec<String> = weak.iter().map(|id| format!("`{id}`")).collect();
-        proposal.reasons.push(format!(
-            "no removal candidate yet: {}; see the reasons at the rule",
-            named.join(", ")
-        ));
-        proposal.applicability = most;
-    }
-    proven
 }
 
 /// What a group may have that has no more than today in either family; `None`

@@ -132,6 +132,9 @@ pub struct Coverage {
     pub unknown_interfaces: Vec<EniId>,
     /// Interfaces of the newest snapshot that the logs never speak of.
     pub unlogged_interfaces: Vec<EniId>,
+    /// Subnets of several interfaces of which the logs speak of none, by id.
+    #[serde(default)]
+    pub unlogged_subnets: Vec<UnloggedSubnet>,
     /// Interface-hours with a row and without loss.
     pub interface_hours_observed: u64,
     /// Interface-hours in which records were lost.
@@ -143,14 +146,27 @@ pub struct Coverage {
     pub unresolved: BTreeMap<String, u64>,
 }
 
+/// A subnet of whose interfaces no log speaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnloggedSubnet {
+    /// Its id.
+    pub subnet_id: String,
+    /// Its VPC.
+    pub vpc_id: Option<String>,
+    /// Its interfaces, all of them in `unlogged_interfaces` too; at least two.
+    pub interfaces: Vec<EniId>,
+}
+
 /// Hours of interfaces; together, all hours of the window in which the
 /// interfaces were there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceHours {
     /// With accepted traffic, and nothing lost.
     pub accepted: u64,
-    /// With rows that tell of none: NODATA, or REJECT alone.
-    pub idle: u64,
+    /// With REJECT records alone, and nothing lost.
+    pub rejected: u64,
+    /// With NODATA rows alone: they tell that there was nothing.
+    pub no_data: u64,
     /// With a SKIPDATA row: records were lost.
     pub lost: u64,
     /// Without a row, while flow logs delivered.
@@ -229,12 +245,43 @@ pub struct RuleReport {
     pub first_seen: Option<Timestamp>,
     /// Last time it was used.
     pub last_seen: Option<Timestamp>,
+    /// When, between the two.
+    #[serde(default)]
+    pub history: Option<RuleHistory>,
+    /// What recurs, where its uses do: a job at each month's end.
+    #[serde(default)]
+    pub season: Option<RuleSeason>,
     /// Other rules that cover the same connections.
     pub also_allowed_by: Vec<SgRuleId>,
     /// Codes of what the rule is by its words alone, whatever the logs say:
     /// open to the world, all traffic, a reference to its own group.
     #[serde(default)]
     pub codes: Vec<String>,
+}
+
+/// When a rule was used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleHistory {
+    /// Start of the first stretch.
+    pub start: Timestamp,
+    /// Seconds of a stretch: 10,800 (3 hours) times a power of two, the
+    /// shortest with which 64 stretches reach over all uses.
+    pub step_seconds: i64,
+    /// A digit a stretch, at most 64: `1` where records of uses began in it.
+    pub active: String,
+}
+
+/// Uses at even distances.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleSeason {
+    /// Mean distance in days.
+    pub period_days: i64,
+    /// How often it was seen, at least three times.
+    pub times: u64,
+    /// The day on which the next is due, its first second.
+    pub next_expected: Timestamp,
+    /// Whether it was due well within the logs and did not come.
+    pub missed: bool,
 }
 
 /// REJECTs of one interface, direction, protocol, service port and peer.

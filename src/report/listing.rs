@@ -6,6 +6,7 @@
 //! times, so that a later run finds the same finding under the same id.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::attribute::verdict::RejectVerdict;
@@ -21,10 +22,12 @@ use crate::report::controls;
 use crate::report::controls::Control;
 use crate::report::controls::Openness;
 use crate::report::document::Analysis;
+use crate::report::document::Coverage;
 use crate::report::document::GroupReport;
 use crate::report::document::ProposalReport;
 use crate::report::document::RejectReport;
 use crate::report::document::RuleReport;
+use crate::report::document::UnloggedSubnet;
 use crate::report::findings;
 use crate::report::fingerprint;
 use crate::report::human;
@@ -190,13 +193,7 @@ pub fn findings(analysis: &Analysis) -> Vec<Listed> {
         }));
     }
     listed.extend(posture::remarks(analysis).iter().map(of_remark));
-    listed.extend(
-        analysis
-            .coverage
-            .unlogged_interfaces
-            .iter()
-            .map(of_unlogged),
-    );
+    listed.extend(unlogged(&analysis.coverage));
     listed.extend(of_proof(analysis));
     listed.sort_by(|a, b| {
         let key = |one: &Listed| {
@@ -353,11 +350,38 @@ fn severity_of(remark: &Remark<'_>) -> Severity {
     }
 }
 
+/// Subnets that are dark as a whole are one finding each, since one flow log
+/// mends each; where others of the subnet are logged, an interface that is not
+/// is a finding of its own, and so is one that goes dark later.
+fn unlogged(coverage: &Coverage) -> Vec<Listed> {
+    let subnets = &coverage.unlogged_subnets;
+    let told: BTreeSet<&EniId> = subnets.iter().flat_map(|one| &one.interfaces).collect();
+    let alone = coverage.unlogged_interfaces.iter();
+    let alone = alone.filter(|id| !told.contains(id)).map(of_unlogged);
+    subnets
+        .iter()
+        .map(of_unlogged_subnet)
+        .chain(alone)
+        .collect()
+}
+
 fn of_unlogged(interface: &EniId) -> Listed {
     let id = interface.to_string();
     let text = "in the snapshot, but the logs never speak of it: is it covered by a flow log?";
     let mut listed = Listed::new(Code::UnloggedInterface, &[&id], text.to_owned());
     listed.interface_id = Some(*interface);
+    listed.severity = Severity::Low;
+    listed
+}
+
+fn of_unlogged_subnet(subnet: &UnloggedSubnet) -> Listed {
+    let interfaces = u64::try_from(subnet.interfaces.len()).unwrap_or(u64::MAX);
+    let text = format!(
+        "{} in the snapshot, and the logs speak of none: is the subnet covered by a flow log?",
+        human::counted(interfaces, "interface")
+    );
+    let mut listed = Listed::new(Code::UnloggedInterface, &[&subnet.subnet_id], text);
+    listed.vpc_id.clone_from(&subnet.vpc_id);
     listed.severity = Severity::Low;
     listed
 }

@@ -169,6 +169,8 @@ pub(crate) fn rule(id: &str, ports: (i32, i32), peer: Peer) -> RuleReport {
         sole_records: 1_204,
         first_seen: Some(Timestamp(START)),
         last_seen: Some(Timestamp(START + 91 * DAY)),
+        history: None,
+        season: None,
         also_allowed_by: Vec::new(),
         codes: Vec::new(),
     }

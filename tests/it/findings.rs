@@ -2,10 +2,13 @@
 
 use flowcinch::attribute::verdict::RejectVerdict;
 use flowcinch::attribute::verdict::RuleStatus;
+use flowcinch::report::code::Code;
 use flowcinch::report::document::Analysis;
 use flowcinch::report::document::RuleReport;
+use flowcinch::report::document::UnloggedSubnet;
 use flowcinch::report::findings;
 use flowcinch::report::findings::Findings;
+use flowcinch::report::listing;
 use flowcinch::tighten::plan::Decision;
 
 use crate::builder;
@@ -98,4 +101,36 @@ fn no_line_at_all_is_a_gap() {
     analysis.ingest.records = 0;
     analysis.ingest.no_data = 0;
     assert_eq!(findings::gaps(&analysis), ["no log line was read"]);
+}
+
+#[test]
+fn a_dark_subnet_is_one_finding_and_what_goes_dark_beside_others_is_its_own() {
+    let [batch, queue, spare] = ["eni-batch", "eni-queue", "eni-spare"].map(builder::eni);
+    let mut analysis = builder::quiet();
+    analysis.coverage.unlogged_interfaces = vec![batch, queue, spare];
+    analysis.coverage.unlogged_subnets = vec![UnloggedSubnet {
+        subnet_id: "subnet-1".to_owned(),
+        vpc_id: Some("vpc-1".to_owned()),
+        interfaces: vec![batch, queue],
+    }];
+    let unlogged = |analysis: &Analysis| {
+        let listed = listing::findings(analysis).into_iter();
+        let unlogged = listed.filter(|one| one.code == Code::UnloggedInterface);
+        unlogged
+            .map(|one| (one.subject, one.id))
+            .collect::<Vec<_>>()
+    };
+    let before = unlogged(&analysis);
+    let subjects: Vec<&str> = before.iter().map(|(subject, _)| &**subject).collect();
+    assert_eq!(subjects, ["eni-spare", "subnet-1"]);
+    // A flow log for the subnet came that misses one: that one is new.
+    analysis.coverage.unlogged_interfaces = vec![queue, spare];
+    analysis.coverage.unlogged_subnets.clear();
+    let after = unlogged(&analysis);
+    let new: Vec<&str> = after
+        .iter()
+        .filter(|one| !before.contains(one))
+        .map(|(subject, _)| &**subject)
+        .collect();
+    assert_eq!(new, ["eni-queue"]);
 }

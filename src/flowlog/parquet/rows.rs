@@ -255,7 +255,7 @@ impl Batch<'_> {
             dstport: port(self.dstport)?,
             protocol: IpProtocol(u8::try_from(code(self.protocol)?).ok()?),
             action: action_of(code(self.action)?)?,
-            packets: count(code(self.packets)?)?,
+            packets: u32::try_from(count(code(self.packets)?)?).ok()?,
             bytes: count(code(self.bytes)?)?,
             start: small(self.start)?,
             end: small(self.end)?,

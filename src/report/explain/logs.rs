@@ -31,7 +31,7 @@ pub(super) const UNKNOWN_INTERFACE: Manual = Manual {
 };
 
 pub(super) const UNLOGGED_INTERFACE: Manual = Manual {
-    says: "The snapshot has interfaces of which no log speaks, not even a NODATA row.",
+    says: "The snapshot has interfaces of which no log speaks, not even a NODATA row. A subnet that is dark as a whole is one finding, since one flow log mends it; else each interface is one.",
     matters: "What they needed is unknown. Rules of a group all of whose interfaces are unlogged are not judged at all, and the exit code is 3.",
     misleads: "An interface that was created after the newest record cannot be in the logs.",
     example: "FL305 3 interfaces in the snapshot, but never logged: eni-0a1b2c3d4e5f60718 and 2 more. Next: turn on flow logs for the VPC rather than for single subnets.",

@@ -54,14 +54,37 @@ function ruleReasons(rule) {
   return el("ul", { class: "plain note" }, lines.map((line) => el("li", null, withCode(line))));
 }
 
-/** When a rule was used, within the window of the logs. */
+/** When a rule was used, within the window of the logs: a mark for each stretch with a use. */
 function strip(rule) {
   if (!model.window || !rule.first_seen) return null;
   const start = Date.parse(model.window.start);
   const span = Math.max(1, Date.parse(model.window.end) - start);
-  const at = (text) => (Date.parse(text) - start) / span * 144;
-  const [from, to] = [at(rule.first_seen), at(rule.last_seen)];
-  return svg("svg", { class: "strip", viewBox: "0 0 144 16", role: "img", "aria-label": "used " + times(rule.first_seen, rule.last_seen) },
+  const at = (time) => Math.min(144, Math.max(0, (time - start) / span * 144));
+  const marks = uses(rule).map(([from, to]) =>
+    svg("rect", { class: "life", x: at(from).toFixed(1), y: 4, width: Math.max(1.5, at(to) - at(from)).toFixed(1), height: 8 }));
+  const label = "used " + times(rule.first_seen, rule.last_seen) + density(rule.history);
+  return svg("svg", { class: "strip", viewBox: "0 0 144 16", role: "img", "aria-label": label },
+    svg("title", null, label),
     svg("rect", { class: "base", x: 0, y: 7, width: 144, height: 2 }),
-    svg("rect", { class: "life", x: from.toFixed(1), y: 4, width: Math.max(2, to - from).toFixed(1), height: 8 }));
+    marks);
+}
+
+/** From and to of each run of stretches with a use, in milliseconds, within first and last use. */
+function uses(rule) {
+  const [first, last] = [Date.parse(rule.first_seen), Date.parse(rule.last_seen)];
+  if (!rule.history) return [[first, last]];
+  const [start, step] = [Date.parse(rule.history.start), rule.history.step_seconds * 1000];
+  return [...rule.history.active.matchAll(/1+/g)].map((run) => [
+    Math.max(first, start + run.index * step),
+    Math.min(last, start + (run.index + run[0].length) * step),
+  ]);
+}
+
+/** How many of the stretches between first and last use have one. */
+function density(history) {
+  if (!history || history.active.length < 2) return "";
+  const active = history.active.replaceAll("0", "").length;
+  const hours = history.step_seconds / 3600;
+  const step = hours % 24 === 0 ? plural(hours / 24, "day") : plural(hours, "hour");
+  return ", in " + active + " of " + history.active.length + " stretches of " + step;
 }

@@ -311,6 +311,14 @@ fn lists(analysis: &Analysis) -> Vec<List> {
             ids(&coverage.unlogged_interfaces),
         ),
         list(
+            "Subnets of which no log speaks",
+            coverage
+                .unlogged_subnets
+                .iter()
+                .map(|one| format!("{}: {} interfaces", one.subnet_id, one.interfaces.len()))
+                .collect(),
+        ),
+        list(
             "Malformed lines",
             samples
                 .iter()

@@ -90,12 +90,7 @@ fn notes(analysis: &Analysis, options: TextOptions) -> Vec<Note> {
             "logged, but in no snapshot",
             options,
         ),
-        interfaces(
-            Code::UnloggedInterface,
-            &coverage.unlogged_interfaces,
-            "in the snapshot, but never logged",
-            options,
-        ),
+        unlogged(coverage, options),
     ];
     notes.into_iter().flatten().collect()
 }
@@ -185,18 +180,42 @@ fn interfaces(code: Code, ids: &[EniId], what: &str, options: TextOptions) -> Op
     })
 }
 
+fn unlogged(coverage: &Coverage, options: TextOptions) -> Option<Note> {
+    let mut note = interfaces(
+        Code::UnloggedInterface,
+        &coverage.unlogged_interfaces,
+        "in the snapshot, but never logged",
+        options,
+    )?;
+    let subnets = &coverage.unlogged_subnets;
+    let limit = options.limit(INTERFACES_SHOWN);
+    let mut dark = Text::new().plain("whole subnets: ");
+    for (at, subnet) in subnets.iter().take(limit).enumerate() {
+        let comma = if at > 0 { ", " } else { "" };
+        dark = dark.plain(comma).id(&subnet.subnet_id);
+        dark = dark.plain(&format!(" ({})", subnet.interfaces.len()));
+    }
+    if let Some(more) = subnets.len().checked_sub(limit).filter(|more| *more > 0) {
+        dark = dark.dim(&format!(" and {more} more"));
+    }
+    note.details.extend((!subnets.is_empty()).then_some(dark));
+    Some(note)
+}
+
 /// The ledger of hours, without the kinds that there are none of.
 fn hours(page: &mut Page, hours: InterfaceHours) {
     let InterfaceHours {
         accepted,
-        idle,
+        rejected,
+        no_data,
         lost,
         quiet,
         dark,
     } = hours;
     let kinds = [
         (accepted, "with accepted traffic"),
-        (idle, "told without any (NODATA, REJECT)"),
+        (rejected, "with REJECTs alone"),
+        (no_data, "told empty (NODATA)"),
         (lost, "with losses (SKIPDATA)"),
         (quiet, "quiet"),
         (dark, "dark"),
