@@ -374,6 +374,8 @@ pub(crate) enum Keepers {
 pub(crate) enum Provider {
     // Amazon Web Services.
     Aws,
+    // Alibaba Cloud.
+    Alibaba,
 }
 
 /// `analyze`.
@@ -677,6 +679,10 @@ pub(crate) enum Form {
     Ocsf,
     // OCSF in Parquet, as Security Lake keeps it.
     SecurityLake,
+    // JSON lines in OSS (Alibaba Cloud).
+    Json,
+    // CSV in OSS (Alibaba Cloud).
+    Csv,
 }
 
 /// `sample`.
@@ -730,9 +736,9 @@ pub(crate) struct SampleArgs {
     /// Plain text logs instead of gzip.
     #[arg(long)]
     pub(crate) plain: bool,
-    /// How logs are delivered.
-    #[arg(long, value_enum, default_value_t = Form::Text)]
-    pub(crate) form: Form,
+    /// How logs are delivered [default: text; json for Alibaba Cloud].
+    #[arg(long, value_enum)]
+    pub(crate) form: Option<Form>,
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `sample`: a made-up cloud, to try everything on.
 
+use flowcinch::model;
 use flowcinch::report::human;
 use flowcinch::sample;
 use flowcinch::sample::SampleConfig;
@@ -25,11 +26,14 @@ pub(crate) fn run(args: &SampleArgs) -> Result<Outcome, Failure> {
 }
 
 fn config(args: &SampleArgs) -> SampleConfig {
-    let Provider::Aws = args.provider;
     let default = SampleConfig::default();
     SampleConfig {
         out: args.out.clone(),
         records: args.records,
+        provider: match args.provider {
+            Provider::Aws => model::Provider::Aws,
+            Provider::Alibaba => model::Provider::Alibaba,
+        },
         seed: args.seed,
         format_version: args.format_version,
         interfaces: args.interfaces,
@@ -40,15 +44,22 @@ fn config(args: &SampleArgs) -> SampleConfig {
         rule_changes: args.rule_changes,
         ipv6: args.ipv6,
         plain: args.plain,
-        form: match args.form {
-            Form::Text => sample::Form::Text,
-            Form::Parquet => sample::Form::Parquet,
-            Form::Cloudwatch => sample::Form::CloudWatch,
-            Form::Subscription => sample::Form::Subscription,
-            Form::Firehose => sample::Form::Firehose,
-            Form::Ocsf => sample::Form::Ocsf,
-            Form::SecurityLake => sample::Form::SecurityLake,
-        },
+        form: form(args),
         ..default
+    }
+}
+
+fn form(args: &SampleArgs) -> sample::Form {
+    match (args.form, args.provider) {
+        (None, Provider::Aws) | (Some(Form::Text), _) => sample::Form::Text,
+        (Some(Form::Parquet), Provider::Aws) => sample::Form::Parquet,
+        (None, Provider::Alibaba) | (Some(Form::Json), _) => sample::Form::OssJson,
+        (Some(Form::Csv), _) => sample::Form::OssCsv,
+        (Some(Form::Parquet), Provider::Alibaba) => sample::Form::OssParquet,
+        (Some(Form::Cloudwatch), _) => sample::Form::CloudWatch,
+        (Some(Form::Subscription), _) => sample::Form::Subscription,
+        (Some(Form::Firehose), _) => sample::Form::Firehose,
+        (Some(Form::Ocsf), _) => sample::Form::Ocsf,
+        (Some(Form::SecurityLake), _) => sample::Form::SecurityLake,
     }
 }

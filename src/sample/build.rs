@@ -8,15 +8,13 @@ use std::rc::Rc;
 
 use ipnet::IpNet;
 
+use crate::model::Provider;
 use crate::sample::blueprint::ACLS;
+use crate::sample::blueprint::Blueprint;
 use crate::sample::blueprint::LISTS;
 use crate::sample::blueprint::RolePlan;
-use crate::sample::blueprint::SHARED_ROLES;
 use crate::sample::blueprint::SUBNETS;
-use crate::sample::blueprint::TIER_ROLES;
 use crate::sample::blueprint::groups::GroupPlan;
-use crate::sample::blueprint::groups::SHARED_GROUPS;
-use crate::sample::blueprint::groups::TIER_GROUPS;
 use crate::sample::notation;
 use crate::sample::random::hash;
 use crate::sample::random::hash_text;
@@ -26,6 +24,7 @@ use crate::sample::world::Group;
 use crate::sample::world::Interface;
 use crate::sample::world::Kind;
 use crate::sample::world::List;
+use crate::sample::world::Policy;
 use crate::sample::world::Subnet;
 
 /// Roles that are not of a tier are filed under this number.
@@ -35,6 +34,7 @@ pub(super) const SHARED: u32 = 0;
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) seed: u64,
+    blueprint: Blueprint,
     /// Length of the window in seconds.
     pub(super) seconds: u32,
     pub(super) tiers: u32,
@@ -53,6 +53,7 @@ pub(super) struct World {
 /// What the size and shape of a cloud hang on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
+    pub(super) provider: Provider,
     pub(super) seed: u64,
     pub(super) interfaces: u32,
     pub(super) seconds: u32,
@@ -64,8 +65,10 @@ pub(super) struct Plan {
 impl World {
     /// The cloud of a plan.
     pub(super) fn build(plan: Plan) -> World {
-        let shared: u32 = SHARED_ROLES.iter().map(|role| role.count).sum();
-        let tier: u32 = TIER_ROLES.iter().map(|role| role.count).sum();
+        let blueprint = Blueprint::of(plan.provider);
+        let (shared_roles, tier_roles) = (blueprint.shared_roles, blueprint.tier_roles);
+        let shared: u32 = shared_roles.iter().map(|role| role.count).sum();
+        let tier: u32 = tier_roles.iter().map(|role| role.count).sum();
         let stretched = plan.interfaces.saturating_sub(shared).max(tier);
         let tiers = (stretched / 90).clamp(1, 40);
         let mut world = World {
@@ -73,7 +76,7 @@ impl World {
             seconds: plan.seconds,
             tiers,
             ipv6: plan.ipv6,
-            lists: lists(plan.seed),
+            lists: lists(plan.seed, &blueprint),
             acls: acls(plan.seed),
             subnets: Vec::new(),
             groups: Vec::new(),
@@ -81,19 +84,30 @@ impl World {
             interfaces: Vec::new(),
             pools: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            blueprint,
         };
         world.subnets = subnets(&world);
         world.add_groups(plan);
-        for role in &SHARED_ROLES {
+        for role in shared_roles {
             world.add_role(role, SHARED, role.count);
         }
         for number in 1..=tiers {
             let share = stretched / tiers + u32::from(number <= stretched % tiers);
-            for role in &TIER_ROLES {
+            for role in tier_roles {
                 world.add_role(role, number, (role.count * share / tier).max(1));
             }
         }
         world
+    }
+
+    /// Id of the VPC that the flow log watches, or of the other one.
+    pub(super) fn vpc_id(&self, watched: bool) -> String {
+        self.id("vpc", hash(self.seed, 5, u64::from(watched)))
+    }
+
+    /// Id of the one flow log.
+    pub(super) fn flow_log_id(&self) -> String {
+        self.id("fl", hash(self.seed, 6, 0))
     }
 
     /// The interfaces of a role in a tier (`SHARED` for roles that exist once).
@@ -105,22 +119,29 @@ impl World {
     }
 
     fn add_groups(&mut self, plan: Plan) {
-        let shared = SHARED_GROUPS.iter().map(|group| (group, SHARED));
-        let tiers = (1..=self.tiers).flat_map(|tier| TIER_GROUPS.iter().map(move |g| (g, tier)));
-        for (group, tier) in shared.chain(tiers) {
-            let group = self.group(group, tier, plan.change_at);
+        let Blueprint {
+            shared_groups,
+            tier_groups,
+            ..
+        } = self.blueprint.clone();
+        let shared = shared_groups.iter().map(|group| (group, SHARED));
+        let tiers = (1..=self.tiers).flat_map(|tier| tier_groups.iter().map(move |g| (g, tier)));
+        for ((policy, group), tier) in shared.chain(tiers) {
+            let group = self.group(group, *policy, tier, plan.change_at);
             self.rules += group.rules.len();
             self.groups.push(Rc::new(group));
         }
     }
 
-    fn group(&self, plan: &GroupPlan, tier: u32, change_at: Option<u32>) -> Group {
+    fn group(&self, plan: &GroupPlan, policy: Policy, tier: u32, change_at: Option<u32>) -> Group {
         let &(name, description, rules) = plan;
         let name = in_tier(name, tier);
         let key = hash_text(self.seed, &name);
-        let id = format!("sg-0{key:016x}");
+        let id = self.id("sg", key);
         let context = notation::Context {
             seed: self.seed,
+            ids: self.blueprint.ids,
+            priority: self.blueprint.priority,
             group_key: key,
             group_id: &id,
             first_number: self.rules,
@@ -133,10 +154,16 @@ impl World {
             key,
             rules: notation::rules(rules, &context),
             watched: name != "lab",
+            policy,
             id,
             name,
             description,
         }
+    }
+
+    /// An id of a kind, as the cloud spells it.
+    pub(super) fn id(&self, kind: &str, key: u64) -> String {
+        self.blueprint.id(kind, key)
     }
 
     fn add_role(&mut self, role: &RolePlan, tier: u32, count: u32) {
@@ -192,7 +219,7 @@ impl World {
         let key = hash(self.seed, 1, u64::try_from(number).unwrap_or(0));
         Some(Interface {
             number,
-            id: format!("eni-0{key:016x}"),
+            id: self.id("eni", key),
             name,
             kind: role.kind,
             v6: v6.filter(|_| role.kind != Kind::Nat),
@@ -202,7 +229,7 @@ impl World {
             pods,
             groups,
             instance_id: (role.kind == Kind::Instance)
-                .then(|| format!("i-0{:016x}", hash(self.seed, 2, key))),
+                .then(|| self.id("i", hash(self.seed, 2, key))),
             phase: scale(hash(self.seed, 3, key), 60),
             from: 0,
             until: u32::MAX,
@@ -219,7 +246,7 @@ impl World {
         let key = hash(self.seed, 1, u64::try_from(number).unwrap_or(0));
         Some(Interface {
             number,
-            id: format!("eni-0{key:016x}"),
+            id: self.id("eni", key),
             name: format!("task-{}", slot + 1),
             kind: Kind::Task,
             primary: host(&subnet, 3_800 + slot % 200)?,
@@ -273,10 +300,10 @@ fn public_address(number: usize) -> Option<Ipv4Addr> {
     ))
 }
 
-fn lists(seed: u64) -> Vec<Rc<List>> {
+fn lists(seed: u64, blueprint: &Blueprint) -> Vec<Rc<List>> {
     let list = |&(name, aws, entries): &(&'static str, bool, &[&str])| {
         Rc::new(List {
-            id: format!("pl-0{:016x}", hash_text(seed, name)),
+            id: blueprint.id("pl", hash_text(seed, name)),
             name,
             aws,
             entries: entries.iter().filter_map(|net| net.parse().ok()).collect(),
@@ -298,25 +325,24 @@ fn acls(seed: u64) -> Vec<Rc<Acl>> {
 }
 
 fn subnets(world: &World) -> Vec<Rc<Subnet>> {
-    let vpc_id = |watched: bool| vpc_id(world.seed, watched);
+    let blueprint = &world.blueprint;
     let mut subnets = Vec::new();
     for (number, plan) in SUBNETS.iter().enumerate() {
-        let Some(acl) = world.acls.iter().find(|acl| acl.name == plan.acl) else {
+        let named = if blueprint.acls { plan.acl } else { "open" };
+        let Some(acl) = world.acls.iter().find(|acl| acl.name == named) else {
             continue;
         };
         let Ok(cidr) = plan.cidr.parse() else {
             continue;
         };
-        let (zone, zone_id) = match number % 2 {
-            0 => ("eu-west-1a", "euw1-az1"),
-            _ => ("eu-west-1b", "euw1-az2"),
-        };
+        let [even, odd] = blueprint.zones;
+        let (zone, zone_id) = if number % 2 == 0 { even } else { odd };
         subnets.push(Rc::new(Subnet {
-            id: format!("subnet-0{:016x}", hash_text(world.seed, plan.cidr)),
+            id: blueprint.id(blueprint.subnet, hash_text(world.seed, plan.cidr)),
             name: plan.name,
             zone,
             zone_id,
-            vpc_id: vpc_id(plan.watched),
+            vpc_id: world.vpc_id(plan.watched),
             cidr,
             cidr6: plan.cidr6.parse().ok().filter(|_| world.ipv6),
             public: plan.public,
@@ -327,11 +353,6 @@ fn subnets(world: &World) -> Vec<Rc<Subnet>> {
     subnets
 }
 
-/// Id of the VPC that the flow log watches, or of the other one.
-pub(super) fn vpc_id(seed: u64, watched: bool) -> String {
-    format!("vpc-0{:016x}", hash(seed, 5, u64::from(watched)))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -340,6 +361,7 @@ mod tests {
 
     pub(in crate::sample) fn world(interfaces: u32) -> World {
         World::build(Plan {
+            provider: Provider::Aws,
             seed: 1,
             interfaces,
             seconds: 86_400,
@@ -351,8 +373,13 @@ mod tests {
     #[test]
     fn every_line_of_the_blueprint_is_understood() {
         let world = world(40);
-        let lines = SHARED_GROUPS.iter().chain(&TIER_GROUPS);
-        let lines: usize = lines.map(|(_, _, rules)| rules.len()).sum();
+        let Blueprint {
+            shared_groups,
+            tier_groups,
+            ..
+        } = Blueprint::of(Provider::Aws);
+        let lines = shared_groups.iter().chain(&tier_groups);
+        let lines: usize = lines.map(|(_, (_, _, rules))| rules.len()).sum();
         // One rule of the blueprint waits for rules that change midway.
         assert_eq!(world.rules, lines - 1);
         let entries: usize = ACLS.iter().map(|(_, entries)| entries.len()).sum();

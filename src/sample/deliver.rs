@@ -14,6 +14,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rayon::prelude::*;
 
+use crate::model::Provider;
 use crate::sample::SampleError;
 use crate::sample::blueprint::ACCOUNT;
 use crate::sample::blueprint::REGION;
@@ -43,6 +44,7 @@ pub(super) struct Wrapping {
 pub(super) struct Delivery {
     folder: PathBuf,
     seed: u64,
+    flow_log: String,
     header: Vec<u8>,
     /// Objects of each five minutes.
     spread: u64,
@@ -63,6 +65,7 @@ impl Delivery {
     pub(super) fn new(
         folder: &Path,
         seed: u64,
+        flow_log: String,
         version: u8,
         spread: u32,
         wrapping: Wrapping,
@@ -72,6 +75,7 @@ impl Delivery {
         Delivery {
             folder: folder.to_owned(),
             seed,
+            flow_log,
             header,
             spread: u64::from(spread.max(1)),
             wrapping,
@@ -134,10 +138,13 @@ impl Delivery {
     }
 
     fn name(&self, slot: u32, number: u64) -> PathBuf {
-        let (day, time) = stamps(slot * SLOT);
         let id = hash(self.seed, u64::from(slot), number);
-        let flow_log = flow_log_id(self.seed);
         let Wrapping { form, plain } = self.wrapping;
+        if form.provider() == Provider::Alibaba {
+            return shipped(slot * SLOT, id, plain || form.is_parquet());
+        }
+        let (day, time) = stamps(slot * SLOT);
+        let flow_log = &self.flow_log;
         let packed = if plain || form.is_parquet() {
             ""
         } else {
@@ -151,9 +158,18 @@ impl Delivery {
     }
 }
 
-/// Id of the one flow log.
-pub(super) fn flow_log_id(seed: u64) -> String {
-    format!("fl-0{:016x}", hash(seed, 6, 0))
+/// The key that the log service gives to what it ships: by the hour, and
+/// without a suffix that tells what is inside, unless it is compressed.
+fn shipped(second: u32, id: u64, bare: bool) -> PathBuf {
+    let time = jiff::Timestamp::from_second(BASE + i64::from(second)).unwrap_or_default();
+    let hour = time.strftime("%Y/%m/%d/%H");
+    let suffix = if bare { "" } else { ".gz" };
+    PathBuf::from(format!(
+        "flow-log/{hour}/{}_{:019}_{}{suffix}",
+        time.strftime("%M"),
+        id >> 1,
+        id % 1_000
+    ))
 }
 
 /// `YYYY/MM/DD` and `YYYYMMDDTHHmmZ` of a second.
@@ -198,6 +214,7 @@ mod tests {
         let delivery = Delivery::new(
             Path::new("logs"),
             1,
+            "fl-0".to_owned(),
             2,
             1,
             Wrapping {

@@ -11,6 +11,7 @@ use crate::sample::world::Group;
 use crate::sample::world::Interface;
 use crate::sample::world::Kind;
 use crate::sample::world::Peer;
+use crate::sample::world::Policy;
 use crate::sample::world::Rule;
 use crate::sample::world::Scope;
 
@@ -68,35 +69,44 @@ pub(super) enum Fate {
     ReplyIn,
 }
 
-/// A verdict, with the numbers of all rules that let the request through at
-/// each end.
+/// What the groups of an interface say to a request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Opinion {
+    pub(super) passes: bool,
+    /// Numbers of the rules that decide so; none where a default does.
+    pub(super) rules: Vec<usize>,
+    /// Numbers of weaker rules that say the same.
+    pub(super) outranked: Vec<usize>,
+}
+
+/// A verdict, with what the groups at each end say.
 #[derive(Clone, Debug)]
 pub(super) struct Verdict {
     pub(super) fate: Fate,
-    pub(super) client_rules: Vec<usize>,
-    pub(super) server_rules: Vec<usize>,
+    pub(super) client: Opinion,
+    pub(super) server: Opinion,
 }
 
 /// Judges a connection by the rules in force when it starts.
 pub(super) fn judge(attempt: &Attempt) -> Verdict {
     let mut verdict = Verdict {
         fate: Fate::Passed,
-        client_rules: Vec::new(),
-        server_rules: Vec::new(),
+        client: Opinion::default(),
+        server: Opinion::default(),
     };
     let (client, server) = (&attempt.client, &attempt.server);
     if let Some(interface) = &client.interface {
-        verdict.client_rules = covering(interface, Direction::Egress, server, attempt);
+        verdict.client = opinion(interface, Direction::Egress, server, attempt);
         let acl = acl_allows(client, server, Direction::Egress, attempt, false);
-        if let Some(cause) = cause(!verdict.client_rules.is_empty(), acl) {
+        if let Some(cause) = cause(verdict.client.passes, acl) {
             verdict.fate = Fate::RequestOut(cause);
             return verdict;
         }
     }
     if let Some(interface) = &server.interface {
-        verdict.server_rules = covering(interface, Direction::Ingress, client, attempt);
+        verdict.server = opinion(interface, Direction::Ingress, client, attempt);
         let acl = acl_allows(server, client, Direction::Ingress, attempt, false);
-        if let Some(cause) = cause(!verdict.server_rules.is_empty(), acl) {
+        if let Some(cause) = cause(verdict.server.passes, acl) {
             verdict.fate = Fate::RequestIn(cause);
             return verdict;
         }
@@ -118,22 +128,63 @@ fn cause(group: bool, acl: bool) -> Option<Cause> {
     }
 }
 
-/// Numbers of the rules that cover the connection at an interface.
-fn covering(
-    interface: &Interface,
-    direction: Direction,
-    far: &Party,
-    attempt: &Attempt,
-) -> Vec<usize> {
-    let mut numbers = Vec::new();
-    for group in &interface.groups {
-        for rule in &group.rules {
-            if rule.direction == direction && covers(rule, interface, far, attempt) {
-                numbers.push(rule.number);
-            }
-        }
+/// What all groups of an interface say. With ranks, members that may talk do so
+/// before any rule is asked; then the smallest priority decides, and among
+/// equal ones those that drop.
+fn opinion(interface: &Interface, direction: Direction, far: &Party, attempt: &Attempt) -> Opinion {
+    let groups = interface.groups.iter();
+    let rules = groups.clone().flat_map(|group| &group.rules);
+    let matching: Vec<&Rule> = rules
+        .filter(|rule| rule.direction == direction && covers(rule, interface, far, attempt))
+        .collect();
+    let policies = groups.map(|group| group.policy);
+    if policies.clone().all(|policy| policy == Policy::Union) {
+        return Opinion {
+            passes: !matching.is_empty(),
+            rules: matching.iter().map(|rule| rule.number).collect(),
+            outranked: Vec::new(),
+        };
     }
-    numbers
+    if direction == Direction::Ingress && may_talk(interface, far) {
+        return Opinion {
+            passes: true,
+            ..Opinion::default()
+        };
+    }
+    ranked(&matching).unwrap_or_else(|| Opinion {
+        passes: direction == Direction::Egress
+            && policies.clone().all(|policy| policy != Policy::Advanced),
+        ..Opinion::default()
+    })
+}
+
+/// By rank; `None` where there is no rule.
+fn ranked(matching: &[&Rule]) -> Option<Opinion> {
+    let rank = |rule: &Rule| (rule.priority, !rule.drop);
+    let first = matching.iter().map(|rule| rank(rule)).min()?;
+    let drops = !first.1;
+    let same = matching.iter().filter(|rule| rule.drop == drops);
+    let (rules, outranked): (Vec<&Rule>, Vec<&Rule>) =
+        same.copied().partition(|rule| rank(rule) == first);
+    let numbers = |rules: Vec<&Rule>| rules.iter().map(|rule| rule.number).collect();
+    Some(Opinion {
+        passes: !drops,
+        rules: numbers(rules),
+        outranked: numbers(outranked),
+    })
+}
+
+/// Whether the two share a group whose members may talk.
+fn may_talk(near: &Interface, far: &Party) -> bool {
+    let open = near
+        .groups
+        .iter()
+        .filter(|group| group.policy == Policy::Basic { inner: true });
+    open.map(|group| group.key).any(|key| {
+        far.interface
+            .as_ref()
+            .is_some_and(|member| is_member(member, key, near, far.address))
+    })
 }
 
 fn covers(rule: &Rule, near: &Interface, far: &Party, attempt: &Attempt) -> bool {

@@ -11,6 +11,7 @@ use crate::sample::half::Half;
 use crate::sample::judge::Attempt;
 use crate::sample::judge::Cause;
 use crate::sample::judge::Fate;
+use crate::sample::judge::Opinion;
 use crate::sample::judge::Verdict;
 use crate::sample::observe::Ending;
 use crate::sample::observe::Observation;
@@ -26,6 +27,8 @@ const KINDS: usize = 200_000;
 pub(super) struct RuleUse {
     pub(super) records: u64,
     pub(super) sole_records: u64,
+    /// Records that stronger rules decided the same way.
+    pub(super) outranked_records: u64,
     pub(super) packets: u64,
     pub(super) bytes: u64,
     /// First and last second, where there was any record.
@@ -140,9 +143,11 @@ impl Ledger {
             self.reject(seen, half, cause);
         } else {
             self.lines.accepted += 1;
-            if half.request {
-                self.credit(seen, (packets, bytes), (start, end));
-            }
+        }
+        // A rule that drops earns what it rejects.
+        let passed = half.reject.is_none();
+        if half.request && passed == seen.opinion.passes {
+            self.credit(seen, (packets, bytes), (start, end));
         }
         self.note(seen, half);
     }
@@ -182,8 +187,18 @@ impl Ledger {
         (packets, bytes): (u64, u64),
         (start, end): (u32, u32),
     ) {
-        let sole = seen.rules.len() == 1;
-        for rule in &seen.rules {
+        let Opinion {
+            passes: _,
+            rules,
+            outranked,
+        } = &seen.opinion;
+        for rule in outranked {
+            if let Some(rule) = self.rules.get_mut(*rule) {
+                rule.outranked_records += u64::from(seen.interface.listed);
+            }
+        }
+        let sole = rules.len() == 1;
+        for rule in rules {
             let Some(rule) = self.rules.get_mut(*rule) else {
                 continue;
             };
@@ -272,8 +287,8 @@ impl Connection {
         let arrived = left && !matches!(self.verdict.fate, Fate::RequestIn(_));
         let client = self.attempt.client.interface.as_deref().filter(|_| left);
         let server = self.attempt.server.interface.as_deref().filter(|_| arrived);
-        let client = client.map(|own| (own, Direction::Egress, &*self.verdict.client_rules));
-        let server = server.map(|own| (own, Direction::Ingress, &*self.verdict.server_rules));
+        let client = client.map(|own| (own, Direction::Egress, &*self.verdict.client.rules));
+        let server = server.map(|own| (own, Direction::Ingress, &*self.verdict.server.rules));
         client.into_iter().chain(server)
     }
 }

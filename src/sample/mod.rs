@@ -44,6 +44,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::model::Provider;
+
 pub use crate::sample::form::Form;
 
 use crate::sample::build::Plan;
@@ -79,6 +81,8 @@ pub struct SampleConfig {
     /// Lines about traffic (ACCEPT or REJECT), exactly; NODATA and SKIPDATA
     /// lines come on top.
     pub records: u64,
+    /// The cloud to imitate.
+    pub provider: Provider,
     /// Everything random follows from it.
     pub seed: u64,
     /// Format version, 2 to 11 without 6: all fields up to that version in the
@@ -123,6 +127,7 @@ impl Default for SampleConfig {
         SampleConfig {
             out: PathBuf::from("sample"),
             records: 100_000,
+            provider: Provider::Aws,
             seed: 1,
             format_version: 5,
             interfaces: None,
@@ -147,6 +152,13 @@ impl SampleConfig {
             2..=5 | 7..=11 => {}
             6 => return Err(SampleError::TransitGatewayVersion),
             version => return Err(SampleError::Version(version)),
+        }
+        let one_format = self.format_version == 5 && !self.ipv6;
+        if self.provider == Provider::Alibaba && !one_format {
+            return Err(SampleError::OneFormat);
+        }
+        if self.form.provider() != self.provider {
+            return Err(SampleError::Form);
         }
         for (name, share) in [("skip", self.skip_share), ("scan", self.scan_share)] {
             if !(0.0..=1.0).contains(&share) {
@@ -220,6 +232,14 @@ pub enum SampleError {
     /// No such version.
     #[error("format version `{0}` is not known: choose 2 to 5 or 7 to 11")]
     Version(u8),
+    /// Alibaba Cloud with the choices that AWS has.
+    #[error(
+        "flow logs of Alibaba Cloud have one format, and IPv4 alone: leave out the format version and IPv6"
+    )]
+    OneFormat,
+    /// A form of another cloud.
+    #[error("the cloud does not deliver flow logs in that form")]
+    Form,
     /// A share outside 0 to 1.
     #[error("{name} share `{share}` is not a share: choose 0 to 1")]
     Share {
@@ -265,6 +285,7 @@ pub fn write(config: &SampleConfig) -> Result<Summary, SampleError> {
         refuse_filled(&config.out.join(part))?;
     }
     let world = World::build(Plan {
+        provider: config.provider,
         seed: config.seed,
         interfaces: config.interface_count(),
         seconds: config.seconds(),
@@ -274,6 +295,7 @@ pub fn write(config: &SampleConfig) -> Result<Summary, SampleError> {
     let logs = Delivery::new(
         &config.out.join("logs"),
         config.seed,
+        world.flow_log_id(),
         config.format_version,
         config.spread(),
         Wrapping {

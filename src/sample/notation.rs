@@ -18,6 +18,10 @@ use crate::sample::world::Scope;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
     pub(super) seed: u64,
+    /// What ids of rules begin with.
+    pub(super) ids: &'static str,
+    /// Priority of rules that name none.
+    pub(super) priority: u16,
     pub(super) group_key: u64,
     pub(super) group_id: &'a str,
     pub(super) first_number: usize,
@@ -40,24 +44,37 @@ fn rule(line: &str, place: u64, number: usize, context: &Context<'_>) -> Option<
     let (line, description) = line.split_once(" # ").unwrap_or((line, ""));
     let mut words = line.split_ascii_whitespace();
     let direction = direction(words.next()?)?;
+    let drop = words.clone().next() == Some("drop");
+    if drop {
+        words.next();
+    }
     let scope = scope(&mut words)?;
     let peer = peer(words.next()?, context)?;
     let v6 = matches!(&peer, Peer::Net(IpNet::V6(_)));
     let mut rule = Rule {
         number,
-        id: format!("sgr-0{:016x}", hash(context.seed, context.group_key, place)),
+        id: format!(
+            "sgr-{}{:016x}",
+            context.ids,
+            hash(context.seed, context.group_key, place)
+        ),
         group_id: context.group_id.to_owned(),
         direction,
         scope,
         peer,
         description: description.to_owned(),
+        drop,
+        priority: context.priority,
         no_effect: false,
+        shadowed: false,
         from: 0,
         until: u32::MAX,
     };
-    for word in words {
+    while let Some(word) = words.next() {
         match word {
+            "prio" => rule.priority = words.next()?.parse().ok()?,
             "no-effect" => rule.no_effect = true,
+            "shadowed" => rule.shadowed = true,
             "added" => rule.from = context.change_at?,
             "removed" => rule.until = context.change_at.unwrap_or(u32::MAX),
             _ => return None,

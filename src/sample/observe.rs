@@ -18,6 +18,7 @@ use crate::sample::half::Path;
 use crate::sample::judge::Attempt;
 use crate::sample::judge::Cause;
 use crate::sample::judge::Fate;
+use crate::sample::judge::Opinion;
 use crate::sample::judge::Verdict;
 use crate::sample::world::Interface;
 
@@ -50,8 +51,8 @@ pub(super) struct Observation {
     /// The far side's own address.
     pub(super) peer: IpAddr,
     pub(super) halves: Vec<Half>,
-    /// Rules of this interface that let the request through.
-    pub(super) rules: Vec<usize>,
+    /// What this interface's groups say to the request.
+    pub(super) opinion: Opinion,
     pub(super) start: u32,
     pub(super) end: u32,
     /// Packets come only in every so-manieth window.
@@ -109,7 +110,7 @@ pub(super) fn observe(
     };
     let mut seen = Vec::with_capacity(2);
     if let Some(interface) = attempt.client.interface.as_ref().filter(|i| i.logged()) {
-        seen.push(view.at_client(interface, verdict.client_rules.clone()));
+        seen.push(view.at_client(interface, verdict.client.clone()));
     }
     if matches!(verdict.fate, Fate::RequestOut(_)) {
         return seen;
@@ -118,7 +119,7 @@ pub(super) fn observe(
         seen.push(view.at_gateway(gateway));
     }
     if let Some(interface) = attempt.server.interface.as_ref().filter(|i| i.logged()) {
-        seen.push(view.at_server(interface, verdict.server_rules.clone()));
+        seen.push(view.at_server(interface, verdict.server.clone()));
     }
     seen
 }
@@ -139,7 +140,7 @@ pub(super) fn late(
         ending: Ending::Closed,
         every: 1,
     };
-    let mut seen = view.at_server(interface, Vec::new());
+    let mut seen = view.at_server(interface, Opinion::default());
     seen.halves.retain(|half| half.request);
     for half in &mut seen.halves {
         half.reject = Some(Cause::Late);
@@ -163,7 +164,7 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn at_client(&self, interface: &Rc<Interface>, rules: Vec<usize>) -> Observation {
+    fn at_client(&self, interface: &Rc<Interface>, opinion: Opinion) -> Observation {
         let own = self.attempt.client.address;
         let far = self.attempt.server.address;
         let near = shown(interface, own);
@@ -193,10 +194,10 @@ impl View<'_> {
         }
         let server = self.attempt.server.interface.as_ref();
         let next = self.attempt.nat.as_ref().or(server);
-        self.observation(interface, next, far, halves, rules)
+        self.observation(interface, next, far, halves, opinion)
     }
 
-    fn at_server(&self, interface: &Rc<Interface>, rules: Vec<usize>) -> Observation {
+    fn at_server(&self, interface: &Rc<Interface>, opinion: Opinion) -> Observation {
         let own = self.attempt.server.address;
         let far = self.attempt.client.address;
         let near = shown(interface, own);
@@ -220,7 +221,7 @@ impl View<'_> {
             halves.push(reply);
         }
         let client = self.attempt.client.interface.as_ref();
-        self.observation(interface, client, far, halves, rules)
+        self.observation(interface, client, far, halves, opinion)
     }
 
     /// The four halves at a NAT gateway (VPC user guide, "Traffic through a
@@ -247,7 +248,13 @@ impl View<'_> {
             halves.extend([from_server, to_client]);
         }
         let client_interface = self.attempt.client.interface.as_ref();
-        self.observation(gateway, client_interface, server, halves, Vec::new())
+        self.observation(
+            gateway,
+            client_interface,
+            server,
+            halves,
+            Opinion::default(),
+        )
     }
 
     fn half(&self, direction: Direction, request: bool, (src, dst): (IpAddr, IpAddr)) -> Half {
@@ -327,7 +334,7 @@ impl View<'_> {
         far: Option<&Rc<Interface>>,
         peer: IpAddr,
         halves: Vec<Half>,
-        rules: Vec<usize>,
+        opinion: Opinion,
     ) -> Observation {
         Observation {
             connection: self.connection,
@@ -337,7 +344,7 @@ impl View<'_> {
             service_port: self.attempt.service_port,
             peer,
             halves,
-            rules,
+            opinion,
             start: self.attempt.start,
             end: self.attempt.end,
             every: self.every,

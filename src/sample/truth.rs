@@ -8,6 +8,9 @@
 //!   (latest `end`) of a rule count ACCEPT lines of the initiator's half at
 //!   interfaces that some snapshot names; those at interfaces that came and
 //!   went unseen are its `unlisted_records`.
+//! - A rule that drops earns the REJECT lines of requests that it drops. Where
+//!   rules have ranks, a rule earns what it decides; a weaker one that says the
+//!   same is `redundant`, and `shadowed` where that is all there can be.
 //! - A request that passed here and was stopped further on passed here.
 //! - `cause` of a REJECT is `security_group`, `network_acl`, `both`, or `late`
 //!   for a packet after the close, which an analysis can only call unexplained.
@@ -107,7 +110,7 @@ pub(super) fn write(config: &SampleConfig, done: &Simulation<'_>) -> Result<(), 
 
 fn configuration(config: &SampleConfig, done: &Simulation<'_>) -> Value {
     json!({
-        "provider": "aws",
+        "provider": config.provider,
         "records": config.records,
         "seed": config.seed,
         "format_version": config.format_version,
@@ -172,12 +175,15 @@ fn rule_document(group: &Group, rule: &Rule, used: RuleUse, observable: bool) ->
 }
 
 fn status(rule: &Rule, used: RuleUse, observable: bool) -> &'static str {
-    match (rule.no_effect, observable, used.records, used.sole_records) {
+    let earned = (used.sole_records > 0, used.records > 0);
+    match (rule.no_effect, observable, earned) {
         (true, ..) => "no_effect",
-        (false, false, ..) => "unobservable",
-        (false, true, 0, _) => "unused",
-        (false, true, _, 0) => "redundant",
-        (false, true, ..) => "used",
+        (false, _, (false, false)) if rule.shadowed => "shadowed",
+        (false, false, _) => "unobservable",
+        (false, true, (true, _)) => "used",
+        (false, true, (false, true)) => "redundant",
+        (false, true, (false, false)) if used.outranked_records > 0 => "redundant",
+        (false, true, (false, false)) => "unused",
     }
 }
 

@@ -66,6 +66,22 @@ pub(super) struct List {
     pub(super) entries: Vec<IpNet>,
 }
 
+/// How the rules of a group are weighed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Policy {
+    /// AWS: whatever some rule admits passes.
+    Union,
+    /// A basic group of Alibaba Cloud: by rank among all rules of the
+    /// interface; what no rule matches may leave, and arrives from members
+    /// where they may talk.
+    Basic {
+        /// Whether members may talk (`InnerAccessPolicy`).
+        inner: bool,
+    },
+    /// An advanced group of Alibaba Cloud: by rank; what no rule matches stays.
+    Advanced,
+}
+
 /// A rule, in force from `from` until before `until`.
 #[derive(Debug)]
 pub(super) struct Rule {
@@ -76,7 +92,13 @@ pub(super) struct Rule {
     pub(super) scope: Scope,
     pub(super) peer: Peer,
     pub(super) description: String,
+    /// Whether it drops what it matches.
+    pub(super) drop: bool,
+    /// Smaller decides first; 0 where the cloud has no ranks.
+    pub(super) priority: u16,
     pub(super) no_effect: bool,
+    /// Whether stronger rules decide all that it matches.
+    pub(super) shadowed: bool,
     pub(super) from: u32,
     pub(super) until: u32,
 }
@@ -95,6 +117,7 @@ pub(super) struct Group {
     pub(super) name: String,
     pub(super) description: &'static str,
     pub(super) watched: bool,
+    pub(super) policy: Policy,
     pub(super) rules: Vec<Rule>,
 }
 

@@ -31,6 +31,7 @@ mod plain;
 #[cfg(feature = "s3")]
 mod s3;
 mod sample;
+mod sample_alibaba;
 mod samples;
 mod scripts;
 mod source;

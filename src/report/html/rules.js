@@ -36,7 +36,7 @@ function rulesTable(group, direction) {
     [statusBadge(rule), ruleReasons(rule)],
     number(rule.records),
     number(rule.sole_records),
-    [strip(rule), rule.first_seen ? el("small", { class: "note" }, day(rule.first_seen) === day(rule.last_seen) ? day(rule.first_seen) : day(rule.first_seen) + " to " + day(rule.last_seen)) : "never"],
+    rule.first_seen ? [strip(rule), seenOn(rule)] : "never",
     [code(rule.rule_id), rule.description ? el("div", { class: "note" }, "\u201c" + rule.description + "\u201d") : null],
   ]);
   return [el("h4", null, direction === "ingress" ? "Ingress rules" : "Egress rules"),
@@ -52,6 +52,13 @@ function ruleReasons(rule) {
   }
   if (lines.length === 0) return null;
   return el("ul", { class: "plain note" }, lines.map((line) => el("li", null, withCode(line))));
+}
+
+/** The first and the last day of use. */
+function seenOn(rule) {
+  const [first, last] = [day(rule.first_seen), day(rule.last_seen)];
+  const whole = (text) => el("span", { class: "whole" }, text);
+  return el("small", { class: "note" }, whole(first), first === last ? null : [" to ", whole(last)]);
 }
 
 /** When a rule was used, within the window of the logs: a mark for each stretch with a use. */

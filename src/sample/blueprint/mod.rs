@@ -7,12 +7,17 @@
 //! where PEER is a prefix, `@group` or `%list`, and the words are `no-effect`
 //! (the rule is for traffic that groups never filter), `added` and `removed`
 //! (in force only after, or before, the middle of the window when rules
-//! change midway). An ACL entry is `in|out NUMBER allow|deny PROTOCOL [PORTS]
+//! change midway). Where rules have ranks, `drop` before the protocol stands for
+//! a rule that drops, `prio N` for its rank, 1 unless given, and `shadowed` for
+//! one of which stronger rules decide everything. An ACL entry is `in|out NUMBER allow|deny PROTOCOL [PORTS]
 //! PREFIX`.
 
+pub(super) mod alibaba;
 pub(super) mod groups;
 
+use crate::model::Provider;
 use crate::sample::world::Kind;
+use crate::sample::world::Policy;
 
 /// Account that owns everything.
 pub(super) const ACCOUNT: &str = "123456789012";
@@ -170,6 +175,73 @@ const fn role(
         count,
         pods: 0,
     }
+}
+
+/// What a cloud is built from.
+#[derive(Clone, Debug)]
+pub(super) struct Blueprint {
+    /// What the numbers of ids begin with.
+    pub(super) ids: &'static str,
+    /// What ids of subnets begin with.
+    pub(super) subnet: &'static str,
+    /// Zones, and their ids where they have some of their own.
+    pub(super) zones: [(&'static str, &'static str); 2],
+    /// Priority of rules that name none; 0 where there are no ranks.
+    pub(super) priority: u16,
+    /// Whether subnets have ACLs that close anything.
+    pub(super) acls: bool,
+    pub(super) shared_roles: &'static [RolePlan],
+    pub(super) tier_roles: &'static [RolePlan],
+    pub(super) shared_groups: Vec<(Policy, &'static groups::GroupPlan)>,
+    pub(super) tier_groups: Vec<(Policy, &'static groups::GroupPlan)>,
+}
+
+impl Blueprint {
+    /// That of a cloud.
+    pub(super) fn of(provider: Provider) -> Blueprint {
+        match provider {
+            Provider::Aws => Blueprint {
+                ids: "0",
+                subnet: "subnet",
+                zones: [("eu-west-1a", "euw1-az1"), ("eu-west-1b", "euw1-az2")],
+                priority: 0,
+                acls: true,
+                shared_roles: &SHARED_ROLES,
+                tier_roles: &TIER_ROLES,
+                shared_groups: united(&groups::SHARED_GROUPS),
+                tier_groups: united(&groups::TIER_GROUPS),
+            },
+            Provider::Alibaba => Blueprint {
+                ids: "bp1",
+                subnet: "vsw",
+                zones: [
+                    ("cn-hangzhou-h", "cn-hangzhou-h"),
+                    ("cn-hangzhou-i", "cn-hangzhou-i"),
+                ],
+                priority: 1,
+                acls: false,
+                shared_roles: &alibaba::SHARED_ROLES,
+                tier_roles: &alibaba::TIER_ROLES,
+                shared_groups: ranked(&alibaba::SHARED_GROUPS),
+                tier_groups: ranked(&alibaba::TIER_GROUPS),
+            },
+        }
+    }
+}
+
+impl Blueprint {
+    /// An id of a kind.
+    pub(super) fn id(&self, kind: &str, key: u64) -> String {
+        format!("{kind}-{}{key:016x}", self.ids)
+    }
+}
+
+fn united(plans: &'static [groups::GroupPlan]) -> Vec<(Policy, &'static groups::GroupPlan)> {
+    plans.iter().map(|plan| (Policy::Union, plan)).collect()
+}
+
+fn ranked(plans: &'static [alibaba::RankedPlan]) -> Vec<(Policy, &'static groups::GroupPlan)> {
+    plans.iter().map(|(policy, plan)| (*policy, plan)).collect()
 }
 
 const PUBLIC: &[&str] = &["public-a", "public-b"];

@@ -3,9 +3,12 @@
 
 mod events;
 mod ocsf;
+mod oss;
 mod parquet;
 
 use std::io;
+
+use crate::model::Provider;
 
 /// How logs are delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,27 +30,54 @@ pub enum Form {
     Ocsf,
     /// OCSF in Parquet, as Security Lake keeps it.
     SecurityLake,
+    /// JSON lines in OSS, as Alibaba Cloud's log service ships them.
+    OssJson,
+    /// CSV in OSS, likewise.
+    OssCsv,
+    /// Parquet in OSS, likewise.
+    OssParquet,
 }
 
 impl Form {
+    /// The cloud that delivers so.
+    pub(super) fn provider(self) -> Provider {
+        match self {
+            Form::Text
+            | Form::Parquet
+            | Form::CloudWatch
+            | Form::Subscription
+            | Form::Firehose
+            | Form::Ocsf
+            | Form::SecurityLake => Provider::Aws,
+            Form::OssJson | Form::OssCsv | Form::OssParquet => Provider::Alibaba,
+        }
+    }
+
     /// How names of objects end.
     pub(super) fn suffix(self) -> &'static str {
         match self {
             Form::Text | Form::CloudWatch => "log",
-            Form::Subscription | Form::Firehose | Form::Ocsf => "json",
-            Form::Parquet | Form::SecurityLake => "parquet",
+            Form::Subscription | Form::Firehose | Form::Ocsf | Form::OssJson => "json",
+            Form::OssCsv => "csv",
+            Form::Parquet | Form::SecurityLake | Form::OssParquet => "parquet",
         }
     }
 
     /// Whether objects are compressed within.
     pub(super) fn is_parquet(self) -> bool {
-        matches!(self, Form::Parquet | Form::SecurityLake)
+        matches!(self, Form::Parquet | Form::SecurityLake | Form::OssParquet)
     }
 
-    /// `LogDestinationType` of the flow log.
+    /// `LogDestinationType` of the flow log on AWS.
     pub(super) fn destination(self) -> &'static str {
         match self {
-            Form::Text | Form::Parquet | Form::Ocsf | Form::SecurityLake => "s3",
+            Form::Text
+            | Form::Parquet
+            | Form::Ocsf
+            | Form::SecurityLake
+            | Form::OssJson
+            | Form::OssCsv
+            | Form::OssParquet => "s3",
             Form::CloudWatch | Form::Subscription => "cloud-watch-logs",
             Form::Firehose => "kinesis-data-firehose",
         }
@@ -64,6 +94,9 @@ impl Form {
             Form::Firehose => Ok(events::firehose(&table)),
             Form::Ocsf => Ok(ocsf::lines(&table)),
             Form::SecurityLake => ocsf::parquet(&table),
+            Form::OssJson => Ok(oss::json(&table)),
+            Form::OssCsv => Ok(oss::csv(&table)),
+            Form::OssParquet => oss::parquet(&table),
         }
     }
 }

@@ -10,7 +10,6 @@ use crate::model::Direction;
 use crate::sample::blueprint::ACCOUNT;
 use crate::sample::blueprint::REGION;
 use crate::sample::build::World;
-use crate::sample::build::vpc_id;
 use crate::sample::snapshot::collect;
 use crate::sample::world::Group;
 use crate::sample::world::Peer;
@@ -37,7 +36,7 @@ pub(super) fn group(world: &World, group: &Group, second: u32) -> Value {
         "GroupName": group.name,
         "Description": group.description,
         "OwnerId": ACCOUNT,
-        "VpcId": vpc_id(world.seed, group.watched),
+        "VpcId": world.vpc_id(group.watched),
         "SecurityGroupArn": format!("arn:aws:ec2:{REGION}:{ACCOUNT}:security-group/{}", group.id),
         "IpPermissions": permissions(Direction::Ingress),
         "IpPermissionsEgress": permissions(Direction::Egress),
@@ -71,7 +70,7 @@ fn add_source(permission: &mut Value, world: &World, group: &Group, rule: &Rule)
             json!({
                 "GroupId": group_id(*key),
                 "UserId": ACCOUNT,
-                "VpcId": vpc_id(world.seed, group.watched),
+                "VpcId": world.vpc_id(group.watched),
             }),
         ),
     };

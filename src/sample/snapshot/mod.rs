@@ -1,6 +1,7 @@
 //! Writes the configuration of the made-up cloud exactly as the describe calls
-//! of the command line print it, one file a call.
+//! of the cloud's command line print it, one file a call.
 
+mod alibaba;
 mod groups;
 mod network;
 
@@ -10,14 +11,13 @@ use std::path::Path;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::model::Provider;
 use crate::net::Timestamp;
 use crate::sample::SampleConfig;
 use crate::sample::SampleError;
 use crate::sample::blueprint::ACCOUNT;
 use crate::sample::blueprint::REGION;
 use crate::sample::build::World;
-use crate::sample::build::vpc_id;
-use crate::sample::deliver::flow_log_id;
 use crate::sample::line::field_names;
 use crate::sample::snapshot::groups::group;
 use crate::sample::snapshot::groups::group_rules;
@@ -55,6 +55,9 @@ fn write_at(
     second: u32,
 ) -> Result<(), SampleError> {
     fs::create_dir_all(folder).map_err(|source| SampleError::write(folder, source))?;
+    if config.provider == Provider::Alibaba {
+        return alibaba::write_at(world, folder, second);
+    }
     let groups = || world.groups.iter();
     let interfaces = world.interfaces.iter().filter(|own| own.alive(second));
     let acls = world.acls.iter().map(|acl| network_acl(world, acl));
@@ -83,7 +86,7 @@ fn write_at(
             "managed-prefix-lists",
             json!({"PrefixLists": collect(world.lists.iter().map(|list| prefix_list(list)))}),
         ),
-        ("flow-logs", json!({"FlowLogs": [flow_log(config)]})),
+        ("flow-logs", json!({"FlowLogs": [flow_log(config, world)]})),
     ];
     for (name, document) in &files {
         put_json(&folder.join(format!("{name}.json")), document)?;
@@ -129,14 +132,14 @@ fn prefix_list(list: &List) -> Value {
     document
 }
 
-fn flow_log(config: &SampleConfig) -> Value {
+fn flow_log(config: &SampleConfig, world: &World) -> Value {
     let format: Vec<String> = field_names(config.format_version)
         .map(|name| format!("${{{name}}}"))
         .collect();
     json!({
-        "FlowLogId": flow_log_id(config.seed),
+        "FlowLogId": world.flow_log_id(),
         "FlowLogStatus": "ACTIVE",
-        "ResourceId": vpc_id(config.seed, true),
+        "ResourceId": world.vpc_id(true),
         "TrafficType": "ALL",
         "CreationTime": "2026-01-01T00:00:00.000Z",
         "LogDestinationType": config.form.destination(),

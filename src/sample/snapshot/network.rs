@@ -8,7 +8,6 @@ use crate::model::Direction;
 use crate::sample::blueprint::ACCOUNT;
 use crate::sample::blueprint::REGION;
 use crate::sample::build::World;
-use crate::sample::build::vpc_id;
 use crate::sample::random::hash_text;
 use crate::sample::snapshot::collect;
 use crate::sample::world::Acl;
@@ -117,7 +116,7 @@ pub(super) fn network_acl(world: &World, acl: &Acl) -> Value {
     });
     json!({
         "NetworkAclId": acl.id,
-        "VpcId": vpc_id(world.seed, acl.watched),
+        "VpcId": world.vpc_id(acl.watched),
         "OwnerId": ACCOUNT,
         "IsDefault": false,
         "Associations": collect(associations),
@@ -182,7 +181,7 @@ pub(super) fn subnet(own: &Subnet) -> Value {
 pub(super) fn peering(world: &World) -> Value {
     let side = |watched: bool, net: &str| {
         json!({
-            "VpcId": vpc_id(world.seed, watched),
+            "VpcId": world.vpc_id(watched),
             "OwnerId": ACCOUNT,
             "CidrBlock": net,
         })
@@ -198,7 +197,7 @@ pub(super) fn peering(world: &World) -> Value {
 
 pub(super) fn vpcs(world: &World) -> Value {
     let vpc = |watched: bool, net: &str, net6: &str| {
-        let id = vpc_id(world.seed, watched);
+        let id = world.vpc_id(watched);
         let blocks = |key: &str, net: &str| {
             json!({
                 "AssociationId": format!("vpc-cidr-assoc-0{:016x}", hash_text(4, net)),
