@@ -478,7 +478,7 @@ fn is_read_by(shell: &str, script: &Path) {
     match Command::new(shell).arg("-n").arg(script).output() {
         Ok(output) => assert!(output.status.success(), "{shell}: {output:?}"),
         Err(_) => {
-            eprintln!("SKIPPED: {shell} is not installed, so it did not read its completions")
+            eprintln!("SKIPPED: {shell} is not installed, so it did not read its completions");
         }
     }
 }

@@ -40,35 +40,35 @@ pub(super) fn write_at(world: &World, folder: &Path, second: u32) -> Result<(), 
     let files = [
         (
             "DescribeSecurityGroups",
-            paged("SecurityGroups", "SecurityGroup", collect(groups)),
+            paged("SecurityGroups", "SecurityGroup", &collect(groups)),
         ),
         (
             "DescribeNetworkInterfaces",
             paged(
                 "NetworkInterfaceSets",
                 "NetworkInterfaceSet",
-                collect(interfaces),
+                &collect(interfaces),
             ),
         ),
         (
             "DescribeVSwitches",
-            paged("VSwitches", "VSwitch", collect(vswitches)),
+            paged("VSwitches", "VSwitch", &collect(vswitches)),
         ),
         (
             "DescribeVpcs",
-            paged("Vpcs", "Vpc", collect(vpcs.into_iter())),
+            paged("Vpcs", "Vpc", &collect(vpcs.into_iter())),
         ),
         (
             "DescribePrefixLists",
             paged(
                 "PrefixLists",
                 "PrefixList",
-                collect(lists().map(|list| named(list))),
+                &collect(lists().map(|list| named(list))),
             ),
         ),
         (
             "DescribeFlowLogs",
-            paged("FlowLogs", "FlowLog", json!([flow_log(world)])),
+            paged("FlowLogs", "FlowLog", &json!([flow_log(world)])),
         ),
     ];
     for (name, document) in &files {
@@ -94,7 +94,7 @@ pub(super) fn write_at(world: &World, folder: &Path, second: u32) -> Result<(), 
 }
 
 /// A whole answer on one page.
-fn paged(outer: &str, inner: &str, items: Value) -> Value {
+fn paged(outer: &str, inner: &str, items: &Value) -> Value {
     let total = items.as_array().map_or(0, Vec::len);
     json!({"RequestId": "R", "RegionId": REGION, "PageNumber": 1, "PageSize": total,
         "TotalCount": total, "NextToken": "", outer: {inner: items}})
