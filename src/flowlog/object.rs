@@ -14,6 +14,7 @@ use crate::flowlog::error::FormError;
 use crate::flowlog::header::Layout;
 use crate::flowlog::parquet;
 use crate::flowlog::parquet::ParquetFile;
+use crate::flowlog::parquet::Workshop;
 use crate::flowlog::reader::LogReader;
 use crate::flowlog::reader::Sink;
 
@@ -76,6 +77,7 @@ pub struct ObjectReader {
     /// Bytes that came before what is kept, of lines.
     byte: u64,
     envelopes: Envelopes,
+    workshop: Workshop,
     too_large: bool,
 }
 
@@ -100,6 +102,7 @@ impl ObjectReader {
             kept: Vec::new(),
             byte: 0,
             envelopes: Envelopes::default(),
+            workshop: Workshop::default(),
             too_large: false,
         }
     }
@@ -232,7 +235,8 @@ impl ObjectReader {
         group: usize,
         sink: &mut impl Sink,
     ) -> Result<(), FormError> {
-        file.read_group(group, self.text.interfaces_mut(), sink)
+        let interfaces = self.text.interfaces_mut();
+        file.read_group(group, &mut self.workshop, interfaces, sink)
     }
 
     /// Ends an object that could not be read to its end: whatever is not

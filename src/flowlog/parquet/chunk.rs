@@ -1,6 +1,9 @@
 //! One column of one row group, read as codes: page by page, a value that
 //! stands in the dictionary parsed once.
 
+use std::mem;
+use std::ops::Range;
+
 use bytes::Bytes;
 use parquet::basic::Encoding;
 use parquet::file::metadata::ColumnChunkMetaData;
@@ -14,9 +17,9 @@ use crate::flowlog::parquet::code::Odds;
 use crate::flowlog::parquet::guarded;
 use crate::flowlog::parquet::pages;
 use crate::flowlog::parquet::pages::Inflater;
-use crate::flowlog::parquet::pages::Page;
 use crate::flowlog::parquet::pages::Pages;
 use crate::flowlog::parquet::pages::Role;
+use crate::flowlog::parquet::pages::Room;
 use crate::flowlog::parquet::rle::Rle;
 use crate::flowlog::parquet::schema::Column;
 use crate::flowlog::parquet::schema::Physical;
@@ -24,18 +27,26 @@ use crate::flowlog::parquet::whole;
 use crate::flowlog::parquet::whole::Value;
 
 /// A column of a row group on its way.
+#[derive(Debug)]
 pub(super) struct Chunk {
     column: Column,
     pages: Pages,
-    dictionary: Vec<u64>,
     page: Open,
-    /// Numbers on their way to be levels or codes.
-    scratch: Vec<u32>,
-    indices: Vec<u32>,
+    space: Space,
+}
+
+/// What a column needs while it is read, and leaves for the next.
+#[derive(Debug, Default)]
+pub(super) struct Space {
+    room: Room,
+    dictionary: Vec<u64>,
+    /// Levels, and codes on their way to where those say.
+    levels: Vec<u32>,
     present: Vec<u64>,
 }
 
 /// The page that is being read.
+#[derive(Debug)]
 struct Open {
     /// Values and nulls that are left in it.
     left: usize,
@@ -45,12 +56,11 @@ struct Open {
     values: Values,
 }
 
+#[derive(Debug)]
 enum Values {
     Dictionary(Rle),
-    Plain {
-        data: Bytes,
-        at: usize,
-    },
+    /// From here on, to the end of the page.
+    Plain(usize),
     /// Of a column that was read whole.
     Ready(std::vec::IntoIter<Value>),
 }
@@ -62,6 +72,7 @@ impl Chunk {
         group: &dyn RowGroupReader,
         meta: &ColumnChunkMetaData,
         column: &Column,
+        space: Space,
     ) -> Result<Chunk, FormError> {
         let pages = Pages::of(file, meta)?;
         let known = meta.encodings().all(is_known);
@@ -69,10 +80,7 @@ impl Chunk {
             left: 0,
             definitions: None,
             repetitions: None,
-            values: Values::Plain {
-                data: Bytes::new(),
-                at: 0,
-            },
+            values: Values::Plain(0),
         };
         if !known {
             page.values = Values::Ready(guarded(|| whole::read(group, column))?.into_iter());
@@ -80,12 +88,16 @@ impl Chunk {
         Ok(Chunk {
             column: column.clone(),
             pages,
-            dictionary: Vec::new(),
             page,
-            scratch: Vec::new(),
-            indices: Vec::new(),
-            present: Vec::new(),
+            space,
         })
+    }
+
+    /// What the next column may use.
+    pub(super) fn into_space(mut self) -> Space {
+        self.space.room.clear();
+        self.space.dictionary.clear();
+        self.space
     }
 
     /// Appends the codes of the next rows.
@@ -132,7 +144,8 @@ impl Chunk {
             self.values(most, out, tools)?;
             return Ok(most);
         };
-        match definitions.same(most)? {
+        let page = self.space.room.page();
+        match definitions.same(page, most)? {
             Some((level, count)) if level == full => {
                 self.values(count, out, tools)?;
                 Ok(count)
@@ -142,11 +155,11 @@ impl Chunk {
                 Ok(count)
             }
             None => {
-                let mut levels = std::mem::take(&mut self.scratch);
+                let mut levels = mem::take(&mut self.space.levels);
                 levels.clear();
-                let count = definitions.packed(most, &mut levels);
+                let count = definitions.packed(page, most, |level| level, &mut levels);
                 let there = levels.iter().filter(|level| **level == full).count();
-                let mut present = std::mem::take(&mut self.present);
+                let mut present = mem::take(&mut self.space.present);
                 present.clear();
                 let read = self.values(there, &mut present, tools);
                 let mut next = present.iter().copied();
@@ -154,8 +167,8 @@ impl Chunk {
                     let code = (*level == full).then(|| next.next()).flatten();
                     code.unwrap_or(ABSENT)
                 }));
-                self.scratch = levels;
-                self.present = present;
+                self.space.levels = levels;
+                self.space.present = present;
                 read.map(|()| count)
             }
         }
@@ -177,7 +190,7 @@ impl Chunk {
             }
             // One at a time: few columns are lists, and few lists are long.
             let begins = match self.page.repetitions.as_mut() {
-                Some(levels) => one(levels)? == 0,
+                Some(levels) => one(levels, self.space.room.page())? == 0,
                 None => true,
             };
             if begins && out.len() == rows {
@@ -206,19 +219,21 @@ impl Chunk {
         out: &mut Vec<u64>,
         tools: &mut Tools<'_>,
     ) -> Result<(), FormError> {
+        let Space {
+            room, dictionary, ..
+        } = &mut self.space;
         match &mut self.page.values {
-            Values::Dictionary(indices) => {
-                let dictionary = &self.dictionary;
-                looked_up(indices, count, dictionary, &mut self.indices, out)
-            }
-            Values::Plain { data, at } => {
+            Values::Dictionary(values) => looked_up(values, room.page(), count, dictionary, out),
+            Values::Plain(at) => {
                 let mut context = Context {
                     kind: self.column.kind,
                     keep: false,
                     odds: tools.odds,
                     interfaces: tools.interfaces,
                 };
-                *at = plain(data, *at, self.column.physical, count, &mut context, out)?;
+                let rest = room.page().get(*at..).ok_or_else(short)?;
+                let read = plain(rest, self.column.physical, count, &mut context, out)?;
+                *at = at.saturating_add(read);
                 Ok(())
             }
             Values::Ready(_) => Err(short()),
@@ -228,69 +243,52 @@ impl Chunk {
     /// Opens the next data page where the open one is used up.
     fn next_page(&mut self, tools: &mut Tools<'_>) -> Result<(), FormError> {
         while self.page.left == 0 {
-            let Page {
-                role,
-                values,
-                encoding,
-                data,
-            } = self.pages.next(tools.inflater)?.ok_or_else(short)?;
-            let (repetitions, definitions, rest) = match role {
+            let room = &mut self.space.room;
+            let page = self.pages.next(tools.inflater, room)?;
+            let page = page.ok_or_else(short)?;
+            let parts = match page.role {
                 Role::Dictionary => {
-                    self.take_dictionary(&data, values, tools)?;
+                    self.take_dictionary(page.values, tools)?;
                     continue;
                 }
                 Role::Data {
                     definitions,
                     repetitions,
-                } => self.levels(definitions, repetitions, data)?,
+                } => self.levels(definitions, repetitions)?,
                 Role::DataV2 {
                     definitions,
                     repetitions,
-                } => {
-                    let (first, rest) = cut(data, repetitions)?;
-                    let (second, rest) = cut(rest, definitions)?;
-                    let repetitions = levels(self.column.max_repetition, first)?;
-                    (
-                        repetitions,
-                        levels(self.column.max_definition, second)?,
-                        rest,
-                    )
-                }
+                } => self.levels_v2(definitions, repetitions)?,
             };
+            let data = self.space.room.page();
             self.page = Open {
-                left: values,
-                definitions,
-                repetitions,
-                values: values_of(encoding, rest)?,
+                left: page.values,
+                values: values_of(page.encoding, data, parts.rest)?,
+                definitions: levels(self.column.max_definition, parts.definitions)?,
+                repetitions: levels(self.column.max_repetition, parts.repetitions)?,
             };
         }
         Ok(())
     }
 
-    fn take_dictionary(
-        &mut self,
-        data: &Bytes,
-        count: usize,
-        tools: &mut Tools<'_>,
-    ) -> Result<(), FormError> {
+    fn take_dictionary(&mut self, count: usize, tools: &mut Tools<'_>) -> Result<(), FormError> {
         let mut context = Context {
             kind: self.column.kind,
             keep: true,
             odds: tools.odds,
             interfaces: tools.interfaces,
         };
+        let Space {
+            room, dictionary, ..
+        } = &mut self.space;
+        dictionary.clear();
         let physical = self.column.physical;
-        self.dictionary.clear();
-        plain(data, 0, physical, count, &mut context, &mut self.dictionary).map(|_| ())
+        plain(room.page(), physical, count, &mut context, dictionary).map(|_| ())
     }
 
-    /// Levels in front of a page of the first version, and what follows them.
-    fn levels(
-        &self,
-        definitions: i64,
-        repetitions: i64,
-        data: Bytes,
-    ) -> Result<(Option<Rle>, Option<Rle>, Bytes), FormError> {
+    /// Levels in front of a page of the first version, each behind its length,
+    /// and what follows them.
+    fn levels(&self, definitions: i64, repetitions: i64) -> Result<Parts, FormError> {
         let (most, deepest) = (self.column.max_definition, self.column.max_repetition);
         let sound = |most: u8, encoding| most == 0 || encoding == pages::RLE;
         if !sound(most, definitions) || !sound(deepest, repetitions) {
@@ -298,10 +296,34 @@ impl Chunk {
                 "levels in an encoding given up long ago",
             ));
         }
-        let (repetitions, rest) = sized_levels(deepest, data)?;
-        let (definitions, rest) = sized_levels(most, rest)?;
-        Ok((repetitions, definitions, rest))
+        let page = self.space.room.page();
+        let (repetitions, rest) = sized_levels(deepest, page, 0..page.len())?;
+        let (definitions, rest) = sized_levels(most, page, rest)?;
+        Ok(Parts {
+            repetitions,
+            definitions,
+            rest,
+        })
     }
+
+    /// As [`Chunk::levels`], of the second version, whose header has the lengths.
+    fn levels_v2(&self, definitions: usize, repetitions: usize) -> Result<Parts, FormError> {
+        let page = self.space.room.page();
+        let (repetitions, rest) = cut(0..page.len(), repetitions)?;
+        let (definitions, rest) = cut(rest, definitions)?;
+        Ok(Parts {
+            repetitions,
+            definitions,
+            rest,
+        })
+    }
+}
+
+/// Where in a page its levels and its values are.
+struct Parts {
+    repetitions: Range<usize>,
+    definitions: Range<usize>,
+    rest: Range<usize>,
 }
 
 fn is_known(encoding: Encoding) -> bool {
@@ -314,84 +336,92 @@ fn is_known(encoding: Encoding) -> bool {
     levels || values
 }
 
-fn one(levels: &mut Rle) -> Result<u32, FormError> {
-    if let Some((level, _)) = levels.same(1)? {
+fn one(levels: &mut Rle, page: &[u8]) -> Result<u32, FormError> {
+    if let Some((level, _)) = levels.same(page, 1)? {
         return Ok(level);
     }
     let mut level = Vec::with_capacity(1);
-    levels.packed(1, &mut level);
+    levels.packed(page, 1, |level| level, &mut level);
     level.first().copied().ok_or_else(short)
 }
 
-fn values_of(encoding: i64, data: Bytes) -> Result<Values, FormError> {
+fn values_of(encoding: i64, page: &[u8], rest: Range<usize>) -> Result<Values, FormError> {
     if encoding == pages::PLAIN {
-        return Ok(Values::Plain { data, at: 0 });
+        return Ok(Values::Plain(rest.start));
     }
     if ![pages::PLAIN_DICTIONARY, pages::RLE_DICTIONARY].contains(&encoding) {
         return Err(FormError::damaged(
             "a page in an encoding that its footer hides",
         ));
     }
-    let Some(width) = data.first().copied() else {
+    let Some(width) = page.get(rest.start).copied() else {
         // A page of nulls alone.
-        return Ok(Values::Dictionary(Rle::new(data, 0)?));
+        return Ok(Values::Dictionary(Rle::new(rest, 0)?));
     };
-    let (_, indices) = cut(data, 1)?;
+    let (_, indices) = cut(rest, 1)?;
     Ok(Values::Dictionary(Rle::new(indices, u32::from(width))?))
 }
 
 /// Levels with their length before them, and what follows.
-fn sized_levels(most: u8, data: Bytes) -> Result<(Option<Rle>, Bytes), FormError> {
+fn sized_levels(
+    most: u8,
+    page: &[u8],
+    at: Range<usize>,
+) -> Result<(Range<usize>, Range<usize>), FormError> {
     if most == 0 {
-        return Ok((None, data));
+        return Ok((at.start..at.start, at));
     }
-    let size = data.first_chunk::<4>().ok_or_else(short)?;
-    let size = usize::try_from(u32::from_le_bytes(*size)).map_err(|_| short())?;
-    let (_, data) = cut(data, 4)?;
-    let (front, rest) = cut(data, size)?;
-    Ok((levels(most, front)?, rest))
+    let size = page
+        .get(at.clone())
+        .and_then(|data| data.first_chunk::<4>());
+    let size =
+        usize::try_from(u32::from_le_bytes(*size.ok_or_else(short)?)).map_err(|_| short())?;
+    let (_, data) = cut(at, 4)?;
+    cut(data, size)
 }
 
-fn levels(most: u8, data: Bytes) -> Result<Option<Rle>, FormError> {
+fn levels(most: u8, at: Range<usize>) -> Result<Option<Rle>, FormError> {
     match most {
         0 => Ok(None),
-        most => Rle::new(data, 8_u32.saturating_sub(most.leading_zeros())).map(Some),
+        most => Rle::new(at, 8_u32.saturating_sub(most.leading_zeros())).map(Some),
     }
 }
 
-fn cut(mut data: Bytes, at: usize) -> Result<(Bytes, Bytes), FormError> {
-    if at > data.len() {
+fn cut(stretch: Range<usize>, len: usize) -> Result<(Range<usize>, Range<usize>), FormError> {
+    let middle = stretch.start.saturating_add(len);
+    if middle > stretch.end {
         return Err(short());
     }
-    let rest = data.split_off(at);
-    Ok((data, rest))
+    Ok((stretch.start..middle, middle..stretch.end))
 }
 
 /// Appends the dictionary's codes of the next indices.
 fn looked_up(
-    indices: &mut Rle,
+    values: &mut Rle,
+    page: &[u8],
     count: usize,
     dictionary: &[u64],
-    scratch: &mut Vec<u32>,
     out: &mut Vec<u64>,
 ) -> Result<(), FormError> {
-    let code = |index: u32| dictionary.get(index as usize).copied();
     let mut left = count;
     while left > 0 {
-        if let Some((index, times)) = indices.same(left)? {
-            let code = code(index).ok_or_else(beyond)?;
+        if let Some((index, times)) = values.same(page, left)? {
+            let code = dictionary.get(index as usize).copied();
+            let code = code.ok_or_else(beyond)?;
             out.resize(out.len().saturating_add(times), code);
             left = left.saturating_sub(times);
             continue;
         }
-        scratch.clear();
-        let times = indices.packed(left, scratch);
-        let largest = scratch.iter().copied().max().unwrap_or(0);
-        if times == 0 || largest as usize >= dictionary.len() {
+        let mut within = true;
+        let code = |index: u32| {
+            let code = dictionary.get(index as usize);
+            within &= code.is_some();
+            code.copied().unwrap_or(ABSENT)
+        };
+        let times = values.packed(page, left, code, out);
+        if !within || times == 0 {
             return Err(beyond());
         }
-        // All are within; an exact length lets them be written at once.
-        out.extend(scratch.iter().map(|index| code(*index).unwrap_or(ABSENT)));
         left = left.saturating_sub(times);
     }
     Ok(())
@@ -413,42 +443,41 @@ struct Context<'a> {
     interfaces: &'a mut Interfaces,
 }
 
-/// Appends so many plain values, and says where they end.
+/// Appends so many plain values, and says how many bytes they take.
 fn plain(
-    data: &Bytes,
-    at: usize,
+    data: &[u8],
     physical: Physical,
     count: usize,
     context: &mut Context<'_>,
     out: &mut Vec<u64>,
 ) -> Result<usize, FormError> {
-    let rest = data.get(at..).ok_or_else(short)?;
-    let kind = context.kind;
     match physical {
         Physical::Int32 => {
             let size = count.checked_mul(4).ok_or_else(short)?;
-            let (words, _) = rest.get(..size).ok_or_else(short)?.as_chunks::<4>();
-            let number = |word: &[u8; 4]| i64::from(i32::from_le_bytes(*word));
-            out.extend(words.iter().map(|word| kind.of_number(number(word))));
-            Ok(at.saturating_add(size))
+            let (words, _) = data.get(..size).ok_or_else(short)?.as_chunks::<4>();
+            let numbers = words.iter().map(|word| i32::from_le_bytes(*word).into());
+            context.kind.of_numbers(numbers, out);
+            Ok(size)
         }
         Physical::Int64 => {
             let size = count.checked_mul(8).ok_or_else(short)?;
-            let (words, _) = rest.get(..size).ok_or_else(short)?.as_chunks::<8>();
-            out.extend(
-                words
-                    .iter()
-                    .map(|word| kind.of_number(i64::from_le_bytes(*word))),
-            );
-            Ok(at.saturating_add(size))
+            let (words, _) = data.get(..size).ok_or_else(short)?.as_chunks::<8>();
+            let numbers = words.iter().map(|word| i64::from_le_bytes(*word));
+            context.kind.of_numbers(numbers, out);
+            Ok(size)
         }
         Physical::Text => {
-            let mut rest = rest;
+            let mut rest = data;
             for _ in 0..count {
                 let (size, behind) = rest.split_first_chunk::<4>().ok_or_else(short)?;
                 let size = usize::try_from(u32::from_le_bytes(*size)).map_err(|_| short())?;
                 let (text, behind) = behind.split_at_checked(size).ok_or_else(short)?;
-                out.push(kind.of_text(text, context.keep, context.odds, context.interfaces));
+                out.push(context.kind.of_text(
+                    text,
+                    context.keep,
+                    context.odds,
+                    context.interfaces,
+                ));
                 rest = behind;
             }
             Ok(data.len().saturating_sub(rest.len()))

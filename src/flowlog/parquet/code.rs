@@ -51,6 +51,10 @@ pub(super) struct Odds {
 }
 
 impl Odds {
+    pub(super) fn forget(&mut self) {
+        self.kept.clear();
+    }
+
     pub(super) fn forget_batch(&mut self) {
         self.batch.clear();
     }
@@ -136,6 +140,25 @@ impl Kind {
             Kind::ActionId | Kind::DirectionId => pick(plain, [1, 2]),
             Kind::ActivityId => pick(plain, [6, 5]),
             Kind::ClassUid => plain,
+        }
+    }
+
+    /// Appends the codes of numbers: those of flow logs by one comparison each.
+    #[inline]
+    pub(super) fn of_numbers(self, numbers: impl Iterator<Item = i64>, out: &mut Vec<u64>) {
+        match self {
+            Kind::Of(slot) => {
+                let largest = largest(slot);
+                // Below zero is beyond whatever a slot takes.
+                let numbers = numbers.map(i64::cast_unsigned);
+                out.extend(numbers.map(|number| if number <= largest { number } else { BAD }));
+            }
+            Kind::Time(_)
+            | Kind::Disposition
+            | Kind::ActionId
+            | Kind::ActivityId
+            | Kind::DirectionId
+            | Kind::ClassUid => out.extend(numbers.map(|number| self.of_number(number))),
         }
     }
 

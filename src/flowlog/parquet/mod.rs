@@ -11,6 +11,7 @@
 //! that its library falls over, is an error with its reason; rows before the
 //! damage count.
 
+mod bits;
 mod chunk;
 mod code;
 mod pages;
@@ -20,17 +21,22 @@ mod schema;
 mod whole;
 
 use std::cell::Cell;
+use std::mem;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 
 use bytes::Bytes;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetStatisticsPolicy;
 use parquet::file::reader::FileReader;
+use parquet::file::reader::RowGroupReader;
+use parquet::file::serialized_reader::ReadOptionsBuilder;
 use parquet::file::serialized_reader::SerializedFileReader;
 
 use crate::flowlog::brief::Interfaces;
 use crate::flowlog::error::FormError;
 use crate::flowlog::parquet::chunk::Chunk;
+use crate::flowlog::parquet::chunk::Space;
 use crate::flowlog::parquet::chunk::Tools;
 use crate::flowlog::parquet::code::Odds;
 use crate::flowlog::parquet::pages::Inflater;
@@ -94,8 +100,14 @@ impl ParquetFile {
         }
         let most_rows = (data.len() as u64).saturating_mul(MOST_ROWS_A_BYTE);
         guarded(|| {
-            let reader =
-                SerializedFileReader::new(data.clone()).map_err(|error| unreadable(&error))?;
+            // Nobody asks what values a column has at most.
+            let options = ReadOptionsBuilder::new()
+                .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+                .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
+                .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+                .build();
+            let reader = SerializedFileReader::new_with_options(data.clone(), options)
+                .map_err(|error| unreadable(&error))?;
             let plan = Plan::of(reader.metadata().file_metadata().schema_descr())?;
             let mut next = 1_u64;
             let mut first_rows = Vec::new();
@@ -143,6 +155,7 @@ impl ParquetFile {
     pub fn read_group(
         &self,
         group: usize,
+        workshop: &mut Workshop,
         interfaces: &mut Interfaces,
         sink: &mut impl Sink,
     ) -> Result<(), FormError> {
@@ -150,38 +163,63 @@ impl ParquetFile {
             let pages = self.reader.get_row_group(group);
             pages.map_err(|error| unreadable(&error))
         })?;
-        let meta = pages.metadata();
-        let rows = u64::try_from(meta.num_rows())
+        let mut chunks = self.chunks(pages.as_ref(), &mut workshop.spaces)?;
+        let mut left = u64::try_from(pages.metadata().num_rows())
             .map_err(|_| FormError::damaged("a row group has less than no rows"))?;
-        let mut chunks = Vec::with_capacity(self.plan.columns.len());
-        for column in &self.plan.columns {
-            let missing = || FormError::damaged("a row group lacks a column");
-            let meta = meta.columns().get(column.leaf).ok_or_else(missing)?;
-            if !(0..=LARGEST_CHUNK).contains(&meta.uncompressed_size()) {
-                return Err(FormError::damaged("a column claims an impossible size"));
-            }
-            chunks.push(Chunk::of(&self.data, pages.as_ref(), meta, column)?);
-        }
-        let mut assembly = Assembly::new(&self.plan, self.first_rows.get(group).copied());
-        let (mut odds, mut inflater) = (Odds::default(), Inflater::default());
-        let mut left = rows;
+        let codes = mem::take(&mut workshop.codes);
+        let first_row = self.first_rows.get(group).copied();
+        let mut assembly = Assembly::new(&self.plan, first_row, codes);
+        let Workshop { odds, inflater, .. } = workshop;
+        odds.forget();
         while left > 0 {
             let count = usize::try_from(left).unwrap_or(BATCH).min(BATCH);
             odds.forget_batch();
             for (chunk, codes) in chunks.iter_mut().zip(&mut assembly.codes) {
                 let mut tools = Tools {
-                    odds: &mut odds,
+                    odds: &mut *odds,
                     interfaces: &mut *interfaces,
-                    inflater: &mut inflater,
+                    inflater: &mut *inflater,
                 };
                 codes.clear();
                 chunk.read(count, codes, &mut tools)?;
             }
-            assembly.give(count, &odds, interfaces, sink);
+            assembly.give(count, odds, interfaces, sink);
             left = left.saturating_sub(count as u64);
         }
+        workshop.codes = assembly.into_codes();
+        workshop.spaces = chunks.into_iter().rev().map(Chunk::into_space).collect();
         Ok(())
     }
+
+    /// The columns that are read.
+    fn chunks(
+        &self,
+        group: &dyn RowGroupReader,
+        spaces: &mut Vec<Space>,
+    ) -> Result<Vec<Chunk>, FormError> {
+        let mut chunks = Vec::with_capacity(self.plan.columns.len());
+        for column in &self.plan.columns {
+            let missing = || FormError::damaged("a row group lacks a column");
+            let meta = group.metadata().columns().get(column.leaf);
+            let meta = meta.ok_or_else(missing)?;
+            if !(0..=LARGEST_CHUNK).contains(&meta.uncompressed_size()) {
+                return Err(FormError::damaged("a column claims an impossible size"));
+            }
+            let space = spaces.pop().unwrap_or_default();
+            chunks.push(Chunk::of(&self.data, group, meta, column, space)?);
+        }
+        Ok(chunks)
+    }
+}
+
+/// What reading one row group leaves for the next, of whatever file: memory, and
+/// what inflates.
+#[derive(Debug, Default)]
+pub struct Workshop {
+    inflater: Inflater,
+    odds: Odds,
+    spaces: Vec<Space>,
+    codes: Vec<Vec<u64>>,
 }
 
 /// The length of the footer, which stands before the last four bytes.

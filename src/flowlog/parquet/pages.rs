@@ -24,17 +24,19 @@ pub(super) const PLAIN_DICTIONARY: i64 = 2;
 pub(super) const RLE: i64 = 3;
 pub(super) const RLE_DICTIONARY: i64 = 8;
 
+/// Bytes of room that are kept from one column to the next.
+const LARGEST_KEPT: usize = 4 << 20;
+
 /// Structures within structures of a header.
 const DEEPEST: u8 = 4;
 
-/// One page, inflated.
-#[derive(Debug)]
+/// One page; its bytes, inflated, are in the room that it was read into.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Page {
     pub(super) role: Role,
     /// Values and nulls.
     pub(super) values: usize,
     pub(super) encoding: i64,
-    pub(super) data: Bytes,
 }
 
 /// What a page is for, and where its levels are.
@@ -53,8 +55,46 @@ pub(super) enum Role {
     },
 }
 
+/// Bytes of a page, and room for those of the next: what was taken is neither
+/// given back nor cleared in between.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl Room {
+    /// The page's bytes.
+    #[inline]
+    pub(super) fn page(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// Room for a page of so many bytes. What it holds is any bytes.
+    fn of(&mut self, len: usize) -> &mut [u8] {
+        if len > self.bytes.len() {
+            self.bytes.resize(len, 0);
+        }
+        self.len = len;
+        self.bytes.get_mut(..len).unwrap_or_default()
+    }
+
+    /// Forgets the page, and gives back what only huge pages take.
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+        if self.bytes.len() > LARGEST_KEPT {
+            self.bytes = Vec::new();
+        }
+    }
+}
+
 /// Inflates pages.
-pub(super) struct Inflater(Decompressor);
+pub(super) struct Inflater {
+    gzip: Decompressor,
+    snappy: snap::raw::Decoder,
+    /// Made when first asked for: few files have it, and it is large.
+    zstd: Option<zstd::bulk::Decompressor<'static>>,
+}
 
 impl fmt::Debug for Inflater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,7 +104,11 @@ impl fmt::Debug for Inflater {
 
 impl Default for Inflater {
     fn default() -> Inflater {
-        Inflater(Decompressor::new())
+        Inflater {
+            gzip: Decompressor::new(),
+            snappy: snap::raw::Decoder::new(),
+            zstd: None,
+        }
     }
 }
 
@@ -86,8 +130,12 @@ impl Pages {
         })
     }
 
-    /// The next page; `None` at the end.
-    pub(super) fn next(&mut self, inflater: &mut Inflater) -> Result<Option<Page>, FormError> {
+    /// The next page, its bytes put into the room; `None` at the end.
+    pub(super) fn next(
+        &mut self,
+        inflater: &mut Inflater,
+        room: &mut Room,
+    ) -> Result<Option<Page>, FormError> {
         while !self.rest.is_empty() {
             let mut header = Header {
                 data: &self.rest,
@@ -108,106 +156,138 @@ impl Pages {
                 return Err(FormError::damaged("a page's checksum does not fit"));
             }
             if let Some((role, values, encoding)) = fields.role()? {
-                let unpacked = size(fields.unpacked)?;
-                let data = self.inflated(stored, unpacked, role, &fields, inflater)?;
-                return Ok(Some(Page {
+                let page = Page {
                     role,
                     values,
                     encoding,
-                    data,
-                }));
+                };
+                self.inflate(&stored, &fields, role, inflater, room)?;
+                return Ok(Some(page));
             }
         }
         Ok(None)
     }
 
     /// The page's bytes; levels of the second version are never compressed.
-    fn inflated(
+    fn inflate(
         &self,
-        mut stored: Bytes,
-        unpacked: usize,
-        role: Role,
+        stored: &[u8],
         fields: &Fields,
+        role: Role,
         inflater: &mut Inflater,
-    ) -> Result<Bytes, FormError> {
+        room: &mut Room,
+    ) -> Result<(), FormError> {
+        let unpacked = size(fields.unpacked)?;
         let Role::DataV2 {
             definitions,
             repetitions,
         } = role
         else {
-            return inflater.inflate(self.compression, stored, unpacked);
+            return inflater.inflate(self.compression, &[], stored, unpacked, room);
         };
         let levels = definitions.saturating_add(repetitions);
-        if levels > stored.len() || levels > unpacked {
-            return Err(FormError::damaged("levels are longer than their page"));
-        }
-        if fields.v2.get(7).copied().flatten() == Some(0) {
-            return Ok(stored);
-        }
-        let front = stored.split_to(levels);
-        let values = inflater.inflate(self.compression, stored, unpacked - levels)?;
-        Ok(if front.is_empty() {
-            values
-        } else {
-            [front, values].concat().into()
-        })
+        let (front, values) = stored
+            .split_at_checked(levels)
+            .filter(|_| levels <= unpacked)
+            .ok_or_else(|| FormError::damaged("levels are longer than their page"))?;
+        let compression = match fields.v2.get(7).copied().flatten() {
+            Some(0) => Compression::UNCOMPRESSED,
+            Some(_) | None => self.compression,
+        };
+        inflater.inflate(compression, front, values, unpacked, room)
     }
 }
 
 impl Inflater {
+    /// What is stored, inflated to so many bytes behind those in front, which
+    /// count among them.
     fn inflate(
         &mut self,
         compression: Compression,
-        stored: Bytes,
+        front: &[u8],
+        stored: &[u8],
         unpacked: usize,
-    ) -> Result<Bytes, FormError> {
-        if compression == Compression::UNCOMPRESSED {
-            return Ok(stored);
+        room: &mut Room,
+    ) -> Result<(), FormError> {
+        let behind = unpacked.saturating_sub(front.len());
+        let stays = compression == Compression::UNCOMPRESSED || stored.is_empty() && behind == 0;
+        let unpacked = if stays {
+            front.len().saturating_add(stored.len())
+        } else {
+            unpacked
+        };
+        if !stays && !may_inflate(compression, stored, behind)? {
+            return Err(undone());
         }
-        if stored.is_empty() && unpacked == 0 {
-            return Ok(stored);
+        let to = room.of(unpacked);
+        let (levels, to) = to.split_at_mut_checked(front.len()).ok_or_else(undone)?;
+        levels.copy_from_slice(front);
+        if stays {
+            to.copy_from_slice(stored);
+            return Ok(());
         }
-        let inflated = match compression {
-            Compression::GZIP(_) => self.gzip(&stored, unpacked),
-            Compression::SNAPPY => snappy(&stored, unpacked),
-            Compression::ZSTD(_) => zstd::bulk::decompress(&stored, unpacked).ok(),
+        let done = match compression {
+            Compression::GZIP(_) => self.gzip(stored, to),
+            Compression::SNAPPY => self.snappy.decompress(stored, to).ok(),
+            Compression::ZSTD(_) => self.zstd(stored, to),
             Compression::UNCOMPRESSED
             | Compression::LZO
             | Compression::BROTLI(_)
             | Compression::LZ4
-            | Compression::LZ4_RAW => {
-                return Err(FormError::Compression(compression.to_string()));
-            }
+            | Compression::LZ4_RAW => None,
         };
-        let whole = inflated.filter(|data| data.len() == unpacked);
-        whole
-            .map(Bytes::from)
-            .ok_or_else(|| FormError::damaged("a page does not unpack"))
+        if done == Some(behind) {
+            Ok(())
+        } else {
+            Err(undone())
+        }
     }
 
-    fn gzip(&mut self, stored: &[u8], unpacked: usize) -> Option<Vec<u8>> {
-        // Deflate does not go beyond 1,032 to one.
-        if unpacked > stored.len().saturating_mul(1_032) {
-            return None;
-        }
-        let mut data = vec![0; unpacked];
-        if self.0.gzip_decompress(stored, &mut data) == Ok(unpacked) {
-            return Some(data);
+    /// Says how many bytes it inflated.
+    fn gzip(&mut self, stored: &[u8], to: &mut [u8]) -> Option<usize> {
+        let whole = self.gzip.gzip_decompress(stored, to);
+        if whole == Ok(to.len()) {
+            return Some(to.len());
         }
         // Of several members, or damaged.
-        data.clear();
-        let most = u64::try_from(unpacked).ok()?.checked_add(1)?;
-        let mut members = MultiGzDecoder::new(stored).take(most);
-        members.read_to_end(&mut data).ok()?;
-        Some(data)
+        let mut members = MultiGzDecoder::new(stored);
+        members.read_exact(to).ok()?;
+        let more = members.read(&mut [0]).ok()?;
+        (more == 0).then_some(to.len())
+    }
+
+    fn zstd(&mut self, stored: &[u8], to: &mut [u8]) -> Option<usize> {
+        if self.zstd.is_none() {
+            self.zstd = zstd::bulk::Decompressor::new().ok();
+        }
+        self.zstd.as_mut()?.decompress_to_buffer(stored, to).ok()
     }
 }
 
-fn snappy(stored: &[u8], unpacked: usize) -> Option<Vec<u8>> {
-    if snap::raw::decompress_len(stored).ok()? != unpacked {
-        return None;
+/// Whether so many bytes may come of it, which is asked before there is room for
+/// them.
+///
+/// # Errors
+/// Where the compression is not one that is read.
+fn may_inflate(compression: Compression, stored: &[u8], to: usize) -> Result<bool, FormError> {
+    match compression {
+        Compression::UNCOMPRESSED => Ok(true),
+        // Deflate does not go beyond 1,032 to one.
+        Compression::GZIP(_) => Ok(to <= stored.len().saturating_mul(1_032)),
+        Compression::SNAPPY => Ok(snap::raw::decompress_len(stored) == Ok(to)),
+        Compression::ZSTD(_) => {
+            let most = zstd::bulk::Decompressor::upper_bound(stored);
+            Ok(most.is_none_or(|most| to <= most))
+        }
+        Compression::LZO | Compression::BROTLI(_) | Compression::LZ4 | Compression::LZ4_RAW => {
+            Err(FormError::Compression(compression.to_string()))
+        }
     }
-    snap::raw::Decoder::new().decompress_vec(stored).ok()
+}
+
+#[cold]
+fn undone() -> FormError {
+    FormError::damaged("a page does not unpack")
 }
 
 /// A size as a header has it.

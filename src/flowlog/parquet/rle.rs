@@ -1,13 +1,18 @@
 //! The hybrid of runs and packed bits that holds levels and dictionary indices
 //! (Parquet format, "Encodings", RLE/bit-packing hybrid).
 
-use crate::flowlog::error::FormError;
+use std::ops::Range;
 
-/// Numbers of a fixed width, read front to back.
-#[derive(Debug)]
+use crate::flowlog::error::FormError;
+use crate::flowlog::parquet::bits::unpack;
+
+/// Numbers of a fixed width, read front to back from a stretch of a page, which
+/// every call is given anew: so a page's memory is used again for the next.
+#[derive(Clone, Debug)]
 pub(super) struct Rle {
-    data: bytes::Bytes,
+    /// What is left of the stretch, run headers included.
     at: usize,
+    end: usize,
     width: u32,
     run: Run,
 }
@@ -21,14 +26,14 @@ enum Run {
 }
 
 impl Rle {
-    /// Reads numbers of so many bits.
-    pub(super) fn new(data: bytes::Bytes, width: u32) -> Result<Rle, FormError> {
+    /// Reads numbers of so many bits, which stand there in the page.
+    pub(super) fn new(stretch: Range<usize>, width: u32) -> Result<Rle, FormError> {
         if width > 32 {
             return Err(FormError::damaged("numbers wider than 32 bits"));
         }
         Ok(Rle {
-            data,
-            at: 0,
+            at: stretch.start,
+            end: stretch.end,
             width,
             run: Run::Same(0, 0),
         })
@@ -36,8 +41,13 @@ impl Rle {
 
     /// The number that comes next and how often, up to `most`, where a run of
     /// equal ones goes on; `None` where packed ones do.
-    pub(super) fn same(&mut self, most: usize) -> Result<Option<(u32, usize)>, FormError> {
-        self.begin()?;
+    #[inline]
+    pub(super) fn same(
+        &mut self,
+        page: &[u8],
+        most: usize,
+    ) -> Result<Option<(u32, usize)>, FormError> {
+        self.begin(page)?;
         let Run::Same(value, left) = &mut self.run else {
             return Ok(None);
         };
@@ -46,22 +56,22 @@ impl Rle {
         Ok(Some((*value, count)))
     }
 
-    /// Appends packed numbers up to `most`, and says how many; at least one
-    /// where [`Rle::same`] just answered `None`.
-    pub(super) fn packed(&mut self, most: usize, out: &mut Vec<u32>) -> usize {
+    /// Appends what is made of packed numbers, up to `most`, and says how many;
+    /// at least one where [`Rle::same`] just answered `None`.
+    pub(super) fn packed<T>(
+        &mut self,
+        page: &[u8],
+        most: usize,
+        make: impl FnMut(u32) -> T,
+        out: &mut Vec<T>,
+    ) -> usize {
         let Run::Packed { left, bit } = &mut self.run else {
             return 0;
         };
         let count = most.min(*left);
-        let width = self.width as usize;
-        let mask = (1_u64 << self.width).wrapping_sub(1);
-        let mut at = *bit;
-        out.extend((0..count).map(|_| {
-            let word = word_at(&self.data, at >> 3) >> (at & 7);
-            at = at.wrapping_add(width);
-            u32::try_from(word & mask).unwrap_or(0)
-        }));
-        *bit = at;
+        let data = page.get(..self.end).unwrap_or_default();
+        unpack(data, *bit, self.width, count, make, out);
+        *bit = bit.saturating_add(count.saturating_mul(self.width as usize));
         *left = left.saturating_sub(count);
         count
     }
@@ -78,12 +88,13 @@ impl Rle {
     }
 
     /// Starts the next run where this one is over.
-    fn begin(&mut self) -> Result<(), FormError> {
+    #[inline]
+    fn begin(&mut self, page: &[u8]) -> Result<(), FormError> {
         while matches!(self.run, Run::Same(_, 0) | Run::Packed { left: 0, .. }) {
-            let header = self.varint()?;
+            let header = self.varint(page)?;
             let count = usize::try_from(header >> 1).unwrap_or(usize::MAX);
             self.run = if header & 1 == 0 {
-                Run::Same(self.repeated()?, count)
+                Run::Same(self.repeated(page)?, count)
             } else {
                 self.groups(count)?
             };
@@ -91,11 +102,14 @@ impl Rle {
         Ok(())
     }
 
-    fn repeated(&mut self) -> Result<u32, FormError> {
+    fn repeated(&mut self, page: &[u8]) -> Result<u32, FormError> {
         let bytes = self.width.div_ceil(8) as usize;
         let mut value = [0; 4];
         let end = self.at.saturating_add(bytes);
-        let given = self.data.get(self.at..end).ok_or_else(ends)?;
+        let given = page.get(self.at..end.min(self.end));
+        let given = given
+            .filter(|given| given.len() == bytes)
+            .ok_or_else(ends)?;
         for (to, from) in value.iter_mut().zip(given) {
             *to = *from;
         }
@@ -108,7 +122,7 @@ impl Rle {
         let left = groups.saturating_mul(8);
         let bytes = groups.saturating_mul(self.width as usize);
         let bit = self.at.saturating_mul(8);
-        let rest = self.data.len().saturating_sub(self.at);
+        let rest = self.end.saturating_sub(self.at);
         let whole = rest.saturating_mul(8).checked_div(self.width as usize);
         self.at = self.at.saturating_add(bytes.min(rest));
         let left = left.min(whole.unwrap_or(left));
@@ -118,10 +132,11 @@ impl Rle {
         Ok(Run::Packed { left, bit })
     }
 
-    fn varint(&mut self) -> Result<u32, FormError> {
+    fn varint(&mut self, page: &[u8]) -> Result<u32, FormError> {
         let mut value = 0_u32;
         for shift in (0..35).step_by(7) {
-            let byte = *self.data.get(self.at).ok_or_else(ends)?;
+            let byte = page.get(..self.end).and_then(|data| data.get(self.at));
+            let byte = *byte.ok_or_else(ends)?;
             self.at = self.at.saturating_add(1);
             value |= u32::from(byte & 0x7f).wrapping_shl(shift);
             if byte & 0x80 == 0 {
@@ -130,20 +145,6 @@ impl Rle {
         }
         Err(FormError::damaged("a run of impossible length"))
     }
-}
-
-/// The eight bytes from a place on, zeros behind the end.
-#[inline]
-fn word_at(data: &[u8], at: usize) -> u64 {
-    let rest = data.get(at..).unwrap_or_default();
-    if let Some(chunk) = rest.first_chunk::<8>() {
-        return u64::from_le_bytes(*chunk);
-    }
-    let mut word = [0; 8];
-    for (to, from) in word.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    u64::from_le_bytes(word)
 }
 
 #[cold]
@@ -160,15 +161,15 @@ mod tests {
 
     use super::*;
 
-    fn all(data: &[u8], width: u32, count: usize) -> Result<Vec<u32>, FormError> {
-        let mut rle = Rle::new(bytes::Bytes::copy_from_slice(data), width)?;
+    fn all(data: &[u8], width: u32, count: usize, step: usize) -> Result<Vec<u32>, FormError> {
+        let mut rle = Rle::new(0..data.len(), width)?;
         let mut out = Vec::new();
         while out.len() < count {
             let left = count - out.len();
-            match rle.same(left.min(5))? {
+            match rle.same(data, left.min(step))? {
                 Some((value, times)) => out.extend(std::iter::repeat_n(value, times)),
                 None => {
-                    rle.packed(left.min(3), &mut out);
+                    rle.packed(data, left.min(step), |number| number, &mut out);
                 }
             }
         }
@@ -201,17 +202,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_come_back(width in 0_u32..=32, numbers in vec(any::<u32>(), 0..100)) {
+        fn numbers_come_back(
+            width in 0_u32..=32,
+            numbers in vec(any::<u32>(), 0..100),
+            step in 1_usize..40,
+        ) {
             let mask = u32::try_from((1_u64 << width) - 1).unwrap();
             let numbers: Vec<u32> = numbers.into_iter().map(|number| number & mask).collect();
             let data = written(&numbers, width);
-            prop_assert_eq!(all(&data, width, numbers.len()).unwrap(), numbers);
+            prop_assert_eq!(all(&data, width, numbers.len(), step).unwrap(), numbers);
         }
 
         #[test]
         fn any_bytes_are_numbers_or_damage(data in vec(any::<u8>(), 0..60), width in 0_u32..40) {
             // That it ends is the law.
-            let _ended = all(&data, width, 500);
+            let _ended = all(&data, width, 500, 3);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::flowlog::line::action_of;
 use crate::flowlog::line::direction_of;
 use crate::flowlog::ocsf::NETWORK_ACTIVITY;
 use crate::flowlog::ocsf::Part;
+use crate::flowlog::parquet::BATCH;
 use crate::flowlog::parquet::code::ABSENT;
 use crate::flowlog::parquet::code::Odds;
 use crate::flowlog::parquet::schema::Plan;
@@ -55,43 +56,57 @@ pub(super) struct Assembly<'p> {
     slots: Vec<(Slot, Vec<u64>)>,
     /// Number of the next row.
     row: u64,
-    /// As long as a batch, all absent.
-    nothing: Vec<u64>,
 }
+
+/// A column's codes of a batch; what lies behind its last row is absent. So
+/// that it is this long, no place in it has to be looked for.
+type Codes = [u64; BATCH];
+
+/// Of a column that the file lacks.
+static NOTHING: Codes = [ABSENT; BATCH];
 
 /// Where the codes of each slot are.
 struct Batch<'a> {
-    by_slot: Vec<(Slot, &'a [u64])>,
-    class: &'a [u64],
-    interface: &'a [u64],
-    srcaddr: &'a [u64],
-    dstaddr: &'a [u64],
-    srcport: &'a [u64],
-    dstport: &'a [u64],
-    protocol: &'a [u64],
-    packets: &'a [u64],
-    bytes: &'a [u64],
-    start: &'a [u64],
-    end: &'a [u64],
-    action: &'a [u64],
-    log_status: &'a [u64],
-    tcp_flags: &'a [u64],
-    kind: &'a [u64],
-    pkt_srcaddr: &'a [u64],
-    pkt_dstaddr: &'a [u64],
-    flow_direction: &'a [u64],
-    reject_reason: &'a [u64],
+    by_slot: Vec<(Slot, &'a Codes)>,
+    class: Option<&'a Codes>,
+    interface: &'a Codes,
+    srcaddr: &'a Codes,
+    dstaddr: &'a Codes,
+    srcport: &'a Codes,
+    dstport: &'a Codes,
+    protocol: &'a Codes,
+    packets: &'a Codes,
+    bytes: &'a Codes,
+    start: &'a Codes,
+    end: &'a Codes,
+    action: &'a Codes,
+    log_status: &'a Codes,
+    tcp_flags: &'a Codes,
+    kind: &'a Codes,
+    pkt_srcaddr: &'a Codes,
+    pkt_dstaddr: &'a Codes,
+    flow_direction: &'a Codes,
+    reject_reason: &'a Codes,
 }
 
 impl<'p> Assembly<'p> {
-    pub(super) fn new(plan: &'p Plan, first_row: Option<u64>) -> Assembly<'p> {
+    pub(super) fn new(
+        plan: &'p Plan,
+        first_row: Option<u64>,
+        mut codes: Vec<Vec<u64>>,
+    ) -> Assembly<'p> {
+        codes.resize(plan.columns.len(), Vec::new());
         Assembly {
             plan,
-            codes: vec![Vec::new(); plan.columns.len()],
+            codes,
             slots: Vec::new(),
             row: first_row.unwrap_or(1),
-            nothing: Vec::new(),
         }
+    }
+
+    /// The columns' memory, for the next.
+    pub(super) fn into_codes(self) -> Vec<Vec<u64>> {
+        self.codes
     }
 
     /// Gives the rows of a batch.
@@ -102,9 +117,11 @@ impl<'p> Assembly<'p> {
         interfaces: &Interfaces,
         sink: &mut impl Sink,
     ) {
-        self.nothing.resize(rows, ABSENT);
+        for codes in &mut self.codes {
+            codes.resize(BATCH, ABSENT);
+        }
         if self.plan.ocsf {
-            self.join(rows);
+            self.join();
         }
         let verdicts = self.plan.verdicts;
         let batch = self.batch();
@@ -136,7 +153,7 @@ impl<'p> Assembly<'p> {
 
     /// Of several columns that say the same, each row takes the first that
     /// says anything.
-    fn join(&mut self, rows: usize) {
+    fn join(&mut self) {
         let first_of = |parts: &[Part]| {
             let columns: Vec<&[u64]> = parts.iter().filter_map(|part| self.part(*part)).collect();
             let code = |at: usize| {
@@ -146,7 +163,7 @@ impl<'p> Assembly<'p> {
                     .find(|code| *code != ABSENT)
                     .unwrap_or(ABSENT)
             };
-            (0..rows).map(code).collect::<Vec<u64>>()
+            (0..BATCH).map(code).collect::<Vec<u64>>()
         };
         let mut slots: Vec<(Slot, Vec<u64>)> = JOINED
             .iter()
@@ -162,23 +179,25 @@ impl<'p> Assembly<'p> {
     }
 
     fn batch(&self) -> Batch<'_> {
-        let by_slot: Vec<(Slot, &[u64])> = if self.plan.ocsf {
+        let by_slot: Vec<(Slot, &Codes)> = if self.plan.ocsf {
             let slots = self.slots.iter();
             slots
-                .map(|(slot, codes)| (*slot, codes.as_slice()))
+                .filter_map(|(slot, codes)| Some((*slot, codes.first_chunk()?)))
                 .collect()
         } else {
             let columns = self.plan.columns.iter().zip(&self.codes);
-            let slots =
-                columns.filter_map(|(column, codes)| Some((column.part.slot()?, codes.as_slice())));
+            let slots = columns
+                .filter_map(|(column, codes)| Some((column.part.slot()?, codes.first_chunk()?)));
             slots.collect()
         };
         let of = |slot: Slot| {
             let found = by_slot.iter().find(|(known, _)| *known == slot);
-            found.map_or(self.nothing.as_slice(), |(_, codes)| *codes)
+            found.map_or(&NOTHING, |(_, codes)| *codes)
         };
         Batch {
-            class: self.part(Part::ClassUid).unwrap_or_default(),
+            class: self
+                .part(Part::ClassUid)
+                .and_then(|codes| codes.first_chunk()),
             interface: of(Slot::InterfaceId),
             srcaddr: of(Slot::Srcaddr),
             dstaddr: of(Slot::Dstaddr),
@@ -202,72 +221,85 @@ impl<'p> Assembly<'p> {
     }
 }
 
-/// A code of a value that may be absent; the outer `None` where it is odd.
+/// The highest bit is set only of a code that is neither a plain number nor
+/// absent.
 #[inline]
-#[expect(
-    clippy::option_option,
-    reason = "outside is whether the short way may go on, inside what the row gives"
-)]
-fn maybe(code: u64) -> Option<Option<u64>> {
-    match code {
-        ABSENT => Some(None),
-        code if code < ABSENT => Some(Some(code)),
-        _ => None,
-    }
+fn oddness(code: u64) -> u64 {
+    code.wrapping_sub(code >> 63)
 }
 
-/// A counter; absent is 0.
+/// A code that is not odd, absent being `None`.
 #[inline]
-fn count(code: u64) -> Option<u64> {
-    maybe(code).map(Option::unwrap_or_default)
+fn given(code: u64) -> Option<u64> {
+    (code < ABSENT).then_some(code)
+}
+
+/// The lowest bits of a code that has no others.
+#[inline]
+fn low32(code: u64) -> u32 {
+    u32::try_from(code & 0xffff_ffff).unwrap_or(0)
+}
+
+#[inline]
+fn low16(code: u64) -> u16 {
+    u16::try_from(code & 0xffff).unwrap_or(0)
+}
+
+#[inline]
+fn low8(code: u64) -> u8 {
+    u8::try_from(code & 0xff).unwrap_or(0)
 }
 
 impl Batch<'_> {
-    /// The row in short; `None` where anything about it is odd.
+    /// The row in short; `None` where anything about it is odd. Columns hold
+    /// only codes of their kinds, so that ports are ports; what is asked of all
+    /// at once is whether each is there.
     #[inline]
     fn brief(&self, at: usize) -> Option<Brief> {
-        let code = |codes: &[u64]| codes.get(at).copied();
-        let small = |codes: &[u64]| u32::try_from(code(codes)?).ok();
-        let port = |codes: &[u64]| u16::try_from(code(codes)?).ok();
-        let packet = |codes: &[u64]| match maybe(code(codes)?)? {
-            Some(bits) => u32::try_from(bits).ok().map(Some),
-            None => Some(None),
-        };
-        let plain = count(code(self.log_status)?)? | count(code(self.kind)?)?;
-        if plain != 0 || self.is_foreign(at) {
+        let code = |codes: &Codes| codes.get(at % BATCH).copied().unwrap_or(ABSENT);
+        let [interface, srcaddr, dstaddr] = [self.interface, self.srcaddr, self.dstaddr].map(code);
+        let [srcport, dstport, protocol] = [self.srcport, self.dstport, self.protocol].map(code);
+        let [start, end, action] = [self.start, self.end, self.action].map(code);
+        let addresses = interface | srcaddr | dstaddr;
+        let wanted = addresses | srcport | dstport | protocol | start | end | action;
+        let [packets, bytes] = [self.packets, self.bytes].map(code);
+        let [pkt_srcaddr, pkt_dstaddr] = [self.pkt_srcaddr, self.pkt_dstaddr].map(code);
+        let [flags, way, reason] =
+            [self.tcp_flags, self.flow_direction, self.reject_reason].map(code);
+        let counters = oddness(packets) | oddness(bytes);
+        let packet = oddness(pkt_srcaddr) | oddness(pkt_dstaddr);
+        let odd = counters | packet | oddness(flags) | oddness(way) | oddness(reason);
+        // Both are 0 of a record, or absent, which is the highest bit alone.
+        let plain = (code(self.log_status) | code(self.kind)) << 1;
+        if wanted >> 32 != 0 || odd >= ABSENT || plain != 0 || self.is_foreign(at) {
             return None;
         }
-        let flags = match maybe(code(self.tcp_flags)?)? {
-            Some(flags) => Some(TcpFlags(u8::try_from(flags).ok()?)),
-            None => None,
-        };
-        let direction = match maybe(code(self.flow_direction)?)? {
-            Some(direction) => Some(direction_of(direction)?),
-            None => None,
-        };
         Some(Brief {
-            interface: small(self.interface)?,
-            srcaddr: small(self.srcaddr)?,
-            dstaddr: small(self.dstaddr)?,
-            pkt_srcaddr: packet(self.pkt_srcaddr)?,
-            pkt_dstaddr: packet(self.pkt_dstaddr)?,
-            srcport: port(self.srcport)?,
-            dstport: port(self.dstport)?,
-            protocol: IpProtocol(u8::try_from(code(self.protocol)?).ok()?),
-            action: action_of(code(self.action)?)?,
-            packets: u32::try_from(count(code(self.packets)?)?).ok()?,
-            bytes: count(code(self.bytes)?)?,
-            start: small(self.start)?,
-            end: small(self.end)?,
-            tcp_flags: flags,
-            flow_direction: direction,
-            block_public_access: count(code(self.reject_reason)?)? == 1,
+            interface: low32(interface),
+            srcaddr: low32(srcaddr),
+            dstaddr: low32(dstaddr),
+            pkt_srcaddr: given(pkt_srcaddr).map(low32),
+            pkt_dstaddr: given(pkt_dstaddr).map(low32),
+            srcport: low16(srcport),
+            dstport: low16(dstport),
+            protocol: IpProtocol(low8(protocol)),
+            action: action_of(action)?,
+            packets: u32::try_from(given(packets).unwrap_or(0)).ok()?,
+            bytes: given(bytes).unwrap_or(0),
+            start: low32(start),
+            end: low32(end),
+            tcp_flags: given(flags).map(|flags| TcpFlags(low8(flags))),
+            flow_direction: match given(way) {
+                Some(way) => Some(direction_of(way)?),
+                None => None,
+            },
+            block_public_access: reason == 1,
         })
     }
 
     /// Whether it is of another class of OCSF.
     fn is_foreign(&self, at: usize) -> bool {
-        let class = self.class.get(at);
+        let class = self.class.and_then(|codes| codes.get(at));
         class.is_some_and(|class| *class != NETWORK_ACTIVITY)
     }
 
