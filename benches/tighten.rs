@@ -9,6 +9,7 @@ use std::net::Ipv4Addr;
 
 use divan::Bencher;
 use flowcinch::attribute::needs::Need;
+use flowcinch::evidence::activity::History;
 use flowcinch::model::Direction;
 use flowcinch::model::Effect;
 use flowcinch::model::Peer;
@@ -20,6 +21,7 @@ use flowcinch::model::Transport;
 use flowcinch::net::AddressSet;
 use flowcinch::net::IpProtocol;
 use flowcinch::net::PortRange;
+use flowcinch::net::Timestamp;
 use flowcinch::tighten::Case;
 use flowcinch::tighten::Limits;
 use flowcinch::tighten::Standing;
@@ -66,6 +68,7 @@ fn needs(hosts: impl Iterator<Item = u32>) -> Vec<Need> {
         peer: IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 | host)),
         covered_by: vec![SgRuleId::from(RULE)],
         records: 1,
+        seen: History::of(Timestamp(0), Timestamp(0)),
         in_doubt: false,
     };
     hosts.into_iter().map(need).collect()

@@ -17,6 +17,8 @@ use crate::attribute::judge::Unresolved;
 use crate::attribute::knowledge::Endpoint;
 use crate::attribute::needs::Passed;
 use crate::attribute::panel::Panel;
+use crate::evidence::activity;
+use crate::evidence::activity::History;
 use crate::model::Direction;
 use crate::model::TcpFlags;
 use crate::net::PortRange;
@@ -266,13 +268,14 @@ impl Case<'_, '_> {
         lost || reply.is_some_and(|cell| cell.answers > 0 || cell.flags != TcpFlags(TcpFlags::RST))
     }
 
-    /// First and last second of what was accepted.
-    fn seen(&self) -> (Timestamp, Timestamp) {
+    /// When anything was accepted.
+    fn seen(&self) -> History {
         let halves = Direction::BOTH.map(|direction| self.conversation.half(direction).accepted);
-        let cells = halves.iter().flatten();
-        let first = cells.clone().map(|cell| cell.first).min();
-        let last = cells.map(|cell| cell.last).max();
-        (first.unwrap_or(Timestamp(0)), last.unwrap_or(Timestamp(0)))
+        let mut seen = None;
+        for cell in halves.iter().flatten() {
+            activity::add(&mut seen, Some(cell.history()));
+        }
+        seen.unwrap_or_else(|| History::of(Timestamp(0), Timestamp(0)))
     }
 
     /// Notes what must keep passing, one entry for each range of the service.
@@ -291,7 +294,7 @@ impl Case<'_, '_> {
         }
         let key = &self.conversation.key;
         let answered = self.answered(direction);
-        let (first, last) = self.seen();
+        let seen = self.seen();
         let services = self.conversation.services(direction);
         for (position, service) in services.iter().enumerate() {
             findings.passed.push(Passed {
@@ -303,8 +306,7 @@ impl Case<'_, '_> {
                 in_doubt,
                 answered,
                 records: if position == 0 { records } else { 0 },
-                first,
-                last,
+                seen,
                 covered_by: Arc::clone(&cover.retained),
             });
         }

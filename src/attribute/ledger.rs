@@ -180,24 +180,53 @@ pub fn hours(
         };
     };
     let silence = Silence::of(seen, watchers, span, deliveries);
-    let mut hours = Hours::default();
-    for hour in first..=last {
-        let kind = if seen.lost.contains(hour) {
-            &mut hours.lost
-        } else if seen.active.contains(hour) {
-            &mut hours.accepted
-        } else if seen.rejected.contains(hour) {
-            &mut hours.rejected
-        } else if seen.observed.contains(hour) {
-            &mut hours.no_data
-        } else if silence.is_quiet(hour) {
-            &mut hours.quiet
-        } else {
-            &mut hours.dark
+    let told = [&seen.lost, &seen.active, &seen.rejected, &seen.observed];
+    let keys = told.iter().chain([&deliveries.delivered]);
+    let keys: BTreeSet<i64> = keys.flat_map(|hours| hours.keys()).collect();
+    // What no set speaks of is dark, however long the span.
+    let all = u64::try_from(last.saturating_sub(first).saturating_add(1)).unwrap_or(0);
+    let mut hours = Hours {
+        dark: all,
+        ..Hours::default()
+    };
+    for key in keys.range(first.div_euclid(64)..=last.div_euclid(64)) {
+        let within = within(*key, first, last);
+        let mut left = within;
+        let [lost, accepted, rejected, no_data] = told.map(|hours| {
+            let own = hours.word(*key) & left;
+            left &= !own;
+            u64::from(own.count_ones())
+        });
+        let mut quiet = 0;
+        for bit in bits(deliveries.delivered.word(*key) & left) {
+            quiet += u64::from(silence.is_quiet(key.saturating_mul(64).saturating_add(bit)));
+        }
+        let known = lost + accepted + rejected + no_data + quiet;
+        hours += Hours {
+            accepted,
+            rejected,
+            no_data,
+            lost,
+            quiet,
+            dark: 0,
         };
-        *kind += 1;
+        hours.dark = hours.dark.saturating_sub(known);
     }
     hours
+}
+
+/// The bits of a word whose hours lie between two, both included.
+fn within(key: i64, first: i64, last: i64) -> u64 {
+    let start = key.saturating_mul(64);
+    let from = first.saturating_sub(start).clamp(0, 64);
+    let to = last.saturating_sub(start).saturating_add(1).clamp(0, 64);
+    let below = |bits: i64| u32::try_from(bits).map_or(0, |bits| 1_u128.wrapping_shl(bits)) - 1;
+    u64::try_from(below(to) & !below(from)).unwrap_or(0)
+}
+
+/// Places of the bits that are set.
+fn bits(word: u64) -> impl Iterator<Item = i64> {
+    (0..64_i64).filter(move |bit| word >> bit & 1 == 1)
 }
 
 /// What an hour without a row is.
@@ -326,18 +355,47 @@ mod tests {
         assert_eq!((of(1).dark, of(1).quiet, of(1).no_data), (0, 8, 2));
     }
 
+    /// The plain way to count.
+    fn hour_by_hour(seen: &InterfaceEvidence, span: Span, deliveries: &Deliveries<'_>) -> Hours {
+        let mut hours = Hours::default();
+        if seen.observed.is_empty() && seen.lost.is_empty() {
+            hours.dark = u64::try_from(span.seconds() / HOUR).unwrap();
+            return hours;
+        }
+        let silence = Silence::of(seen, &Watchers::default(), span, deliveries);
+        for hour in span.start.hour()..=span.end.hour() {
+            let kind = if seen.lost.contains(hour) {
+                &mut hours.lost
+            } else if seen.active.contains(hour) {
+                &mut hours.accepted
+            } else if seen.rejected.contains(hour) {
+                &mut hours.rejected
+            } else if seen.observed.contains(hour) {
+                &mut hours.no_data
+            } else if silence.is_quiet(hour) {
+                &mut hours.quiet
+            } else {
+                &mut hours.dark
+            };
+            *kind += 1;
+        }
+        hours
+    }
+
     proptest! {
         #[test]
         fn every_hour_is_of_one_kind_and_a_failing_log_watches_no_more(
             observed in btree_set(0_i64..100, 0..40),
             active in btree_set(0_i64..100, 0..20),
+            rejected in btree_set(0_i64..100, 0..20),
             lost in btree_set(0_i64..100, 0..10),
             delivered in btree_set(0_i64..100, 0..100),
             tells_quiet: bool,
         ) {
             let seen = InterfaceEvidence {
-                observed: set(observed.iter().chain(&active).copied()),
+                observed: set(observed.iter().chain(&active).chain(&rejected).copied()),
                 active: set(active.iter().copied()),
+                rejected: set(rejected.iter().copied()),
                 lost: set(lost.iter().copied()),
                 ..InterfaceEvidence::default()
             };
@@ -346,6 +404,11 @@ mod tests {
             let of = |watchers: &Watchers| hours(Some(&seen), watchers, span(100), &deliveries);
             let all = of(&Watchers::default());
             prop_assert_eq!(all.watched() + all.lost + all.dark, 100);
+            prop_assert_eq!(all, hour_by_hour(&seen, span(100), &deliveries));
+            // Whatever the span: what lies beyond all rows is dark.
+            let far = Span { start: Timestamp(-700 * HOUR), end: Timestamp(1_000_000 * HOUR - 1) };
+            let longer = hours(Some(&seen), &Watchers::default(), far, &deliveries);
+            prop_assert_eq!(longer, Hours { dark: longer.dark, ..all });
             prop_assert_eq!(all.lost, seen.lost.count());
             let failing = Watchers { failing: Some(String::new()), ..Watchers::default() };
             prop_assert!(of(&failing).watched() <= all.watched());

@@ -13,6 +13,7 @@ pub mod cover;
 pub mod covers;
 pub mod docket;
 pub mod ends;
+pub mod gaps;
 pub mod hitting;
 pub mod index;
 pub mod initiator;

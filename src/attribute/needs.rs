@@ -12,13 +12,13 @@ use rayon::prelude::*;
 
 use crate::attribute::hitting;
 use crate::collections::HashMap;
+use crate::evidence::activity::History;
 use crate::model::Direction;
 use crate::model::EniId;
 use crate::model::SgId;
 use crate::model::SgRuleId;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
-use crate::net::Timestamp;
 
 /// A rule and the group it stands in.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,10 +53,8 @@ pub struct Passed {
     pub answered: bool,
     /// Records of the initiator-to-responder half.
     pub records: u64,
-    /// Its first accepted record, of either half.
-    pub first: Timestamp,
-    /// Its last.
-    pub last: Timestamp,
+    /// When records of it were accepted, of either half.
+    pub seen: History,
     /// Rules of the newest snapshot, on this interface and direction, that
     /// cover some of it, sorted. Empty: today's rules do not explain it.
     pub covered_by: Arc<[RuleRef]>,
@@ -87,6 +85,8 @@ pub struct Need {
     pub covered_by: Vec<SgRuleId>,
     /// Records of the initiator-to-responder half.
     pub records: u64,
+    /// When it was seen.
+    pub seen: History,
     /// Whether it is kept only because the initiator stays in doubt.
     pub in_doubt: bool,
 }
@@ -157,6 +157,10 @@ fn need_of(shares: &[Share<'_>]) -> Option<Need> {
         peer: first.peer,
         covered_by: all.into_iter().cloned().collect(),
         records: shares.iter().map(|(one, _)| one.records).sum(),
+        seen: shares.iter().fold(first.seen, |mut seen, (one, _)| {
+            seen.merge(&one.seen);
+            seen
+        }),
         in_doubt: shares.iter().all(|(one, _)| one.in_doubt),
     })
 }

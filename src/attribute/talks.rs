@@ -234,6 +234,7 @@ mod tests {
 
     use super::*;
     use crate::attribute::world::World;
+    use crate::evidence::activity::History;
     use crate::model::EniId;
     use crate::net::Timestamp;
 
@@ -247,8 +248,7 @@ mod tests {
             in_doubt: false,
             answered: true,
             records,
-            first: Timestamp(0),
-            last: Timestamp(0),
+            seen: History::of(Timestamp(0), Timestamp(0)),
             covered_by: Arc::from([RuleRef {
                 group_id: SgId::from("sg-a"),
                 rule_id: crate::model::SgRuleId::from("sgr-1"),

@@ -1,9 +1,11 @@
 //! From what a rule earned and how its group was watched to its status, with
 //! the reasons that make it.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use crate::attribute::Attribution;
+use crate::attribute::gaps::Gaps;
 use crate::attribute::ledger;
 use crate::attribute::ledger::Hours;
 use crate::attribute::ledger::Watchers;
@@ -11,6 +13,7 @@ use crate::attribute::no_effect;
 use crate::attribute::protected;
 use crate::attribute::scene::Scene;
 use crate::attribute::season::Rhythm;
+use crate::attribute::season::Watched;
 use crate::attribute::strays::Strays;
 use crate::attribute::table::RuleIndex;
 use crate::attribute::table::RuleTable;
@@ -98,6 +101,9 @@ impl Court<'_> {
             self.series.latest(),
         );
         let watches = self.watches(&window);
+        let groups = watches.keys();
+        let gaps: BTreeMap<&SgId, OnceCell<Gaps<'_>>> =
+            groups.map(|id| (id, OnceCell::new())).collect();
         let rules = self.table.iter().filter_map(|(index, group, rule)| {
             let watch = watches.get(&group.id)?;
             let bench = RuleBench {
@@ -105,6 +111,7 @@ impl Court<'_> {
                 window: &window,
                 strays: &strays,
                 watch,
+                gaps: gaps.get(&group.id)?,
                 group,
                 rule,
             };
@@ -200,11 +207,13 @@ struct RuleBench<'a> {
     window: &'a Window,
     strays: &'a Strays,
     watch: &'a GroupWatch,
+    /// What of the group was not watched, made when it is asked for.
+    gaps: &'a OnceCell<Gaps<'a>>,
     group: &'a SecurityGroup,
     rule: &'a SgRule,
 }
 
-impl RuleBench<'_> {
+impl<'a> RuleBench<'a> {
     fn verdict(&self, index: RuleIndex) -> RuleVerdict {
         let earned = self.court.attribution.uses.of(index);
         if let Some(service) =
@@ -293,11 +302,23 @@ impl RuleBench<'_> {
 
     /// How its uses lie in time, and what is to tell of it.
     fn rhythm(&self, earned: &RuleUse) -> (Rhythm, Option<String>) {
-        let Some((seen, span)) = earned.seen.zip(self.window.span) else {
+        let known = earned.seen.zip(self.window.span);
+        let Some((seen, span)) = known.filter(|(seen, span)| seen.is_sparse(*span)) else {
             return (Rhythm::Any, None);
         };
-        let rhythm = Rhythm::of(&seen, span);
-        (rhythm, rhythm.words(&seen))
+        let gaps = self.gaps.get_or_init(|| self.gaps());
+        let watched = Watched {
+            life: watch::from(span, self.court.since(&|snapshot| self.has_rule(snapshot))),
+            between: &|from, to| gaps.watched(from, to),
+        };
+        let rhythm = Rhythm::of(&seen, &watched);
+        (rhythm, rhythm.words(&seen, span.end))
+    }
+
+    fn gaps(&self) -> Gaps<'a> {
+        let interfaces = self.watch.interfaces.iter();
+        let seen = interfaces.filter_map(|id| self.court.evidence.interfaces.get(id));
+        Gaps::of(seen, &self.window.deliveries())
     }
 
     fn unobservable(&self, rule: RuleIndex, earned: RuleUse) -> RuleVerdict {
@@ -400,16 +421,23 @@ impl RuleBench<'_> {
         enis.filter_map(|eni| eni.subnet_id.clone()).collect()
     }
 
+    /// Whether the rule is known to stand there as it is.
+    fn has_rule(&self, snapshot: &Snapshot) -> bool {
+        let group = snapshot.groups.get(&self.group.id);
+        let group = group.filter(|group| !snapshot.guessed.groups.contains(&group.id));
+        group.is_some_and(|group| group.rules.iter().any(|rule| rule == self.rule))
+    }
+
     /// Days since the first snapshot that has the rule as it is, where every
     /// later one has it too. An undated snapshot stands for the whole window.
     fn rule_days(&self) -> Option<i64> {
-        let has = |snapshot: &&Snapshot| {
-            let group = snapshot.groups.get(&self.group.id);
-            let group = group.filter(|group| !snapshot.guessed.groups.contains(&group.id));
-            group.is_some_and(|group| group.rules.iter().any(|rule| rule == self.rule))
-        };
         let snapshots: Vec<_> = self.court.series.snapshots().collect();
-        let oldest = snapshots.iter().rev().copied().take_while(has).last()?;
+        let oldest = snapshots
+            .iter()
+            .rev()
+            .copied()
+            .take_while(|snapshot| self.has_rule(snapshot))
+            .last()?;
         let Some(since) = oldest.captured_at else {
             return Some(self.window.seconds() / DAY);
         };

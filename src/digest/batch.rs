@@ -15,7 +15,7 @@ use crate::digest::units;
 use crate::digest::units::Unit;
 
 /// Schema of a manifest.
-const SCHEMA: &str = "flowcinch.batch.v1";
+const SCHEMA: &str = "flowcinch.batch.v2";
 
 /// Folder of manifests.
 pub(super) const BATCHES: &str = "batches";

@@ -30,7 +30,7 @@ use crate::digest::units::Unit;
 const MARK: &str = "digest.json";
 
 /// What it holds.
-const MARK_TEXT: &str = "{\n  \"schema\": \"flowcinch.digest.v1\"\n}\n";
+const MARK_TEXT: &str = "{\n  \"schema\": \"flowcinch.digest.v2\"\n}\n";
 
 /// Suffix of the manifest of a batch whose files are being taken away.
 const LEAVING: &str = ".leaving";

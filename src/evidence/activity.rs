@@ -7,14 +7,16 @@
 //! one is two shorter ones; so adding up is the same in any order and grouping,
 //! and what is folded by whole hours first comes to the same.
 
+use crate::net::Span;
 use crate::net::Timestamp;
+use crate::net::time::DAY;
 
 /// Seconds of the shortest stretch: 3 hours.
 pub const SHORTEST: i64 = 10_800;
 
 /// Stretches with something going on. Which ones the bits mean is told by the
 /// first and the last second that they are kept with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Activity(u64);
 
 /// First and last second of something, in stretches of the shortest kind since
@@ -124,7 +126,7 @@ impl Activity {
 }
 
 /// When something was going on, from its first second to its last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct History {
     /// First second.
     pub first: Timestamp,
@@ -135,6 +137,30 @@ pub struct History {
 }
 
 impl History {
+    /// Of one record.
+    #[must_use]
+    pub fn of(first: Timestamp, last: Timestamp) -> History {
+        History {
+            first,
+            last,
+            active: Activity::AT_FIRST,
+        }
+    }
+
+    /// Whether it began in fewer than half of the days of a span, or of the
+    /// stretches where those are longer than a day.
+    #[must_use]
+    pub fn is_sparse(&self, span: Span) -> bool {
+        let unit = self.step().max(DAY);
+        let place = |time: Timestamp| time.0.div_euclid(unit);
+        let mut units: Vec<i64> = self.starts().map(place).collect();
+        units.dedup();
+        let all = place(span.end)
+            .abs_diff(place(span.start))
+            .saturating_add(1);
+        u64::try_from(units.len()).is_ok_and(|active| active.saturating_mul(2) < all)
+    }
+
     /// Adds another.
     pub fn merge(&mut self, other: &History) {
         let (own, reach) = (self.reach(), other.reach());
@@ -183,11 +209,7 @@ mod tests {
     fn history(records: &[(i64, i64)]) -> Option<History> {
         let mut all = None;
         for (first, last) in records {
-            let one = History {
-                first: Timestamp(*first),
-                last: Timestamp(*last),
-                active: Activity::AT_FIRST,
-            };
+            let one = History::of(Timestamp(*first), Timestamp(*last));
             add(&mut all, Some(one));
         }
         all

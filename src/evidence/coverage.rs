@@ -71,6 +71,17 @@ impl HourSet {
         self.words.is_empty()
     }
 
+    /// The hours of a word of 64, lowest first.
+    #[must_use]
+    pub fn word(&self, key: i64) -> u64 {
+        self.words.get(&key).copied().unwrap_or(0)
+    }
+
+    /// Words with any hour, ascending; word `n` begins at hour `64 n`.
+    pub fn keys(&self) -> impl Iterator<Item = i64> {
+        self.words.keys().copied()
+    }
+
     /// Adds the hours of another set.
     pub fn merge(&mut self, other: &HourSet) {
         for (key, word) in &other.words {

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use crate::attribute::Attribution;
 use crate::attribute::ledger::Hours;
 use crate::attribute::rejects::RejectFinding;
+use crate::attribute::season::Due;
 use crate::attribute::season::Rhythm;
 use crate::attribute::season::Season;
 use crate::attribute::table::RuleIndex;
@@ -288,13 +289,13 @@ fn season(rhythm: Rhythm) -> Option<RuleSeason> {
         period_days,
         bursts,
         next,
-        missed,
+        due,
     } = season;
     Some(RuleSeason {
         period_days,
         times: count(bursts),
         next_expected: next,
-        missed,
+        missed: due == Due::Missed,
     })
 }
 
@@ -418,6 +419,7 @@ fn planned(rule: &PlannedRule) -> ProposedRule {
         peer: rule.peer.clone(),
         replaces: rule.replaces.clone(),
         records: rule.records,
+        history: rule.seen.as_ref().map(history),
     }
 }
 

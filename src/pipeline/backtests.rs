@@ -87,8 +87,8 @@ impl<'a> Times<'a> {
         let mut times: BTreeMap<Kind, (Timestamp, Timestamp)> = BTreeMap::new();
         for one in own.into_iter().flatten() {
             let kind = (one.protocol, one.service, one.peer);
-            let known = times.entry(kind).or_insert((one.first, one.last));
-            *known = (known.0.min(one.first), known.1.max(one.last));
+            let known = times.entry(kind).or_insert((one.seen.first, one.seen.last));
+            *known = (known.0.min(one.seen.first), known.1.max(one.seen.last));
         }
         let dated = case.needs.iter().filter_map(|need| {
             let (first, last) = *times.get(&(need.protocol, need.service, need.peer))?;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::attribute::watch;
+use crate::evidence::Evidence;
 use crate::model::EniId;
 use crate::model::SgId;
 use crate::model::snapshot::Guessed;
@@ -11,6 +12,7 @@ use crate::model::vpc::TrafficType;
 use crate::net::Span;
 use crate::net::Timestamp;
 use crate::net::time::DAY;
+use crate::net::time::HOUR;
 use crate::pipeline::assemble::Parts;
 use crate::pipeline::ingest::Ingested;
 use crate::report::code::Code;
@@ -19,6 +21,40 @@ use crate::report::document::Caveat;
 /// How many ids a caveat names.
 const NAMED: usize = 12;
 
+/// What years without any row make of the logs.
+fn far_times(evidence: &Evidence) -> Option<Caveat> {
+    let (before, after) = far(evidence)?;
+    Some(Caveat {
+        code: Code::FarTimes.id().to_owned(),
+        text: format!(
+            "no row lies between {before} and {after}: the logs seem to span years that nobody watched, which leaves no claim; `--since` or `--until` leaves out what does not belong"
+        ),
+    })
+}
+
+/// Longest time without any row that is usual, in hours: a year.
+const USUAL: i64 = 366 * 24;
+
+/// Ends of the longest stretch without any row, where that is unusual.
+fn far(evidence: &Evidence) -> Option<(Timestamp, Timestamp)> {
+    let mut heard: BTreeSet<i64> = BTreeSet::new();
+    for seen in evidence.interfaces.values() {
+        for hours in [&seen.observed, &seen.lost] {
+            heard.extend(hours.keys().map(|key| key.saturating_mul(64)));
+        }
+    }
+    let span = evidence.span?;
+    heard.extend([span.start.hour(), span.end.hour()]);
+    let heard: Vec<i64> = heard.into_iter().collect();
+    let pairs = heard.windows(2).filter_map(|pair| match pair {
+        [one, other] => Some((*one, *other)),
+        _ => None,
+    });
+    let (before, after) = pairs.max_by_key(|(one, other)| other.saturating_sub(*one))?;
+    let time = |hour: i64| Timestamp(hour.saturating_mul(HOUR));
+    (after.saturating_sub(before) > USUAL).then(|| (time(before), time(after)))
+}
+
 impl Parts<'_> {
     /// What the run itself found wanting, beside what the snapshot lacks.
     pub(super) fn caveats(&self, ingested: &Ingested) -> Vec<Caveat> {
@@ -26,6 +62,7 @@ impl Parts<'_> {
         let span = ingested.evidence.span;
         let mut caveats = self.flow_logs(span);
         caveats.extend(self.of_time(span));
+        caveats.extend(far_times(&ingested.evidence));
         let mut say = |holds: bool, code: &str, text: String| {
             if holds {
                 caveats.push(Caveat {

@@ -125,7 +125,7 @@ impl Maker<'_> {
         let needs = needs::group_needs(&passed, self.request.assign.keepers());
         let needs: BTreeMap<(&SgId, Direction), &[Need]> = needs.iter().map(by_group).collect();
         let standing = self.standing();
-        let restraint = Restraint::of(self.verdicts, self.table);
+        let restraint = Restraint::of(self.verdicts, self.table, self.window.span);
         let members = self.members();
         let vacancies = self.vacancies();
         let limits = &self.request.limits;

@@ -1,33 +1,40 @@
 //! Proposals trusted no further than what they rest on: however long the logs,
-//! what is no removal candidate is not removed unasked, and what is used now
-//! and then only is not narrowed unasked.
+//! what is no removal candidate is not removed unasked, and a rule is not
+//! narrowed unasked to what was seen on few of the days.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 
-use crate::attribute::season::Rhythm;
 use crate::attribute::table::RuleTable;
 use crate::attribute::verdict::Tier;
 use crate::attribute::verdicts::Verdicts;
 use crate::model::SgRuleId;
+use crate::net::Span;
+use crate::report::words;
 use crate::tighten::plan::Applicability;
+use crate::tighten::plan::PlannedRule;
 use crate::tighten::propose::Proven;
+
+/// How many rules a reason names.
+const NAMED: usize = 5;
 
 /// What became of the rules, as far as it holds proposals back.
 #[derive(Debug)]
 pub(super) struct Restraint {
     /// How strong the unused claims are.
     claims: BTreeMap<SgRuleId, Tier>,
-    /// Rules in use with days of silence between.
-    seldom: BTreeSet<SgRuleId>,
+    /// What the logs span.
+    span: Option<Span>,
+    /// How uses of rules lie in time, in words, where there is something to tell.
+    rhythms: BTreeMap<SgRuleId, String>,
 }
 
 impl Restraint {
     /// Of all rules.
-    pub(super) fn of(verdicts: &Verdicts, table: &RuleTable<'_>) -> Restraint {
+    pub(super) fn of(verdicts: &Verdicts, table: &RuleTable<'_>, span: Option<Span>) -> Restraint {
         let mut all = Restraint {
             claims: BTreeMap::new(),
-            seldom: BTreeSet::new(),
+            span,
+            rhythms: BTreeMap::new(),
         };
         for verdict in &verdicts.rules {
             let Some((_, rule)) = table.get(verdict.rule) else {
@@ -36,8 +43,10 @@ impl Restraint {
             if let Some(tier) = verdict.tier {
                 all.claims.insert(rule.id.clone(), tier);
             }
-            if verdict.rhythm != Rhythm::Any {
-                all.seldom.insert(rule.id.clone());
+            let seen = verdict.earned.seen.zip(span);
+            let words = seen.and_then(|(seen, span)| verdict.rhythm.words(&seen, span.end));
+            if let Some(words) = words {
+                all.rhythms.insert(rule.id.clone(), words);
             }
         }
         all
@@ -76,24 +85,42 @@ impl Restraint {
         }
     }
 
-    /// By rules used now and then that it removes or narrows.
+    /// By rules that stand for what was seen on few of the days.
     fn hold_seldom_used(&self, proven: &mut Proven) {
-        let proposal = &proven.proposal;
-        let replaced = proposal.rules.iter().flat_map(|rule| &rule.replaces);
-        let changed: BTreeSet<&SgRuleId> = proposal.remove.iter().chain(replaced).collect();
-        let seldom: Vec<&SgRuleId> = changed
-            .into_iter()
-            .filter(|id| self.seldom.contains(*id))
-            .collect();
-        if !seldom.is_empty() {
-            let reason = format!(
-                "used now and then, so not every client may have come by: {}",
-                named(seldom.into_iter())
-            );
-            let proposal = &mut proven.proposal;
-            proposal.applicability = proposal.applicability.min(Applicability::Review);
-            proposal.reasons.push(reason);
+        let Some(span) = self.span else {
+            return;
+        };
+        let proposal = &mut proven.proposal;
+        let is_sparse = |rule: &&PlannedRule| rule.seen.is_some_and(|seen| seen.is_sparse(span));
+        let sparse: Vec<&PlannedRule> = proposal.rules.iter().filter(is_sparse).collect();
+        if sparse.is_empty() {
+            return;
         }
+        let toward = words::toward(proposal.direction);
+        let named = sparse.iter().take(NAMED);
+        let mut told: Vec<String> = named.map(|rule| self.told(rule, toward)).collect();
+        if let Some(more) = sparse.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            told.push(format!("{more} more"));
+        }
+        let reason = format!(
+            "seen on fewer than half of the days, so not every client may have come by: {}",
+            told.join("; ")
+        );
+        proposal.applicability = proposal.applicability.min(Applicability::Review);
+        proposal.reasons.push(reason);
+    }
+
+    /// A rule, with what is known of when those it takes the place of are used.
+    fn told(&self, rule: &PlannedRule, toward: &str) -> String {
+        let said = format!("{} {toward} {}", rule.transport, rule.peer);
+        let rhythms = rule.replaces.iter();
+        let rhythms: Vec<String> = rhythms
+            .filter_map(|id| Some(format!("`{id}` {}", self.rhythms.get(id)?)))
+            .collect();
+        if rhythms.is_empty() {
+            return said;
+        }
+        format!("{said} ({})", rhythms.join(", "))
     }
 }
 

@@ -99,6 +99,8 @@ codes! {
     DroppedDays "FL311" "dropped-days",
     /// The span was widened to the hours that digests know.
     WidenedSpan "FL312" "widened-span",
+    /// Rows lie more than a year from all others.
+    FarTimes "FL313" "far-times",
     /// Snapshot without ACLs.
     NoNetworkAcls "SN101" "no-network-acls",
     /// Snapshot without subnets.

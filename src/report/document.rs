@@ -160,12 +160,15 @@ pub struct UnloggedSubnet {
 /// Hours of interfaces; together, all hours of the window in which the
 /// interfaces were there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct InterfaceHours {
     /// With accepted traffic, and nothing lost.
     pub accepted: u64,
     /// With REJECT records alone, and nothing lost.
     pub rejected: u64,
-    /// With NODATA rows alone: they tell that there was nothing.
+    /// With NODATA rows alone: they tell that there was nothing. Documents of
+    /// before count hours with REJECT records alone here.
+    #[serde(alias = "idle")]
     pub no_data: u64,
     /// With a SKIPDATA row: records were lost.
     pub lost: u64,
@@ -260,7 +263,7 @@ pub struct RuleReport {
 }
 
 /// When a rule was used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RuleHistory {
     /// Start of the first stretch.
     pub start: Timestamp,
@@ -280,7 +283,7 @@ pub struct RuleSeason {
     pub times: u64,
     /// The day on which the next is due, its first second.
     pub next_expected: Timestamp,
-    /// Whether it was due well within the logs and did not come.
+    /// Whether it was due within the logs, was watched for, and did not come.
     pub missed: bool,
 }
 
@@ -346,6 +349,9 @@ pub struct ProposedRule {
     pub replaces: Vec<SgRuleId>,
     /// Records that it carries.
     pub records: u64,
+    /// When.
+    #[serde(default)]
+    pub history: Option<RuleHistory>,
 }
 
 /// What to change in one direction of one group. Each of today's rules is in

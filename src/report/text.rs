@@ -78,6 +78,7 @@ pub fn reviewed(analysis: &Analysis, review: &Review, options: TextOptions) -> S
     rules::shadowed(&mut page, analysis, &lookup, options);
     rules::no_effect(&mut page, analysis, &lookup, options);
     findings::by_words(&mut page, review, options);
+    rules::recurring(&mut page, analysis, &lookup, options);
     rules::in_doubt(&mut page, analysis, &lookup, options);
     coverage::coverage(&mut page, analysis, options);
     coverage::proof(&mut page, analysis, &findings);

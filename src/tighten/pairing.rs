@@ -73,6 +73,7 @@ pub(crate) fn pair(wanted: &[Said], free: &[&SgRule], reach: &BTreeMap<SgId, Rea
                 peer: said.1.clone(),
                 replaces,
                 records: 0,
+                seen: None,
             });
         }
     }

@@ -8,6 +8,7 @@ use std::ops::Add;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::evidence::activity::History;
 use crate::model::Direction;
 use crate::model::Peer;
 use crate::model::SgId;
@@ -51,6 +52,8 @@ pub struct PlannedRule {
     pub replaces: Vec<SgRuleId>,
     /// Records of what was seen that it carries.
     pub records: u64,
+    /// When; `None` where nothing was.
+    pub seen: Option<History>,
 }
 
 /// Rules as a quota counts them, each family apart.

@@ -11,6 +11,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::attribute::needs::Need;
+use crate::evidence::activity;
+use crate::evidence::activity::History;
 use crate::model::Effect;
 use crate::model::Peer;
 use crate::model::SgRule;
@@ -432,18 +434,24 @@ impl<'a> Work<'a> {
                 let mut covering = need.covered_by.iter();
                 covering.any(|id| peers.get(id) == Some(&&own.1))
             };
-            rule.records = match &rule.peer {
-                Peer::Cidr(net) => records(within(&needs, *net).iter().filter(met)),
+            (rule.records, rule.seen) = match &rule.peer {
+                Peer::Cidr(net) => carried(within(&needs, *net).iter().filter(met)),
                 Peer::SecurityGroup(_) | Peer::PrefixList(_) => {
-                    records(needs.iter().filter(met).filter(referred))
+                    carried(needs.iter().filter(met).filter(referred))
                 }
             };
         }
     }
 }
 
-fn records<'n>(needs: impl Iterator<Item = &'n &'n Need>) -> u64 {
-    needs.fold(0, |sum, need| sum.saturating_add(need.records))
+/// Records of needs, and when they came.
+fn carried<'n>(needs: impl Iterator<Item = &'n &'n Need>) -> (u64, Option<History>) {
+    let (mut records, mut seen) = (0_u64, None);
+    for need in needs {
+        records = records.saturating_add(need.records);
+        activity::add(&mut seen, Some(need.seen));
+    }
+    (records, seen)
 }
 
 /// Of needs sorted by peer, those whose peer is inside the prefix.

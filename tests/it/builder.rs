@@ -281,6 +281,7 @@ fn proposal() -> ProposalReport {
             peer: Peer::SecurityGroup(SgId::from(APP)),
             replaces: vec![SgRuleId::from("sgr-0ccccccccccccccc6")],
             records: 5_120,
+            history: None,
         }],
         keep: vec![SgRuleId::from("sgr-0ccccccccccccccc7")],
         remove: Vec::new(),

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::net::Ipv4Addr;
 
 use flowcinch::attribute::needs::Need;
+use flowcinch::evidence::activity::History;
 use flowcinch::model::Direction;
 use flowcinch::model::Effect;
 use flowcinch::model::Peer;
@@ -19,6 +20,7 @@ use flowcinch::net::AddressSet;
 use flowcinch::net::IpProtocol;
 use flowcinch::net::PortRange;
 use flowcinch::net::PortSet;
+use flowcinch::net::Timestamp;
 use flowcinch::tighten::Case;
 use flowcinch::tighten::Limits;
 use flowcinch::tighten::Standing;
@@ -135,6 +137,7 @@ fn needs(size: Size, needed: u64, group: &SecurityGroup) -> Vec<Need> {
             .map(|rule| rule.id.clone())
             .collect(),
         records: 1,
+        seen: once(),
         in_doubt: false,
     };
     size.points(needed).map(need).collect()
@@ -303,6 +306,7 @@ fn covered(at: u16, names: &[&str]) -> Need {
             .map(|name| SgRuleId::from(format!("r-{name}").as_str()))
             .collect(),
         records: 1,
+        seen: once(),
         in_doubt: false,
     }
 }
@@ -411,6 +415,7 @@ fn narrowed(
         peer: host(*at),
         covered_by: vec![SgRuleId::from("r")],
         records: 1,
+        seen: once(),
         in_doubt: false,
     };
     let mut needs: Vec<Need> = seen.iter().map(need).collect();
@@ -591,4 +596,9 @@ fn the_median_gap_of_groups_that_need_boxes_is_under_five_percent() {
     assert!(gaps.len() >= 20, "{}", gaps.len());
     let median = gaps[gaps.len() / 2];
     assert!(median < 0.05, "{median}: {gaps:?}");
+}
+
+/// Seen in one second.
+fn once() -> History {
+    History::of(Timestamp(0), Timestamp(0))
 }

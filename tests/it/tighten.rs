@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 use flowcinch::attribute::needs::Need;
 use flowcinch::attribute::needs::Passed;
 use flowcinch::attribute::needs::RuleRef;
+use flowcinch::evidence::activity::History;
 use flowcinch::model::Direction;
 use flowcinch::model::Effect;
 use flowcinch::model::EniId;
@@ -144,6 +145,7 @@ fn needs(group: &SecurityGroup, seen: &[Seen]) -> Vec<Need> {
                 peer,
                 covered_by: covering.map(|rule| rule.id.clone()).collect(),
                 records: 1,
+                seen: once(),
                 in_doubt: false,
             }
         })
@@ -582,6 +584,7 @@ fn a_proposal_that_fails_its_proof_is_not_shown() {
         peer: "192.0.2.1".parse().unwrap(),
         covered_by: vec![SgRuleId::from("r1")],
         records: 1,
+        seen: once(),
         in_doubt: false,
     };
     let watch = Watch::Enough {
@@ -679,6 +682,7 @@ fn the_proof_finds_a_reference_turned_into_addresses_and_back() {
         peer: peer("198.51.100.1/32"),
         replaces: vec![SgRuleId::from("r2")],
         records: 0,
+        seen: None,
     });
     assert_eq!(world.proof(&proposal).widened.len(), 1);
     proposal.rules[2].peer = peer("sg-b");
@@ -716,8 +720,7 @@ fn a_conversation_passes_while_any_group_of_the_interface_lets_it_through() {
         answered: true,
         in_doubt: false,
         records: 1,
-        first: Timestamp(0),
-        last: Timestamp(0),
+        seen: once(),
         covered_by: rules
             .iter()
             .map(|id| RuleRef {
@@ -1002,4 +1005,9 @@ fn a_proven_proposal_comes_with_its_proof() {
     assert_eq!(proven.proposal, proposal);
     assert_eq!(proven.failed, None);
     assert_eq!((proven.proof.connections, proven.proof.witnesses), (3, 3));
+}
+
+/// Seen in one second.
+fn once() -> History {
+    History::of(Timestamp(0), Timestamp(0))
 }

@@ -72,6 +72,13 @@ pub(super) const WIDENED_SPAN: Manual = Manual {
     example: "FL312 digests know whole hours, so the span was widened: 2026-10-01T07:00:00Z .. the end.",
 };
 
+pub(super) const FAR_TIMES: Manual = Manual {
+    says: "More than a year lies between two rows of the logs without any row between them.",
+    matters: "The logs then seem to span years of which nearly nothing was watched, so no rule is called unused and nothing is proposed. One damaged time in one row is enough.",
+    misleads: "Logs of two years with a year missing between look the same.",
+    example: "FL313 no row lies between 1970-01-01T00:00:00Z and 2026-10-01T07:00:00Z. Next: leave out what does not belong with --since or --until, given as times.",
+};
+
 pub(super) const FIELDS_OVERRULED: Manual = Manual {
     says: "Some objects begin with a header that names other columns than `--fields` does.",
     matters: "The header was followed, since it came with the records; `--fields` counts only where there is none.",

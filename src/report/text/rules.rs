@@ -139,6 +139,28 @@ pub(super) fn shadowed(
     });
 }
 
+/// Rules in use at even distances, with the day when they are due.
+pub(super) fn recurring(
+    page: &mut Page,
+    analysis: &Analysis,
+    lookup: &Lookup<'_>,
+    options: TextOptions,
+) {
+    let section = Section::filtered(analysis, lookup, RuleStatus::Used, |rule| {
+        rule.season.is_some()
+    });
+    if section.groups().is_empty() {
+        return;
+    }
+    page.heading(
+        "RECURRING RULES",
+        "used at even distances: wait for the next time before a change",
+    );
+    section.flat(page, options.limit(OTHERS_SHOWN), |rule| {
+        Text::new().plain(rule.reasons.last().map_or("", String::as_str))
+    });
+}
+
 /// Rules for traffic that groups never filter.
 pub(super) fn no_effect(
     page: &mut Page,
