@@ -113,7 +113,19 @@ pub enum ReadErrorKind {
     /// More than two layers of gzip.
     #[error("gzip is inside gzip more than once; unpack it first")]
     GzipTooDeep,
+    /// Data of another packing is not valid, or cut short.
+    #[error(
+        "{format} data is damaged or cut short behind byte {done} of what it unpacks to; fetch the object again"
+    )]
+    Damaged {
+        /// The packing.
+        format: &'static str,
+        /// Up to where it could be unpacked.
+        done: u64,
+    },
     /// A format that is no text, told by its first bytes.
-    #[error("{0} is not read by this version; give text, JSON or Parquet, plain or gzipped")]
+    #[error(
+        "{0} is not read by this version; give text, JSON or Parquet, plain or packed by gzip, zstd or snappy"
+    )]
     NotText(&'static str),
 }

@@ -8,6 +8,7 @@ use std::io::Read;
 
 use crate::source::error::ReadErrorKind;
 use crate::source::gzip::Gzip;
+use crate::source::packed::Packed;
 
 /// Bytes that suffice to tell every format known.
 const HEAD: usize = 16;
@@ -26,6 +27,7 @@ pub(super) struct Layer {
 enum Bytes {
     Raw(Raw),
     Gzip(Box<Gzip>),
+    Packed(Box<Packed>),
 }
 
 /// How many bytes were written, and what went wrong behind them.
@@ -42,6 +44,10 @@ impl Layer {
 
     pub(super) fn gzip(gzip: Gzip) -> Layer {
         Layer::of(Bytes::Gzip(Box::new(gzip)))
+    }
+
+    pub(super) fn packed(packed: Packed) -> Layer {
+        Layer::of(Bytes::Packed(Box::new(packed)))
     }
 
     fn of(bytes: Bytes) -> Layer {
@@ -95,6 +101,7 @@ impl Layer {
         match &self.bytes {
             Bytes::Raw(raw) => raw.bytes,
             Bytes::Gzip(gzip) => gzip.below().raw_bytes(),
+            Bytes::Packed(packed) => packed.raw_bytes(),
         }
     }
 
@@ -110,6 +117,7 @@ impl Layer {
         match &mut self.bytes {
             Bytes::Raw(raw) => raw.fill(out),
             Bytes::Gzip(gzip) => gzip.fill(out),
+            Bytes::Packed(packed) => packed.fill(out),
         }
     }
 }

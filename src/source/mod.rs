@@ -12,6 +12,7 @@ mod gzip;
 pub mod key;
 mod layer;
 pub mod local;
+mod packed;
 #[cfg(feature = "s3")]
 mod s3;
 #[cfg(not(feature = "s3"))]

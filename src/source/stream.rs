@@ -8,18 +8,18 @@ use crate::source::error::ReadErrorKind;
 use crate::source::gzip;
 use crate::source::gzip::Gzip;
 use crate::source::layer::Layer;
+use crate::source::packed::Packed;
+use crate::source::packed::Packing;
 
 /// Longest block, in bytes.
 pub const BLOCK: usize = 256 * 1024;
 
-/// How many layers of gzip are taken off. Two are a mistake that happens; an
+/// How many layers of packing are taken off. Two are a mistake that happens; an
 /// object can be made that unpacks to itself for ever.
 const DEEPEST: usize = 2;
 
-/// First bytes of formats that are no log and not gzip.
-const NOT_TEXT: [(&[u8], &str); 6] = [
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"\xff\x06\x00\x00sNaPpY", "snappy"),
+/// First bytes of formats that are no log and no packing that is read.
+const NOT_TEXT: [(&[u8], &str); 4] = [
     (b"\xfd7zXZ\x00", "xz"),
     (b"\x04\x22\x4d\x18", "lz4"),
     (b"BZh", "bzip2"),
@@ -97,13 +97,17 @@ impl Stream {
     }
 }
 
-/// Takes off gzip, and gzip within gzip.
+/// Takes off packing, and packing within packing.
 fn unpacked(mut layer: Layer) -> Result<Layer, ReadErrorKind> {
     for _ in 0..DEEPEST {
-        if !layer.peek()?.starts_with(&gzip::MAGIC) {
+        let head = layer.peek()?;
+        if head.starts_with(&gzip::MAGIC) {
+            layer = Layer::gzip(Gzip::new(layer));
+        } else if let Some(packing) = Packing::of(head) {
+            layer = Layer::packed(Packed::new(packing, layer)?);
+        } else {
             return refuse_other_formats(layer);
         }
-        layer = Layer::gzip(Gzip::new(layer));
     }
     if layer.peek()?.starts_with(&gzip::MAGIC) {
         return Err(ReadErrorKind::GzipTooDeep);
@@ -118,9 +122,9 @@ fn refuse_other_formats(mut layer: Layer) -> Result<Layer, ReadErrorKind> {
     }
 }
 
-/// Whether the first bytes are of no format that is known and not read.
+/// Whether the first bytes are of no format that is known, gzip aside.
 pub(super) fn is_text(head: &[u8]) -> bool {
-    other_format(head).is_none()
+    other_format(head).is_none() && Packing::of(head).is_none()
 }
 
 fn other_format(head: &[u8]) -> Option<&'static str> {
@@ -362,11 +366,91 @@ mod tests {
 
     #[test]
     fn other_formats_are_named() {
-        let zip = "zip is not read by this version; give text, JSON or Parquet, plain or gzipped";
+        let zip = "zip is not read by this version; give text, JSON or Parquet, plain or packed by \
+                   gzip, zstd or snappy";
         assert_eq!(fault(b"PK\x03\x04\x04"), zip);
         assert_eq!(fault(&gz(b"PK\x03\x04\x04")), zip);
-        assert!(fault(b"\x28\xb5\x2f\xfd....").starts_with("zstd"));
-        assert!(fault(b"\xff\x06\x00\x00sNaPpY").starts_with("snappy"));
+        assert!(fault(b"\x28\xb5\x2f\xfd....").starts_with("zstd data is damaged"));
+    }
+
+    fn zstd(text: &[u8]) -> Vec<u8> {
+        zstd::bulk::compress(text, 3).unwrap()
+    }
+
+    fn snappy(text: &[u8]) -> Vec<u8> {
+        let mut encoder = snap::write::FrameEncoder::new(Vec::new());
+        encoder.write_all(text).unwrap();
+        encoder.into_inner().unwrap()
+    }
+
+    fn raw_snappy(text: &[u8]) -> Vec<u8> {
+        snap::raw::Encoder::new().compress_vec(text).unwrap()
+    }
+
+    #[test]
+    fn zstd_and_snappy_are_unpacked_however_they_come() {
+        let text = noise(300_000);
+        for pack in [zstd, snappy, raw_snappy] {
+            for step in [1_000, usize::MAX] {
+                assert_eq!(read(&pack(&text), step).0, text);
+                assert_eq!(read(&gz(&pack(&text)), step).0, text);
+            }
+        }
+        let members = [zstd(&text), zstd(b"more")].concat();
+        assert_eq!(whole(&members), [text, b"more".to_vec()].concat());
+    }
+
+    #[test]
+    fn small_objects_of_raw_snappy_are_told_too() {
+        let line = br#"{"eni-id":"eni-bp1aaaa","srcaddr":"10.0.0.1","dstaddr":"10.0.0.2"}"#;
+        assert_eq!(whole(&raw_snappy(line)), line);
+        for len in [60, 61, 200, 256, 257, 70_000] {
+            let text = noise(len);
+            assert_eq!(whole(&raw_snappy(&text)), text, "{len}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_raw_snappy_stays_as_it_is() {
+        for text in [
+            b"\xff\xfe1\x00a\x00".as_slice(),
+            b"\x80\x01\x04ab",
+            b"\xc3\xa4 10.0.0.1",
+        ] {
+            assert_eq!(whole(text), text);
+        }
+    }
+
+    #[test]
+    fn damage_in_other_packings_is_told_after_what_came_before_it() {
+        let text = noise(600_000);
+        for (pack, name) in [(zstd as fn(&[u8]) -> Vec<u8>, "zstd"), (snappy, "snappy")] {
+            let packed = pack(&text);
+            let (front, fault) = read(&packed[..packed.len() - 9], usize::MAX);
+            let told = fault.unwrap().to_string();
+            assert!(
+                told.starts_with(&format!("{name} data is damaged")),
+                "{told}"
+            );
+            assert!(text.starts_with(&front) && front.len() > 300_000);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_follows_a_magic_comes_to_an_end(
+            head in 0_usize..4,
+            rest in vec(any::<u8>(), 0..400),
+        ) {
+            let heads: [&[u8]; 4] = [
+                b"\x28\xb5\x2f\xfd",
+                b"\xff\x06\x00\x00sNaPpY",
+                b"\xff\xff\xff\xff\x0f\x04",
+                b"\x80\x08\xf4",
+            ];
+            let (text, _) = read(&[heads[head], &rest].concat(), 7);
+            assert!(text.len() < 20_000_000);
+        }
     }
 
     #[test]
