@@ -96,13 +96,25 @@ fn client(lake: &Lake, region: Option<String>) -> Client {
     } else if config.region().is_none() {
         builder = builder.region(Region::from_static(FIRST_REGION));
     }
-    // Other servers have one name for all buckets.
-    builder = builder
-        .force_path_style(lake.access.endpoint_url.is_some() || config.endpoint_url().is_some());
+    // Other servers have one name for all buckets, Alibaba Cloud's OSS aside,
+    // which refuses that.
+    let endpoint = lake.access.endpoint_url.as_deref();
+    let endpoint = endpoint.or_else(|| config.endpoint_url());
+    builder = builder.force_path_style(endpoint.is_some_and(|url| !names_buckets(url)));
     if let Some(url) = &lake.access.endpoint_url {
         builder = builder.endpoint_url(url);
     }
     Client::from_conf(builder.build())
+}
+
+/// Whether an endpoint has a name for each bucket: those of Alibaba Cloud's OSS
+/// (OSS, "Compatibility with Amazon S3": virtual-hosted style only).
+fn names_buckets(endpoint: &str) -> bool {
+    let host = endpoint
+        .split_once("://")
+        .map_or(endpoint, |(_, host)| host);
+    let host = host.split(['/', ':']).next().unwrap_or_default();
+    host.ends_with(".aliyuncs.com")
 }
 
 /// What went wrong, and whether it may pass.
