@@ -1,9 +1,12 @@
-//! The one table of the columns a flow log may have: 54 of VPC flow logs
-//! (versions 2 to 11, without 6) and 18 of transit-gateway flow logs (version
-//! 6). Header parser, line parser and messages are all made from it.
+//! The one table of the columns a flow log may have: 54 of AWS's VPC flow logs
+//! (versions 2 to 11, without 6), 18 of transit-gateway flow logs (version 6),
+//! and those that only Alibaba Cloud's have (version 1), whose other columns
+//! are named as AWS names them. Header parser, line parser and messages are all
+//! made from it.
 //!
 //! Source: VPC user guide, "Flow log records"; Transit Gateway guide, "Transit
-//! Gateway Flow Log records". A column that is not here is skipped, never
+//! Gateway Flow Log records"; Alibaba Cloud, Simple Log Service, "VPC flow log
+//! fields". A column that is not here is skipped, never
 //! fatal: newer versions add columns at any time.
 
 /// The place in a record that a column fills. Columns without one are counted
@@ -42,14 +45,14 @@ pub enum Slot {
     PktSrcaddr,
     /// Destination address of the packet itself.
     PktDstaddr,
-    /// ingress or egress.
+    /// ingress or egress; Alibaba Cloud's words are in and out.
     FlowDirection,
     /// `BPA`, or any other text.
     RejectReason,
 }
 
 impl Slot {
-    /// Name of the column that fills this slot, as AWS spells it in text logs.
+    /// Name of the column that fills this slot, as AWS has it in text logs.
     #[must_use]
     pub fn name(self) -> &'static str {
         Field::ALL
@@ -70,7 +73,7 @@ impl Slot {
 
 macro_rules! fields {
     ($($variant:ident $name:literal $version:literal $slot:expr;)*) => {
-        /// A column that AWS documents.
+        /// A column that a cloud documents.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Field {
             $(
@@ -80,8 +83,11 @@ macro_rules! fields {
         }
 
         impl Field {
-            /// Every column, in the order of AWS's tables.
+            /// Every column, in the order of the clouds' tables.
             pub const ALL: &[Field] = &[$(Field::$variant,)*];
+
+            /// The names, in that order.
+            const NAMES: &[&str] = &[$($name,)*];
 
             /// Name in text logs, hyphens included.
             #[must_use]
@@ -89,7 +95,8 @@ macro_rules! fields {
                 match self { $(Field::$variant => $name,)* }
             }
 
-            /// Version of the record format that brought the column.
+            /// Version of the record format that brought the column; 1 is that of
+            /// Alibaba Cloud.
             #[must_use]
             pub fn version(self) -> u8 {
                 match self { $(Field::$variant => $version,)* }
@@ -177,6 +184,12 @@ fields! {
     PacketsLostBlackhole "packets-lost-blackhole" 6 None;
     PacketsLostMtuExceeded "packets-lost-mtu-exceeded" 6 None;
     PacketsLostTtlExpired "packets-lost-ttl-expired" 6 None;
+    EniId "eni-id" 1 Some(Slot::InterfaceId);
+    VmId "vm-id" 1 None;
+    VswitchId "vswitch-id" 1 None;
+    Direction "direction" 1 Some(Slot::FlowDirection);
+    Srctype "srctype" 1 None;
+    Dsttype "dsttype" 1 None;
 }
 
 impl Field {
@@ -184,10 +197,15 @@ impl Field {
     /// Parquet ones (`log_status`).
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Field> {
-        Field::ALL
-            .iter()
-            .copied()
-            .find(|field| same_name(field.name().as_bytes(), name))
+        let mut known = Field::ALL.iter().zip(Field::NAMES);
+        let found = known.find(|(_, known)| same_name(known.as_bytes(), name));
+        found.map(|(field, _)| *field)
+    }
+
+    /// Whether only Alibaba Cloud's records have the column.
+    #[must_use]
+    pub fn is_alibaba(self) -> bool {
+        self.version() == 1
     }
 
     /// Whether only transit-gateway records have the column: such records say
@@ -221,14 +239,19 @@ mod tests {
     fn the_table_has_every_documented_column() {
         let transit = |field: &&Field| field.is_transit_gateway();
         assert_eq!(Field::ALL.iter().filter(transit).count(), 18);
-        assert_eq!(Field::ALL.len(), 54 + 18);
+        assert_eq!(Field::ALL.iter().filter(|f| f.is_alibaba()).count(), 6);
+        assert_eq!(Field::ALL.len(), 54 + 18 + 6);
     }
 
     #[test]
-    fn each_slot_is_filled_by_one_column() {
-        let filled = |slot| Field::ALL.iter().filter(|f| f.slot() == Some(slot)).count();
+    fn each_slot_is_filled_by_one_column_of_a_cloud() {
+        let filled = |slot, alibaba| {
+            let of_cloud = Field::ALL.iter().filter(|f| f.is_alibaba() == alibaba);
+            of_cloud.filter(|f| f.slot() == Some(slot)).count()
+        };
         for slot in Field::ALL.iter().filter_map(|field| field.slot()) {
-            assert_eq!(filled(slot), 1, "{slot:?}");
+            assert_eq!(filled(slot, false), 1, "{slot:?}");
+            assert!(filled(slot, true) <= 1, "{slot:?}");
         }
         assert_eq!(Slot::LogStatus.name(), "log-status");
     }

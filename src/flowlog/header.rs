@@ -3,11 +3,15 @@
 //!
 //! A [`Layout`] is a plan: it keeps which columns are wanted and where they
 //! stand, so that a line is never asked for what nobody reads.
+//!
+//! Columns stand between blanks, as AWS writes them, or between commas and the
+//! like, as Alibaba Cloud ships logs to buckets; the names say which.
 
 use thiserror::Error;
 
 use crate::flowlog::fields::Field;
 use crate::flowlog::fields::Slot;
+use crate::model::TcpFlags;
 
 /// Columns of the default format (version 2), which header-less logs have
 /// unless told otherwise.
@@ -22,7 +26,53 @@ pub struct Layout {
     /// Invariant: columns ascend, each below `columns`; no slot twice.
     wanted: Vec<Wanted>,
     verdicts: Verdicts,
+    flags: Flags,
+    separator: Separator,
 }
+
+/// What stands between columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Separator {
+    /// Spaces and tabs, any number of them.
+    Blanks,
+    /// One such byte; columns may be empty, or in quotes.
+    Byte(u8),
+}
+
+impl Separator {
+    /// The byte that stands between columns wherever lines are short and plain.
+    pub(super) fn byte(self) -> u8 {
+        match self {
+            Separator::Blanks => b' ',
+            Separator::Byte(byte) => byte,
+        }
+    }
+}
+
+/// What `tcp-flags` of a log tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flags {
+    /// A lone ACK counts as 0, so SYN and ACK together are a SYN-ACK (AWS, "Flow
+    /// log records": `tcp-flags`).
+    WithoutAcks,
+    /// Nobody says whether a lone ACK counts, since flags are OR-ed: SYN and ACK
+    /// together may be the flags of either side (Alibaba Cloud).
+    MayHaveAcks,
+}
+
+impl Flags {
+    /// Flags that tell what they seem to; `None` where they may be either
+    /// side's.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "asked of every record")]
+    pub(super) fn settled(self, flags: TcpFlags) -> Option<TcpFlags> {
+        let doubtful = self == Flags::MayHaveAcks && flags.is_answer();
+        (!doubtful).then_some(flags)
+    }
+}
+
+/// What else than blanks may stand between columns, as exports offer it.
+const SEPARATORS: [u8; 4] = *b",|;\t";
 
 /// One column that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,17 +127,26 @@ impl Default for Layout {
     /// The 14 columns of AWS's default format.
     fn default() -> Layout {
         let names = DEFAULT_FORMAT.split(' ').map(str::as_bytes);
-        Layout::of(LayoutOrigin::Default, names)
+        Layout::of(LayoutOrigin::Default, Separator::Blanks, names)
     }
 }
 
 impl Layout {
     /// Reads the text of `--fields`: names with blanks between, each `name` or
-    /// `${name}`. Names that are no known field hold a column and are skipped.
+    /// `${name}`; or with what stands between the columns of the logs, a comma,
+    /// a semicolon or a bar, and no blanks. Names that are no known field hold a
+    /// column and are skipped.
     ///
     /// # Errors
     /// Where nothing is named, nothing is known, or something is no name.
     pub fn parse(text: &str) -> Result<Layout, LayoutError> {
+        if let Some(separator) = SEPARATORS
+            .into_iter()
+            .find(|byte| *byte != b'\t' && text.as_bytes().contains(byte))
+            .filter(|_| !text.trim().contains(|c: char| c.is_ascii_whitespace()))
+        {
+            return Layout::separated(text, separator);
+        }
         let names = || text.split_ascii_whitespace().map(str::as_bytes);
         if names().next().is_none() {
             return Err(LayoutError::Empty);
@@ -97,9 +156,22 @@ impl Layout {
         }
         refuse_repeats(names())?;
         match names().find_map(known_field) {
-            Some(_) => Ok(Layout::of(LayoutOrigin::Fields, names())),
+            Some(_) => Ok(Layout::of(LayoutOrigin::Fields, Separator::Blanks, names())),
             None => Err(LayoutError::NoKnownField(text.trim().to_owned())),
         }
+    }
+
+    fn separated(text: &str, separator: u8) -> Result<Layout, LayoutError> {
+        let names = || named(text.trim().as_bytes(), separator);
+        if let Some(odd) = names().find(|name| !is_csv_name(name)) {
+            return Err(LayoutError::NotAName(String::from_utf8_lossy(odd).into()));
+        }
+        refuse_repeats(names())?;
+        if names().find_map(known_field).is_none() {
+            return Err(LayoutError::NoKnownField(text.trim().to_owned()));
+        }
+        let separator = Separator::Byte(separator);
+        Ok(Layout::of(LayoutOrigin::Fields, separator, names()))
     }
 
     /// Reads the `LogFormat` that `describe-flow-logs` prints.
@@ -122,11 +194,17 @@ impl Layout {
     }
 
     /// The columns that a line names, or `None` where it is no header: every
-    /// token a lower-case name, and at least two of them known fields. A field
-    /// named twice is read from its first column.
+    /// token a name, and at least two of them known fields. A field named twice
+    /// is read from its first column.
     #[must_use]
     pub fn from_header(line: &[u8]) -> Option<Layout> {
-        is_header(line).then(|| Layout::of(LayoutOrigin::Header, tokens(line)))
+        let origin = LayoutOrigin::Header;
+        match separator_of_header(line)? {
+            Separator::Blanks => Some(Layout::of(origin, Separator::Blanks, tokens(line))),
+            separator @ Separator::Byte(byte) => {
+                Some(Layout::of(origin, separator, named(line, byte)))
+            }
+        }
     }
 
     /// How many fields a line has.
@@ -156,12 +234,26 @@ impl Layout {
         self.verdicts
     }
 
-    fn of<'a>(origin: LayoutOrigin, names: impl Iterator<Item = &'a [u8]>) -> Layout {
+    pub(super) fn flags(&self) -> Flags {
+        self.flags
+    }
+
+    pub(super) fn separator(&self) -> Separator {
+        self.separator
+    }
+
+    fn of<'a>(
+        origin: LayoutOrigin,
+        separator: Separator,
+        names: impl Iterator<Item = &'a [u8]>,
+    ) -> Layout {
         let mut layout = Layout {
             origin,
             columns: 0,
             wanted: Vec::new(),
             verdicts: Verdicts::Given,
+            flags: Flags::WithoutAcks,
+            separator,
         };
         for name in names {
             layout.push(name);
@@ -181,7 +273,11 @@ impl Layout {
         if is_transit_gateway(name) {
             self.verdicts = Verdicts::Absent;
         }
-        if let Some(slot) = known_field(name).and_then(Field::slot)
+        let field = known_field(name);
+        if field == Some(Field::EniId) {
+            self.flags = Flags::MayHaveAcks;
+        }
+        if let Some(slot) = field.and_then(Field::slot)
             && !self.has(slot)
         {
             self.wanted.push(Wanted { column, slot });
@@ -192,8 +288,42 @@ impl Layout {
 /// Whether the line names columns. Most data lines are told by their first
 /// byte: records of the default format begin with a digit.
 pub(super) fn is_header(line: &[u8]) -> bool {
-    tokens(line).all(|token| plain_name(token).is_some())
-        && tokens(line).filter_map(known_field).take(2).count() == 2
+    separator_of_header(line).is_some()
+}
+
+fn separator_of_header(line: &[u8]) -> Option<Separator> {
+    let spaced = tokens(line).all(|token| plain_name(token).is_some())
+        && tokens(line).filter_map(known_field).take(2).count() == 2;
+    let tabs = || !line.contains(&b' ') && named(line, b'\t').nth(1).is_some();
+    if spaced && !(tabs() && named(line, b'\t').all(is_csv_name)) {
+        return Some(Separator::Blanks);
+    }
+    let names = |separator: &u8| {
+        named(line, *separator).all(is_csv_name)
+            && named(line, *separator)
+                .filter_map(known_field)
+                .take(2)
+                .count()
+                == 2
+    };
+    let found = SEPARATORS.into_iter().find(names);
+    found.map(Separator::Byte)
+}
+
+/// Names with a byte between them, each in quotes or not.
+fn named(line: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    line.split(move |byte| *byte == separator).map(|name| {
+        let within = |quote: &[u8]| name.strip_prefix(quote)?.strip_suffix(quote);
+        within(b"\"").or_else(|| within(b"'")).unwrap_or(name)
+    })
+}
+
+/// Whether it may name a column of an export: reserved ones begin with
+/// underscores and hold colons, and some are spelled with capitals.
+fn is_csv_name(name: &[u8]) -> bool {
+    let within = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_:.".contains(byte);
+    let first = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+    name.first().is_some_and(first) && name.iter().all(within)
 }
 
 fn tokens(line: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -278,6 +408,48 @@ mod tests {
             columns_of(&plain),
             [(0, Slot::Action), (1, Slot::Srcaddr), (3, Slot::Dstport)]
         );
+    }
+
+    #[test]
+    fn headers_of_exports_say_what_stands_between_columns() {
+        for separator in [",", "|", ";", "\t"] {
+            let names = [
+                "__time__",
+                "eni-id",
+                "srcaddr",
+                "TrafficPath",
+                "action",
+                "__tag__:a.b",
+            ];
+            let header = names.join(separator);
+            let quoted = names.map(|name| format!("\"{name}\"")).join(separator);
+            for text in [header, quoted] {
+                let layout = Layout::from_header(text.as_bytes()).unwrap();
+                assert_eq!(layout.separator().byte(), separator.as_bytes()[0], "{text}");
+                assert_eq!(layout.columns(), 6, "{text}");
+                assert_eq!(layout.flags(), Flags::MayHaveAcks);
+                assert!(layout.has(Slot::InterfaceId) && layout.has(Slot::Action));
+            }
+        }
+        for line in [
+            "version,srcaddr,",
+            "1,eni-id,srcaddr",
+            "eni-id,b,c",
+            "a b,srcaddr,action",
+        ] {
+            assert_eq!(Layout::from_header(line.as_bytes()), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn fields_between_commas_are_a_layout_of_such_lines() {
+        let layout = Layout::parse("eni-id,srcaddr,x,action").unwrap();
+        assert_eq!(layout.separator(), Separator::Byte(b','));
+        assert_eq!(layout.columns(), 4);
+        let odd = Layout::parse("eni-id,${srcaddr}");
+        assert_eq!(odd, Err(LayoutError::NotAName("${srcaddr}".into())));
+        let twice = Layout::parse("srcaddr|srcaddr");
+        assert_eq!(twice, Err(LayoutError::Repeated("srcaddr")));
     }
 
     #[test]

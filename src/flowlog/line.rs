@@ -8,7 +8,9 @@ use std::net::IpAddr;
 
 use crate::flowlog::error::LineErrorKind;
 use crate::flowlog::fields::Slot;
+use crate::flowlog::header::Flags;
 use crate::flowlog::header::Layout;
+use crate::flowlog::header::Separator;
 use crate::flowlog::header::Verdicts;
 use crate::flowlog::scan::Spans;
 use crate::flowlog::value;
@@ -59,12 +61,17 @@ pub(super) fn parse(
     layout: &Layout,
     spans: &mut Spans,
 ) -> Result<Option<Parsed>, LineErrorKind> {
-    let found = spans.split(text, len).map_err(|_| LineErrorKind::Control)?;
+    let found = match layout.separator() {
+        Separator::Blanks => spans.split(text, len),
+        Separator::Byte(byte) => spans.split_by(byte, text, len),
+    };
+    let found = found.map_err(|_| LineErrorKind::Control)?;
     if found == 0 {
         return Ok(None);
     }
-    let stamped =
-        found == layout.columns().wrapping_add(1) && value::is_event_time(spans.token(text, 0));
+    let stamped = layout.separator() == Separator::Blanks
+        && found == layout.columns().wrapping_add(1)
+        && value::is_event_time(spans.token(text, 0));
     if found != layout.columns() && !stamped {
         return Err(field_count(found, layout));
     }
@@ -72,9 +79,12 @@ pub(super) fn parse(
     let mut draft = Draft::EMPTY;
     for wanted in layout.wanted() {
         let column = wanted.column.saturating_add(shift);
-        draft.fill(wanted.slot, spans.token(text, column))?;
+        let token = spans.token(text, column);
+        if layout.separator() == Separator::Blanks || !value::is_null(token) {
+            draft.fill(wanted.slot, token)?;
+        }
     }
-    let row = draft.row(layout.verdicts());
+    let row = draft.row(layout.verdicts(), layout.flags());
     Ok(Some(Parsed { row, stamped }))
 }
 
@@ -211,7 +221,9 @@ impl Draft {
         Some(())
     }
 
-    pub(super) fn row(self, verdicts: Verdicts) -> Row {
+    pub(super) fn row(mut self, verdicts: Verdicts, flags: Flags) -> Row {
+        let given = self.record.tcp_flags;
+        self.record.tcp_flags = given.and_then(|given| flags.settled(given));
         match self.status {
             Some(LogStatus::NoData) => Row::NoData(self.interval()),
             Some(LogStatus::SkipData) => Row::SkipData(self.interval()),

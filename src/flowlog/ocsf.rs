@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::flowlog::error::LineErrorKind;
 use crate::flowlog::fields::Slot;
+use crate::flowlog::header::Flags;
 use crate::flowlog::header::Verdicts;
 use crate::flowlog::line::Draft;
 use crate::model::Row;
@@ -214,7 +215,7 @@ pub fn parse_event(document: &[u8]) -> Result<Row, LineErrorKind> {
         .as_ref()
         .and_then(|rest| rest.get("reject_reason"));
     text(Slot::RejectReason, reason.and_then(Value::as_str))?;
-    Ok(draft.row(Verdicts::Given))
+    Ok(draft.row(Verdicts::Given, Flags::WithoutAcks))
 }
 
 /// What became of it, by the first of three words that says anything.

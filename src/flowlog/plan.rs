@@ -15,6 +15,7 @@ use crate::flowlog::brief::Brief;
 use crate::flowlog::brief::IdBits;
 use crate::flowlog::brief::Interfaces;
 use crate::flowlog::fields::Slot;
+use crate::flowlog::header::Flags;
 use crate::flowlog::header::Layout;
 use crate::flowlog::header::Verdicts;
 use crate::flowlog::value::ZEROS;
@@ -25,30 +26,56 @@ use crate::model::FlowDirection;
 use crate::model::TcpFlags;
 use crate::net::IpProtocol;
 
-/// Columns of a layout whose lines can be read the short way.
+/// Where a column's token stands between the bounds of its line.
+pub(super) trait Column: Copy {
+    /// First byte of the token and the place behind it, in the window.
+    fn span(self, bounds: &[u16]) -> Option<(usize, usize)>;
+}
+
+/// From behind the bound of that number up to the next one.
+impl Column for usize {
+    #[inline(always)]
+    fn span(self, bounds: &[u16]) -> Option<(usize, usize)> {
+        match bounds.get(self..)? {
+            [before, behind, ..] => {
+                Some((usize::from(before.wrapping_add(1)), usize::from(*behind)))
+            }
+            [] | [_] => None,
+        }
+    }
+}
+
+/// A layout whose lines can be read the short way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
     /// The time of a log event stands before the columns.
     stamped: bool,
     columns: usize,
-    interface_id: usize,
-    srcaddr: usize,
-    dstaddr: usize,
-    srcport: usize,
-    dstport: usize,
-    protocol: usize,
-    start: usize,
-    end: usize,
-    action: usize,
-    packets: Option<usize>,
-    bytes: Option<usize>,
-    log_status: Option<usize>,
-    tcp_flags: Option<usize>,
-    pkt_srcaddr: Option<usize>,
-    pkt_dstaddr: Option<usize>,
-    flow_direction: Option<usize>,
-    reject_reason: Option<usize>,
-    kind: Option<usize>,
+    fields: Fields<usize>,
+}
+
+/// Where the fields of a record stand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fields<C> {
+    interface_id: C,
+    srcaddr: C,
+    dstaddr: C,
+    srcport: C,
+    dstport: C,
+    protocol: C,
+    start: C,
+    end: C,
+    action: C,
+    packets: Option<C>,
+    bytes: Option<C>,
+    log_status: Option<C>,
+    tcp_flags: Option<C>,
+    pkt_srcaddr: Option<C>,
+    pkt_dstaddr: Option<C>,
+    flow_direction: Option<C>,
+    reject_reason: Option<C>,
+    kind: Option<C>,
+    told: Flags,
 }
 
 impl Plan {
@@ -66,6 +93,34 @@ impl Plan {
         Some(Plan {
             stamped,
             columns: layout.columns().saturating_add(shift),
+            fields: Fields::of(column, layout.flags())?,
+        })
+    }
+
+    /// Reads a line; `None` where the plain way must. `text` begins where its
+    /// window does, and may run on behind it. `bounds` are those of the line
+    /// in a plain window, from the newline before it to its own.
+    #[inline(always)]
+    pub(super) fn read(
+        &self,
+        text: &[u8],
+        bounds: &[u16],
+        interfaces: &mut Interfaces,
+    ) -> Option<Brief> {
+        if bounds.len() != self.columns.wrapping_add(1) {
+            return None;
+        }
+        if self.stamped && !is_event_time(Line { text, bounds }.bytes(0_usize)?) {
+            return None;
+        }
+        self.fields.read(text, bounds, interfaces)
+    }
+}
+
+impl<C: Column> Fields<C> {
+    /// The places of columns; `None` where one lacks that a [`Brief`] has.
+    pub(super) fn of(column: impl Fn(Slot) -> Option<C>, told: Flags) -> Option<Fields<C>> {
+        Some(Fields {
             interface_id: column(Slot::InterfaceId)?,
             srcaddr: column(Slot::Srcaddr)?,
             dstaddr: column(Slot::Dstaddr)?,
@@ -84,12 +139,12 @@ impl Plan {
             flow_direction: column(Slot::FlowDirection),
             reject_reason: column(Slot::RejectReason),
             kind: column(Slot::Type),
+            told,
         })
     }
 
-    /// Reads a line; `None` where the plain way must. `text` begins where its
-    /// window does, and may run on behind it. `bounds` are those of the line
-    /// in a plain window, from the newline before it to its own.
+    /// Reads a line whose bounds are as the places suppose; `None` where the
+    /// plain way must.
     #[inline(always)]
     pub(super) fn read(
         &self,
@@ -97,13 +152,7 @@ impl Plan {
         bounds: &[u16],
         interfaces: &mut Interfaces,
     ) -> Option<Brief> {
-        if bounds.len() != self.columns.wrapping_add(1) {
-            return None;
-        }
         let line = Line { text, bounds };
-        if self.stamped && !is_event_time(line.bytes(0)?) {
-            return None;
-        }
         if let Some(column) = self.log_status
             && !matches!(line.bytes(column)?, b"OK" | b"ok")
         {
@@ -130,7 +179,10 @@ impl Plan {
             bytes: line.count(self.bytes)?,
             start: line.second(self.start)?,
             end: line.second(self.end)?,
-            tcp_flags: line.flags(self.tcp_flags)?,
+            tcp_flags: match line.flags(self.tcp_flags)? {
+                Some(flags) => self.told.settled(flags),
+                None => None,
+            },
             flow_direction: line.direction(self.flow_direction)?,
             block_public_access: match self.reject_reason {
                 Some(column) => line.bytes(column)? == b"BPA",
@@ -148,20 +200,9 @@ struct Line<'t> {
 }
 
 impl<'t> Line<'t> {
-    /// First byte of a column's token and the bound behind it.
     #[inline(always)]
-    fn span(&self, column: usize) -> Option<(usize, usize)> {
-        match self.bounds.get(column..)? {
-            [before, behind, ..] => {
-                Some((usize::from(before.wrapping_add(1)), usize::from(*behind)))
-            }
-            [] | [_] => None,
-        }
-    }
-
-    #[inline(always)]
-    fn bytes(&self, column: usize) -> Option<&'t [u8]> {
-        let (start, end) = self.span(column)?;
+    fn bytes(&self, column: impl Column) -> Option<&'t [u8]> {
+        let (start, end) = column.span(self.bounds)?;
         self.text.get(start..end)
     }
 
@@ -182,8 +223,8 @@ impl<'t> Line<'t> {
     /// A number of up to 16 digits, taken from its end: what stands before it
     /// in the last word is shifted out, and zeros come in as digits.
     #[inline(always)]
-    fn number(&self, column: usize) -> Option<u64> {
-        let (start, end) = self.span(column)?;
+    fn number(&self, column: impl Column) -> Option<u64> {
+        let (start, end) = column.span(self.bounds)?;
         let len = end.wrapping_sub(start);
         let low = self.before(end)? ^ ZEROS;
         if len <= 8 {
@@ -204,8 +245,8 @@ impl<'t> Line<'t> {
 
     /// A number of up to eight digits.
     #[inline(always)]
-    fn small(&self, column: usize) -> Option<u64> {
-        let (start, end) = self.span(column)?;
+    fn small(&self, column: impl Column) -> Option<u64> {
+        let (start, end) = column.span(self.bounds)?;
         let len = end.wrapping_sub(start);
         let mask = u64::MAX << (64_u32.wrapping_sub(eight_times(len)) & 63);
         let digits = (self.before(end)? ^ ZEROS) & mask;
@@ -217,8 +258,8 @@ impl<'t> Line<'t> {
 
     /// Seconds of ten digits: from 2001 on, and as far as 32 bits go.
     #[inline(always)]
-    fn second(&self, column: usize) -> Option<u32> {
-        let (start, end) = self.span(column)?;
+    fn second(&self, column: impl Column) -> Option<u32> {
+        let (start, end) = column.span(self.bounds)?;
         let token = self.text.get(start..end)?;
         let &[tens, ones, ref low @ ..] = token.first_chunk::<10>()?;
         if token.len() != 10 {
@@ -236,13 +277,13 @@ impl<'t> Line<'t> {
     }
 
     #[inline(always)]
-    fn short(&self, column: usize) -> Option<u16> {
+    fn short(&self, column: impl Column) -> Option<u16> {
         u16::try_from(self.small(column)?).ok()
     }
 
     /// A counter that the layout may lack, and then is 0.
     #[inline(always)]
-    fn count(&self, column: Option<usize>) -> Option<u64> {
+    fn count(&self, column: Option<impl Column>) -> Option<u64> {
         match column {
             Some(column) => self.number(column),
             None => Some(0),
@@ -250,7 +291,7 @@ impl<'t> Line<'t> {
     }
 
     #[inline(always)]
-    fn action(&self, column: usize) -> Option<Action> {
+    fn action(&self, column: impl Column) -> Option<Action> {
         match self.bytes(column)? {
             b"ACCEPT" => Some(Action::Accept),
             b"REJECT" => Some(Action::Reject),
@@ -259,7 +300,7 @@ impl<'t> Line<'t> {
     }
 
     #[inline(always)]
-    fn flags(&self, column: Option<usize>) -> Option<Option<TcpFlags>> {
+    fn flags(&self, column: Option<impl Column>) -> Option<Option<TcpFlags>> {
         let Some(column) = column else {
             return Some(None);
         };
@@ -271,13 +312,13 @@ impl<'t> Line<'t> {
     }
 
     #[inline(always)]
-    fn direction(&self, column: Option<usize>) -> Option<Option<FlowDirection>> {
+    fn direction(&self, column: Option<impl Column>) -> Option<Option<FlowDirection>> {
         let Some(column) = column else {
             return Some(None);
         };
         match self.bytes(column)? {
-            b"ingress" => Some(Some(FlowDirection::Ingress)),
-            b"egress" => Some(Some(FlowDirection::Egress)),
+            b"ingress" | b"in" => Some(Some(FlowDirection::Ingress)),
+            b"egress" | b"out" => Some(Some(FlowDirection::Egress)),
             b"-" => Some(None),
             _ => None,
         }
@@ -287,8 +328,8 @@ impl<'t> Line<'t> {
     #[inline(always)]
     fn packet_address(
         &self,
-        column: Option<usize>,
-        shown_column: usize,
+        column: Option<impl Column>,
+        shown_column: impl Column,
         shown: u32,
     ) -> Option<Option<u32>> {
         let Some(column) = column else {
@@ -306,8 +347,8 @@ impl<'t> Line<'t> {
 
     /// An id of 8 to 24 bytes, by its bits.
     #[inline(always)]
-    fn interface(&self, column: usize, interfaces: &mut Interfaces) -> Option<u32> {
-        let (start, end) = self.span(column)?;
+    fn interface(&self, column: impl Column, interfaces: &mut Interfaces) -> Option<u32> {
+        let (start, end) = column.span(self.bounds)?;
         let len = end.wrapping_sub(start);
         if !(8..=24).contains(&len) {
             return None;
@@ -336,8 +377,8 @@ impl<'t> Line<'t> {
     /// An IPv4 address: the first two octets from the token's front, the last
     /// two from its end, all four joined in two words.
     #[inline(always)]
-    fn ipv4(&self, column: usize) -> Option<u32> {
-        let (start, end) = self.span(column)?;
+    fn ipv4(&self, column: impl Column) -> Option<u32> {
+        let (start, end) = column.span(self.bounds)?;
         let len = u32::try_from(end.wrapping_sub(start)).ok()?;
         let front = self.from(start)?;
         let back = self.before(end)?;

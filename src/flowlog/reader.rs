@@ -12,6 +12,7 @@
 use std::mem;
 
 use memchr::memchr;
+use memchr::memchr2;
 
 use crate::flowlog::brief::Brief;
 use crate::flowlog::brief::Interfaces;
@@ -20,6 +21,7 @@ use crate::flowlog::error::LineError;
 use crate::flowlog::error::LineErrorKind;
 use crate::flowlog::header::Layout;
 use crate::flowlog::header::LayoutOrigin;
+use crate::flowlog::header::Separator;
 use crate::flowlog::header::is_header;
 use crate::flowlog::line;
 use crate::flowlog::plan::Plan;
@@ -323,7 +325,9 @@ impl<'a, S: Sink> Windows<'_, 'a, S> {
     #[inline(always)]
     fn window(&mut self) -> Option<&'a [u8]> {
         let (reader, text) = (&mut *self.reader, self.text);
-        let plain = self.index.build(text.get(..WINDOW).unwrap_or(text));
+        let separator = reader.layout.separator();
+        let window = text.get(..WINDOW).unwrap_or(text);
+        let plain = self.index.build(window, separator.byte()) && !has_quotes(window, separator);
         let (bounds, newlines) = (self.index.bounds(), self.index.newlines());
         // Where the window begins in the object.
         let origin = reader.byte;
@@ -342,10 +346,19 @@ impl<'a, S: Sink> Windows<'_, 'a, S> {
             let start = usize::from(line.first()?.wrapping_add(1));
             let len = behind.wrapping_sub(start).wrapping_sub(1);
             reader.line_apart(text.get(start..)?, len, self.sink);
+            if reader.layout.separator() != separator {
+                return Some(behind_newline(text, behind.wrapping_sub(1)));
+            }
         }
         let end = bounds_end(bounds.get(..=before)?);
         (!newlines.is_empty()).then(|| behind_newline(text, end))
     }
+}
+
+/// Whether columns may stand in quotes, which no index looks into.
+#[inline(always)]
+fn has_quotes(window: &[u8], separator: Separator) -> bool {
+    separator != Separator::Blanks && memchr2(b'"', b'\'', window).is_some()
 }
 
 fn behind_newline(block: &[u8], newline: usize) -> &[u8] {
@@ -368,11 +381,11 @@ fn without_returns(mut line: &[u8]) -> &[u8] {
     line
 }
 
-/// A cheap look that settles almost every data line: names begin with a small
-/// letter, or with `${`.
+/// A cheap look that settles almost every data line: names begin with a letter
+/// or an underscore, within `${` or quotes or not.
 fn may_be_header(line: &[u8]) -> bool {
     let first = line.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
-    first.is_some_and(|byte| byte.is_ascii_lowercase() || *byte == b'$')
+    first.is_some_and(|byte| byte.is_ascii_alphabetic() || b"$_\"'".contains(byte))
 }
 
 #[cfg(test)]
@@ -679,7 +692,109 @@ mod tests {
         }
     }
 
+    /// Lines of an export between commas, with fields empty, quoted or null.
+    fn csv_line() -> impl Strategy<Value = Vec<u8>> {
+        let address = || {
+            prop_oneof![
+                12 => Just("10.0.0.1"), 4 => Just("203.0.113.255"), 1 => Just("2001:db8::1"),
+                1 => Just(""), 1 => Just("null"), 1 => Just("\"10.0.0.9\""), 1 => Just("10.0.0")
+            ]
+        };
+        let number = || prop_oneof![12 => "[0-9]{1,5}", 1 => Just("-".to_owned()), 1 => "[0-9]{9,22}", 1 => Just(String::new())];
+        let eni = prop_oneof![9 => Just("eni-bp1aaaabbbbccccddddee"), 1 => Just("'eni-bp1aaaa'"), 1 => Just("")];
+        let way = prop_oneof![Just("in"), Just("out"), Just(""), Just("\\N")];
+        let action = prop_oneof![9 => Just("ACCEPT"), 9 => Just("REJECT"), 1 => Just("-")];
+        let status =
+            prop_oneof![9 => Just("OK"), 1 => Just("NODATA"), 1 => Just("SKIPDATA"), 1 => Just("")];
+        let flags = prop_oneof![Just("2"), Just("18"), Just("0"), Just("-"), Just("")];
+        let record = (
+            eni,
+            address(),
+            number(),
+            address(),
+            number(),
+            number(),
+            way,
+            action,
+            status,
+            flags,
+        );
+        let record = record.prop_map(
+            |(eni, from, sport, to, dport, bytes, way, action, status, flags)| {
+                [
+                    "1760000000",
+                    eni,
+                    "",
+                    from,
+                    &sport,
+                    to,
+                    &dport,
+                    "6",
+                    way,
+                    "1760000000",
+                    "1760000599",
+                    &bytes,
+                    action,
+                    status,
+                    flags,
+                ]
+                .join(",")
+            },
+        );
+        prop_oneof![
+            20 => record.prop_map(String::into_bytes),
+            1 => Just(CSV_HEADER.as_bytes().to_vec()),
+            1 => Just(CSV_HEADER.replace(',', "|").into_bytes()),
+            1 => Just(RECORD.as_bytes().to_vec()),
+            1 => Just(b"action srcaddr dstport".to_vec()),
+            1 => vec(any::<u8>(), 0..20),
+            1 => Just(b",,,,,,,,,,,,,,".to_vec()),
+            1 => Just(b"\r".to_vec()),
+        ]
+    }
+
+    const CSV_HEADER: &str = "__time__,eni-id,vm-id,srcaddr,srcport,dstaddr,dstport,protocol,direction,start,end,bytes,action,log-status,tcp-flags";
+
+    #[test]
+    fn columns_between_commas_are_read() {
+        let record = "1760000000,eni-bp1aaaa,,10.0.0.1,53870,10.0.0.2,80,6,in,1760000000,1760000599,3456,ACCEPT,OK,2";
+        let seen = read(format!(
+            "{CSV_HEADER}\n{record}\n{}\n",
+            record.replace("eni-bp1aaaa", "\"eni-bp1aaaa\"")
+        ));
+        assert_eq!(seen.errors, []);
+        assert_eq!(seen.rows[0], seen.rows[1]);
+        let Row::Flow(flow) = seen.rows[0] else {
+            panic!("{seen:?}");
+        };
+        assert_eq!((flow.srcport, flow.dstport), (Some(53_870), Some(80)));
+        assert_eq!(
+            flow.flow_direction,
+            Some(crate::model::FlowDirection::Ingress)
+        );
+        assert_eq!(
+            actions(&read(format!(
+                "{CSV_HEADER}\n{record}\naction srcaddr\nREJECT -"
+            ))),
+            [Action::Accept, Action::Reject]
+        );
+        let short = read(format!("{CSV_HEADER}\n{record}\na,b\n"));
+        assert_eq!(
+            short.errors[0].to_string(),
+            "line 3, byte 212: 2 fields where the header names 15"
+        );
+    }
+
     proptest! {
+        #[test]
+        fn any_split_of_an_export_reads_the_same(
+            lines in vec(csv_line(), 0..60),
+            size in 1_usize..300,
+        ) {
+            let log = [vec![CSV_HEADER.as_bytes().to_vec()], lines].concat().join(b"\n".as_slice());
+            prop_assert_eq!(read_blocks(log.chunks(size)), read(&log));
+        }
+
         #[test]
         fn any_split_into_blocks_reads_the_same(
             lines in vec(some_line(), 0..12),

@@ -126,6 +126,28 @@ fn long_number(token: &[u8]) -> Option<u64> {
     Some(value)
 }
 
+/// Whether a token stands for no value where whoever writes the log chooses the
+/// word for it: `-` is the services' own.
+pub(super) fn is_null(token: &[u8]) -> bool {
+    matches!(token, b"" | b"-" | b"\\N") || token.eq_ignore_ascii_case(b"null")
+}
+
+/// A number with no part behind its point, and exact; else one that no column
+/// takes.
+pub(super) fn whole_number(number: f64) -> i64 {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let whole = number.fract() == 0.0 && (0.0..=EXACT).contains(&number);
+    if whole { truncated(number) } else { -1 }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "callers ask before whether it is whole and within 2^53"
+)]
+fn truncated(number: f64) -> i64 {
+    number as i64
+}
+
 /// A port, 0 to 65535.
 pub(super) fn port(token: &[u8]) -> Option<u16> {
     u16::try_from(number(token)?).ok()
@@ -220,11 +242,11 @@ pub(super) fn log_status(token: &[u8]) -> Option<LogStatus> {
     }
 }
 
-/// ingress or egress.
+/// ingress or egress; Alibaba Cloud says in and out.
 pub(super) fn flow_direction(token: &[u8]) -> Option<FlowDirection> {
     match token {
-        b"ingress" => Some(FlowDirection::Ingress),
-        b"egress" => Some(FlowDirection::Egress),
+        b"ingress" | b"in" => Some(FlowDirection::Ingress),
+        b"egress" | b"out" => Some(FlowDirection::Egress),
         _ => None,
     }
 }

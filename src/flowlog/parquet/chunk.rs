@@ -25,6 +25,7 @@ use crate::flowlog::parquet::schema::Column;
 use crate::flowlog::parquet::schema::Physical;
 use crate::flowlog::parquet::whole;
 use crate::flowlog::parquet::whole::Value;
+use crate::flowlog::value::whole_number;
 
 /// A column of a row group on its way.
 #[derive(Debug)]
@@ -464,6 +465,20 @@ fn plain(
             let (words, _) = data.get(..size).ok_or_else(short)?.as_chunks::<8>();
             let numbers = words.iter().map(|word| i64::from_le_bytes(*word));
             context.kind.of_numbers(numbers, out);
+            Ok(size)
+        }
+        Physical::Float => {
+            let size = count.checked_mul(4).ok_or_else(short)?;
+            let (words, _) = data.get(..size).ok_or_else(short)?.as_chunks::<4>();
+            let numbers = words.iter().map(|word| f32::from_le_bytes(*word).into());
+            context.kind.of_numbers(numbers.map(whole_number), out);
+            Ok(size)
+        }
+        Physical::Double => {
+            let size = count.checked_mul(8).ok_or_else(short)?;
+            let (words, _) = data.get(..size).ok_or_else(short)?.as_chunks::<8>();
+            let numbers = words.iter().map(|word| f64::from_le_bytes(*word));
+            context.kind.of_numbers(numbers.map(whole_number), out);
             Ok(size)
         }
         Physical::Text => {

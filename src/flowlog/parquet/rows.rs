@@ -6,6 +6,7 @@ use crate::flowlog::brief::Interfaces;
 use crate::flowlog::error::LineError;
 use crate::flowlog::error::LineErrorKind;
 use crate::flowlog::fields::Slot;
+use crate::flowlog::header::Flags;
 use crate::flowlog::header::Verdicts;
 use crate::flowlog::line::Draft;
 use crate::flowlog::line::action_of;
@@ -123,17 +124,17 @@ impl<'p> Assembly<'p> {
         if self.plan.ocsf {
             self.join();
         }
-        let verdicts = self.plan.verdicts;
+        let (verdicts, told) = (self.plan.verdicts, self.plan.flags);
         let batch = self.batch();
         let first = self.row;
         for at in 0..rows {
             if verdicts == Verdicts::Given
-                && let Some(brief) = batch.brief(at)
+                && let Some(brief) = batch.brief(at, told)
             {
                 sink.brief(&brief, interfaces);
                 continue;
             }
-            match batch.row(at, verdicts, odds, interfaces) {
+            match batch.row(at, self.plan, odds, interfaces) {
                 Ok(row) => sink.row(&row),
                 Err(kind) => sink.malformed(&LineError {
                     line: first.saturating_add(at as u64),
@@ -255,7 +256,7 @@ impl Batch<'_> {
     /// only codes of their kinds, so that ports are ports; what is asked of all
     /// at once is whether each is there.
     #[inline]
-    fn brief(&self, at: usize) -> Option<Brief> {
+    fn brief(&self, at: usize, told: Flags) -> Option<Brief> {
         let code = |codes: &Codes| codes.get(at % BATCH).copied().unwrap_or(ABSENT);
         let [interface, srcaddr, dstaddr] = [self.interface, self.srcaddr, self.dstaddr].map(code);
         let [srcport, dstport, protocol] = [self.srcport, self.dstport, self.protocol].map(code);
@@ -288,7 +289,7 @@ impl Batch<'_> {
             bytes: given(bytes).unwrap_or(0),
             start: low32(start),
             end: low32(end),
-            tcp_flags: given(flags).map(|flags| TcpFlags(low8(flags))),
+            tcp_flags: given(flags).and_then(|flags| told.settled(TcpFlags(low8(flags)))),
             flow_direction: match given(way) {
                 Some(way) => Some(direction_of(way)?),
                 None => None,
@@ -308,7 +309,7 @@ impl Batch<'_> {
     fn row(
         &self,
         at: usize,
-        verdicts: Verdicts,
+        plan: &Plan,
         odds: &Odds,
         interfaces: &Interfaces,
     ) -> Result<Row, LineErrorKind> {
@@ -327,6 +328,6 @@ impl Batch<'_> {
                 .give(*slot, given)
                 .ok_or(LineErrorKind::Value(*slot))?;
         }
-        Ok(draft.row(verdicts))
+        Ok(draft.row(plan.verdicts, plan.flags))
     }
 }

@@ -11,6 +11,7 @@ use parquet::schema::types::SchemaDescriptor;
 use crate::flowlog::error::FormError;
 use crate::flowlog::fields::Field;
 use crate::flowlog::fields::Slot;
+use crate::flowlog::header::Flags;
 use crate::flowlog::header::Verdicts;
 use crate::flowlog::header::is_transit_gateway;
 use crate::flowlog::ocsf::Part;
@@ -23,6 +24,7 @@ pub(super) struct Plan {
     /// In the order of the file.
     pub(super) columns: Vec<Column>,
     pub(super) verdicts: Verdicts,
+    pub(super) flags: Flags,
     /// Rows are OCSF events.
     pub(super) ocsf: bool,
 }
@@ -44,6 +46,10 @@ pub(super) struct Column {
 pub(super) enum Physical {
     Int32,
     Int64,
+    /// Whole numbers, where whoever chose the type had them written so.
+    Float,
+    /// The same of 64 bits.
+    Double,
     Text,
 }
 
@@ -66,9 +72,13 @@ impl Plan {
     fn of_flow_log(schema: &SchemaDescriptor) -> Result<Plan, FormError> {
         let mut columns: Vec<Column> = Vec::new();
         let mut verdicts = Verdicts::Given;
+        let mut flags = Flags::WithoutAcks;
         for (leaf, descriptor) in schema.columns().iter().enumerate() {
             if is_transit_gateway(descriptor.name().as_bytes()) {
                 verdicts = Verdicts::Absent;
+            }
+            if field(descriptor) == Some(Field::EniId) {
+                flags = Flags::MayHaveAcks;
             }
             let Some(slot) = field(descriptor).and_then(Field::slot) else {
                 continue;
@@ -100,6 +110,7 @@ impl Plan {
         Ok(Plan {
             columns,
             verdicts,
+            flags,
             ocsf: false,
         })
     }
@@ -115,6 +126,7 @@ impl Plan {
         Plan {
             columns: columns.collect(),
             verdicts: Verdicts::Given,
+            flags: Flags::WithoutAcks,
             ocsf: true,
         }
     }
@@ -150,6 +162,8 @@ fn column(leaf: usize, descriptor: &ColumnDescriptor, part: Part, kind: Kind) ->
     let physical = match descriptor.physical_type() {
         Type::INT32 if kind.takes_numbers() => Physical::Int32,
         Type::INT64 if kind.takes_numbers() => Physical::Int64,
+        Type::FLOAT if kind.takes_numbers() => Physical::Float,
+        Type::DOUBLE if kind.takes_numbers() => Physical::Double,
         Type::BYTE_ARRAY => Physical::Text,
         Type::INT32
         | Type::INT64

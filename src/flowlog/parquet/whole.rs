@@ -11,6 +11,7 @@ use crate::flowlog::error::FormError;
 use crate::flowlog::parquet::chunk::short;
 use crate::flowlog::parquet::schema::Column;
 use crate::flowlog::parquet::unreadable;
+use crate::flowlog::value::whole_number;
 
 /// A value as its library has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +43,14 @@ pub(super) fn read(group: &dyn RowGroupReader, column: &Column) -> Result<Vec<Va
         ColumnReader::ByteArrayColumnReader(reader) => {
             values(reader, column, |text| Value::Text(text.data().to_vec()))
         }
+        ColumnReader::FloatColumnReader(reader) => values(reader, column, |number| {
+            Value::Number(whole_number(f64::from(*number)))
+        }),
+        ColumnReader::DoubleColumnReader(reader) => values(reader, column, |number| {
+            Value::Number(whole_number(*number))
+        }),
         ColumnReader::BoolColumnReader(_)
         | ColumnReader::Int96ColumnReader(_)
-        | ColumnReader::FloatColumnReader(_)
-        | ColumnReader::DoubleColumnReader(_)
         | ColumnReader::FixedLenByteArrayColumnReader(_) => {
             Err(FormError::damaged("a column changes its type"))
         }

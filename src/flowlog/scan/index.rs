@@ -117,6 +117,8 @@ struct Progress<'a> {
     newlines_len: usize,
     /// 1 where the byte before the next chunk is a bound.
     after_bound: u64,
+    /// All bits where bounds side by side are odd, else none.
+    refused: u64,
     /// Not 0 once something was found that only the plain way reads.
     odd: u64,
 }
@@ -124,7 +126,7 @@ struct Progress<'a> {
 /// Masks of one chunk: bit `i` speaks of byte `i`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Classes {
-    /// Space.
+    /// What separates columns, mostly spaces.
     blanks: u64,
     /// Newline.
     newlines: u64,
@@ -145,10 +147,11 @@ impl Index {
     }
 
     /// Looks at a window of at most [`WINDOW`] bytes that begins with a line.
-    /// Whether it is plain: no two bounds side by side (no blank line, no run
-    /// of blanks, none at the edge of a line) and no control character. Of a
-    /// window that is not, only the newlines can be relied upon.
-    pub(in crate::flowlog) fn build(&mut self, window: &[u8]) -> bool {
+    /// Whether it is plain: no control character, and where blanks separate, no
+    /// two bounds side by side (no blank line, no run of blanks, none at the
+    /// edge of a line). Of a window that is not, only the newlines can be
+    /// relied upon.
+    pub(in crate::flowlog) fn build(&mut self, window: &[u8], separator: u8) -> bool {
         let window = window.get(..WINDOW).unwrap_or(window);
         let (Some(bounds), Some(newlines)) = (
             self.bounds.first_chunk_mut::<ROOM>(),
@@ -162,18 +165,19 @@ impl Index {
             bounds_len: 1,
             newlines_len: 0,
             after_bound: 1,
+            refused: if separator == b' ' { u64::MAX } else { 0 },
             odd: 0,
         };
         match self.engine {
-            Engine::Words => words(window, &mut progress),
+            Engine::Words => words(window, separator, &mut progress),
             // SAFETY: the engine is offered only where the processor has AVX2,
             // BMI1 and POPCNT.
             #[cfg(target_arch = "x86_64")]
-            Engine::Avx2 => unsafe { x86::avx2(window, &mut progress) },
+            Engine::Avx2 => unsafe { x86::avx2(window, separator, &mut progress) },
             // SAFETY: the engine is offered only where the processor has
             // AVX-512 F, BW and VBMI2, BMI1 and POPCNT.
             #[cfg(target_arch = "x86_64")]
-            Engine::Avx512 => unsafe { x86::avx512(window, &mut progress) },
+            Engine::Avx512 => unsafe { x86::avx512(window, separator, &mut progress) },
         }
         let plain = progress.odd == 0;
         (self.bounds_len, self.newlines_len) = (progress.bounds_len, progress.newlines_len);
@@ -206,7 +210,8 @@ impl Progress<'_> {
             controls,
         } = classes;
         let bounds = blanks | newlines;
-        self.odd |= controls | (bounds & (bounds << 1 | self.after_bound));
+        let beside = bounds & (bounds << 1 | self.after_bound);
+        self.odd |= controls | beside & self.refused;
         self.after_bound = bounds >> 63;
         let mut rest = newlines;
         while rest != 0 {
@@ -262,18 +267,18 @@ fn padded(rest: &[u8]) -> [u8; CHUNK] {
     chunk
 }
 
-fn words(window: &[u8], progress: &mut Progress<'_>) {
+fn words(window: &[u8], separator: u8, progress: &mut Progress<'_>) {
     let (chunks, rest) = window.as_chunks::<CHUNK>();
     let last = padded(rest);
     let mut at = 0;
     for chunk in chunks.iter().chain([&last]) {
-        let bounds = progress.note(classify(chunk));
+        let bounds = progress.note(classify(chunk, separator));
         progress.push(at, bounds);
         at = at.wrapping_add(CHUNK);
     }
 }
 
-fn classify(chunk: &[u8; CHUNK]) -> Classes {
+fn classify(chunk: &[u8; CHUNK], separator: u8) -> Classes {
     let mut classes = Classes {
         blanks: 0,
         newlines: 0,
@@ -283,9 +288,11 @@ fn classify(chunk: &[u8; CHUNK]) -> Classes {
     for word in words.iter().rev() {
         let word = u64::from_le_bytes(*word);
         let newlines = equal(word, b'\n');
-        classes.blanks = classes.blanks << 8 | gather(equal(word, b' '));
+        let separators = equal(word, separator);
+        let controls = below_space(word) & !(newlines | separators);
+        classes.blanks = classes.blanks << 8 | gather(separators);
         classes.newlines = classes.newlines << 8 | gather(newlines);
-        classes.controls = classes.controls << 8 | gather(below_space(word) & !newlines);
+        classes.controls = classes.controls << 8 | gather(controls);
     }
     classes
 }
@@ -346,18 +353,21 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,bmi1,popcnt")]
-    pub(super) fn avx512(window: &[u8], progress: &mut Progress<'_>) {
+    pub(super) fn avx512(window: &[u8], separator: u8, progress: &mut Progress<'_>) {
         let (chunks, rest) = window.as_chunks::<CHUNK>();
         let last = padded(rest);
         let places = load_512(&PLACES);
+        let separator = _mm512_set1_epi8(separator.cast_signed());
         let mut at = 0_usize;
         for chunk in chunks.iter().chain([&last]) {
             let bytes = load_512(chunk);
             let newlines = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(0x0a));
+            let blanks = _mm512_cmpeq_epi8_mask(bytes, separator);
+            let below_space = _mm512_cmplt_epu8_mask(bytes, _mm512_set1_epi8(0x20));
             let classes = Classes {
-                blanks: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(0x20)),
+                blanks,
                 newlines,
-                controls: _mm512_cmplt_epu8_mask(bytes, _mm512_set1_epi8(0x20)) & !newlines,
+                controls: below_space & !(newlines | blanks),
             };
             let bounds = progress.note(classes);
             let packed = _mm512_maskz_compress_epi8(bounds, places);
@@ -395,18 +405,21 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,bmi1,popcnt")]
-    pub(super) fn avx2(window: &[u8], progress: &mut Progress<'_>) {
+    pub(super) fn avx2(window: &[u8], separator: u8, progress: &mut Progress<'_>) {
         let (chunks, rest) = window.as_chunks::<CHUNK>();
         let last = padded(rest);
+        let separator = separator.cast_signed();
         let mut at = 0_usize;
         for chunk in chunks.iter().chain([&last]) {
             let (low, high) = chunk.split_at(CHUNK / 2);
             let (low, high) = (load_256(low), load_256(high));
             let newlines = both(equal(low, 0x0a), equal(high, 0x0a));
+            let blanks = both(equal(low, separator), equal(high, separator));
+            let below_space = both(below_space(low), below_space(high));
             let classes = Classes {
-                blanks: both(equal(low, 0x20), equal(high, 0x20)),
+                blanks,
                 newlines,
-                controls: both(below_space(low), below_space(high)) & !newlines,
+                controls: below_space & !(newlines | blanks),
             };
             let bounds = progress.note(classes);
             progress.push(at, bounds);
@@ -456,19 +469,19 @@ mod tests {
     use super::*;
 
     /// Bounds, places of newlines, and whether it is plain; byte by byte.
-    fn naive(window: &[u8]) -> (Vec<u16>, Vec<u16>, bool) {
+    fn naive(window: &[u8], separator: u8) -> (Vec<u16>, Vec<u16>, bool) {
         let (mut bounds, mut newlines) = (vec![u16::MAX], Vec::new());
         let mut plain = true;
         for (at, byte) in window.iter().enumerate() {
-            match byte {
-                b'\n' | b' ' => {
-                    if *byte == b'\n' {
-                        newlines.push(u16::try_from(bounds.len()).unwrap());
-                    }
-                    plain &= bounds.last().unwrap().wrapping_add(1) != u16::try_from(at).unwrap();
-                    bounds.push(u16::try_from(at).unwrap());
-                }
-                byte => plain &= *byte >= b' ',
+            if *byte == b'\n' {
+                newlines.push(u16::try_from(bounds.len()).unwrap());
+            }
+            if *byte == b'\n' || *byte == separator {
+                let beside = bounds.last().unwrap().wrapping_add(1) == u16::try_from(at).unwrap();
+                plain &= !beside || separator != b' ';
+                bounds.push(u16::try_from(at).unwrap());
+            } else {
+                plain &= *byte >= b' ';
             }
         }
         (bounds, newlines, plain)
@@ -477,11 +490,13 @@ mod tests {
     fn check(window: &[u8]) {
         for engine in Engine::all() {
             let mut index = Index::new(engine);
-            // Leftovers of an earlier window do not show.
-            index.build(&vec![b' '; WINDOW]);
-            let plain = index.build(window);
-            let found = (index.bounds().to_vec(), index.newlines().to_vec(), plain);
-            assert_eq!(found, naive(window), "{engine:?}");
+            for separator in *b" ,\t\"" {
+                // Leftovers of an earlier window do not show.
+                index.build(&vec![separator; WINDOW], separator);
+                let plain = index.build(window, separator);
+                let found = (index.bounds().to_vec(), index.newlines().to_vec(), plain);
+                assert_eq!(found, naive(window, separator), "{engine:?} {separator}");
+            }
         }
     }
 
@@ -489,6 +504,7 @@ mod tests {
         let byte = prop_oneof![
             6 => Just(b' '),
             1 => Just(b'\n'),
+            2 => Just(b','),
             20 => b'!'..=b'~',
             1 => 0x80..=u8::MAX,
         ];

@@ -7,6 +7,8 @@
 
 mod index;
 
+use memchr::memchr;
+
 pub(super) use index::Engine;
 pub(super) use index::Index;
 pub(super) use index::WINDOW;
@@ -59,12 +61,80 @@ impl Spans {
         Ok(found)
     }
 
+    /// As [`Spans::split`], of columns that one byte stands between, and which
+    /// may be in quotes, those left out; `text` is read no further than `len`.
+    /// A quote that is not closed goes on to the end of the line.
+    pub(super) fn split_by(
+        &mut self,
+        separator: u8,
+        text: &[u8],
+        len: usize,
+    ) -> Result<usize, ControlFound> {
+        let line = text.get(..len).unwrap_or(text);
+        if line
+            .iter()
+            .any(|byte| *byte < b' ' && *byte != b'\t' && *byte != separator)
+        {
+            return Err(ControlFound);
+        }
+        if line.trim_ascii().is_empty() && !line.contains(&separator) {
+            return Ok(0);
+        }
+        let (mut at, mut found) = (0, 0);
+        loop {
+            let (start, end, behind) = field(line, at, separator);
+            let bounds = (self.starts.get_mut(found), self.ends.get_mut(found));
+            if let (Some(first), Some(last)) = bounds {
+                (*first, *last) = (start, end);
+            }
+            found = found.saturating_add(1);
+            if behind >= line.len() {
+                return Ok(found);
+            }
+            at = behind.saturating_add(1);
+        }
+    }
+
     /// The token of a column; empty where the last line had none there.
     pub(super) fn token<'a>(&self, text: &'a [u8], column: usize) -> &'a [u8] {
         let bounds = self.starts.get(column).zip(self.ends.get(column));
         bounds
             .and_then(|(start, end)| text.get(*start..*end))
             .unwrap_or_default()
+    }
+}
+
+/// Where the field that begins there starts and ends, quotes left out, and where
+/// the separator behind it is; the line's end is one.
+fn field(line: &[u8], at: usize, separator: u8) -> (usize, usize, usize) {
+    let end_from = |from: usize| {
+        let rest = line.get(from..).unwrap_or_default();
+        from.saturating_add(memchr(separator, rest).unwrap_or(rest.len()))
+    };
+    let quote = match line.get(at) {
+        Some(quote @ (b'"' | b'\'')) => *quote,
+        Some(_) | None => return (at, end_from(at), end_from(at)),
+    };
+    let start = at.saturating_add(1);
+    let mut from = start;
+    loop {
+        let rest = line.get(from..).unwrap_or_default();
+        let Some(len) = memchr(quote, rest) else {
+            return (start, line.len(), line.len());
+        };
+        let close = from.saturating_add(len);
+        if line.get(close.saturating_add(1)) == Some(&quote) {
+            from = close.saturating_add(2);
+            continue;
+        }
+        let behind = end_from(close.saturating_add(1));
+        // What follows the quote belongs to the field too, and makes it none.
+        let whole = behind == close.saturating_add(1);
+        return if whole {
+            (start, close, behind)
+        } else {
+            (at, behind, behind)
+        };
     }
 }
 
@@ -230,6 +300,48 @@ mod tests {
         fn any_bytes_are_split_or_refused(line in vec(any::<u8>(), 0..200)) {
             prop_assert_eq!(split(&line, line.len(), 200), naive(&line));
         }
+    }
+
+    fn split_by(separator: u8, line: &[u8]) -> Vec<&[u8]> {
+        let mut spans = Spans::of_columns(50);
+        let found = spans.split_by(separator, line, line.len()).unwrap();
+        (0..found).map(|column| spans.token(line, column)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn fields_are_those_of_the_csv_crate(
+            fields in vec("[a-z0-9.:-]{0,5}|\"[a-z ,|;]{0,5}\"", 1..20),
+            separator in 0_usize..4,
+        ) {
+            let separator = b",|;\t"[separator];
+            let line = fields.join(&char::from(separator).to_string()).into_bytes();
+            let mut reader = csv::ReaderBuilder::new()
+                .delimiter(separator)
+                .has_headers(false)
+                .from_reader(line.as_slice());
+            let mut record = csv::ByteRecord::new();
+            let any = reader.read_byte_record(&mut record).unwrap();
+            let expected: Vec<&[u8]> = record.iter().take(if any { 50 } else { 0 }).collect();
+            prop_assert_eq!(split_by(separator, &line), expected);
+        }
+
+        #[test]
+        fn any_line_is_split_within_its_bounds(line in vec(b' '..=b'~', 0..80)) {
+            let mut spans = Spans::of_columns(100);
+            let found = spans.split_by(b',', &line, line.len()).unwrap();
+            assert!(found <= line.len() + 1);
+        }
+    }
+
+    #[test]
+    fn quotes_are_left_out_where_they_are_whole() {
+        let fields = split_by(b',', b"\"a,b\",'c',\"d\"\"e\",,\"f\"g,h");
+        let expected: [&[u8]; 6] = [b"a,b", b"c", b"d\"\"e", b"", b"\"f\"g", b"h"];
+        assert_eq!(fields, expected);
+        assert_eq!(split_by(b',', b"a,\"b,c"), [b"a".as_slice(), b"b,c"]);
+        assert_eq!(split_by(b',', b""), Vec::<&[u8]>::new());
+        assert_eq!(split_by(b',', b","), [b"", b""]);
     }
 
     #[test]
