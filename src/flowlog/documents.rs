@@ -52,6 +52,19 @@ impl Documents {
         true
     }
 
+    /// Whether the next byte begins a line, and no document is open.
+    pub(super) fn is_at_line(&self) -> bool {
+        self.depth == 0 && !self.stray && (self.at_line || self.byte == 0)
+    }
+
+    /// Passes over a line that was read otherwise, of so many bytes, its newline
+    /// included.
+    #[inline]
+    pub(super) fn pass(&mut self, bytes: usize) {
+        self.byte = self.byte.saturating_add(bytes as u64);
+        self.at_line = true;
+    }
+
     /// Ends the object. Answers where a document begins that lacks its end.
     pub(super) fn finish(&mut self, mut each: impl FnMut(Piece<'_>)) -> Option<u64> {
         let cut = self.depth > 0;

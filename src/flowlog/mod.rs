@@ -10,7 +10,8 @@
 //! [`object`] tells them and hands the bytes on. Plain text goes to [`reader`]
 //! as it is; the JSON documents that log events are wrapped in to [`envelope`],
 //! which takes the lines out of them; events that are records themselves to
-//! [`ocsf`]; Parquet to [`parquet`].
+//! [`ocsf`], objects whose members are fields to [`flat`]; Parquet to
+//! [`parquet`].
 //!
 //! The way of a line: [`reader`] cuts it out, [`header`] says whether it names
 //! columns, `scan` finds its tokens, [`mod@line`] gives each token its meaning
@@ -21,6 +22,7 @@ mod documents;
 pub mod envelope;
 pub mod error;
 pub mod fields;
+pub mod flat;
 pub mod header;
 pub mod layouts;
 pub mod line;
@@ -30,6 +32,7 @@ pub mod parquet;
 mod plan;
 pub mod reader;
 mod scan;
+mod shape;
 mod value;
 
 pub use error::FormError;

@@ -246,7 +246,7 @@ impl ObjectReader {
         self.form = None;
         self.kept.clear();
         self.byte = 0;
-        self.envelopes = Envelopes::default();
+        self.envelopes.restart();
         self.too_large = false;
     }
 
