@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::attribute::conversation::Conversation;
+use crate::attribute::conversation::Services;
 use crate::attribute::cover::Question;
+use crate::attribute::cover::Unwritten;
 use crate::attribute::covers::Cover;
 use crate::attribute::docket::Docket;
 use crate::attribute::initiator;
@@ -20,6 +22,7 @@ use crate::attribute::panel::Panel;
 use crate::evidence::activity;
 use crate::evidence::activity::History;
 use crate::model::Direction;
+use crate::model::SgId;
 use crate::model::TcpFlags;
 use crate::net::PortRange;
 use crate::net::Timestamp;
@@ -59,19 +62,35 @@ impl Case<'_, '_> {
     fn cover_at(&self, panel: &Panel<'_>, direction: Direction) -> Option<Rc<Cover>> {
         let services = self.conversation.services(direction);
         (!services.is_empty()).then(|| {
-            let question = self.question(direction, &services);
+            let sources = self.sources(panel, direction);
+            let question = self.question(direction, &services, &sources);
             self.docket.cover(panel, &question)
         })
     }
 
-    fn question<'s>(&self, direction: Direction, services: &'s [PortRange]) -> Question<'s> {
+    fn question<'s>(
+        &self,
+        direction: Direction,
+        services: &'s [PortRange],
+        sources: &'s [PortRange],
+    ) -> Question<'s> {
         let key = &self.conversation.key;
         Question {
             direction,
             protocol: key.protocol,
             services,
+            sources,
             peer: key.peer,
         }
+    }
+
+    /// Where the opener's port lies if the connection went in a direction; none
+    /// where no rule of the panel asks.
+    fn sources(&self, panel: &Panel<'_>, direction: Direction) -> Services {
+        if !panel.asks_sources || !self.conversation.key.protocol.has_ports() {
+            return Services::none();
+        }
+        self.conversation.services(direction.reverse())
     }
 
     /// The rules that covered the reading in a direction, if its service is
@@ -91,8 +110,10 @@ impl Case<'_, '_> {
 
     fn feasible_at_peer(&self, direction: Direction) -> bool {
         let services = self.conversation.services(direction);
-        self.panel
-            .feasible_at_peer(&self.question(direction, &services))
+        // The peer's rules are asked without the opener's port: they may say
+        // more, and never less, than they did.
+        let question = self.question(direction, &services, &[]);
+        self.panel.feasible_at_peer(&question)
     }
 
     /// Who opened it; of what never passed, only flags can tell.
@@ -177,9 +198,45 @@ impl Case<'_, '_> {
                 return self.unexplained(findings, records);
             };
             cover.tally.borrow_mut().credit(Some(&request), &request);
+            self.note_without_rule(direction, &cover, request.records, findings);
             return self.need(direction, &cover, request.records, false, findings);
         }
         self.settle_reply_only(direction, findings, records);
+    }
+
+    /// Notes what surely no rule let through: groups that both ends carry, whose
+    /// members reach each other, or all groups of the interface by default.
+    fn note_without_rule(
+        &self,
+        direction: Direction,
+        cover: &Cover,
+        records: u64,
+        findings: &mut Findings,
+    ) {
+        let covering = &cover.covering;
+        let by_rule = covering.rules > 0 || !covering.possible.is_empty();
+        let (Some(unwritten), Some(own)) = (covering.unwritten, self.panel.candidates().first())
+        else {
+            return;
+        };
+        if by_rule || covering.unknown_group {
+            return;
+        }
+        let facts = self.panel.facts(self.conversation.key.peer);
+        let shared = |group: &SgId| {
+            let talks = own
+                .scene
+                .group(group)
+                .is_some_and(|group| group.policy.members_talk);
+            let owners = facts.iter().flat_map(|facts| &facts.owners);
+            talks && { owners }.any(|owner| owner.groups.contains(group))
+        };
+        for group in &own.eni.groups {
+            if unwritten == Unwritten::Default || shared(group) {
+                let of = (group.clone(), direction, unwritten);
+                *findings.without_rule.entry(of).or_default() += records;
+            }
+        }
     }
 
     /// Whether rules of an earlier time let the same conversation through: a
@@ -287,7 +344,8 @@ impl Case<'_, '_> {
         in_doubt: bool,
         findings: &mut Findings,
     ) {
-        if cover.retained.is_empty() {
+        let unwritten = cover.covering.unwritten;
+        if cover.retained.is_empty() && unwritten.is_none() {
             let by_old_rules = !in_doubt && cover.covering.explains();
             findings.outdated += u64::from(by_old_rules);
             return;
@@ -308,6 +366,7 @@ impl Case<'_, '_> {
                 records: if position == 0 { records } else { 0 },
                 seen,
                 covered_by: Arc::clone(&cover.retained),
+                unwritten,
             });
         }
     }

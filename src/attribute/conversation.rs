@@ -91,6 +91,15 @@ impl Services {
         }
     }
 
+    /// No range: nothing is known.
+    #[must_use]
+    pub fn none() -> Services {
+        Services {
+            ranges: [PortRange::ALL; EXACT],
+            len: 0,
+        }
+    }
+
     /// The ranges of a sample.
     #[must_use]
     pub fn of(sample: &PortSample) -> Services {

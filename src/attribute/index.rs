@@ -2,6 +2,9 @@
 //! rules is a row of bits, and what the set is asked of (a port, an address) is
 //! looked up in a table of the stretches between all bounds of the rules.
 //!
+//! Ranks are no matter here: what fits is found first, and what it decides is
+//! for [`merge`](crate::attribute::merge).
+//!
 //! It says what [`matching`](crate::attribute::matching) says, which stays as
 //! its plain twin: the tests hold one against the other.
 
@@ -14,6 +17,7 @@ use crate::attribute::scene::PeerFacts;
 use crate::attribute::scene::Scene;
 use crate::model::Direction;
 use crate::model::Eni;
+use crate::model::Limits;
 use crate::model::Peer;
 use crate::model::SecurityGroup;
 use crate::model::SgId;
@@ -55,6 +59,8 @@ pub struct SideIndex {
     balanced: Vec<u64>,
     /// Rules for lists whose entries are not known.
     unknown_lists: Vec<u64>,
+    /// Rules that ask for more than transport and peer.
+    limited: Vec<(usize, Limits)>,
 }
 
 impl GroupIndex {
@@ -115,6 +121,7 @@ impl SideIndex {
                 Peer::PrefixList(list) => scene.entries(list).is_none(),
                 Peer::Cidr(_) | Peer::SecurityGroup(_) => false,
             }),
+            limited: limited(&rules),
         }
     }
 
@@ -217,11 +224,25 @@ impl SideIndex {
         join(sure, &common);
     }
 
+    /// Rules that ask for more than transport and peer, by bit.
+    #[must_use]
+    pub fn limited(&self) -> &[(usize, Limits)] {
+        &self.limited
+    }
+
     /// Rules that refer to groups.
     #[must_use]
     pub fn referring(&self) -> &[u64] {
         &self.referring
     }
+}
+
+fn limited(rules: &[&SgRule]) -> Vec<(usize, Limits)> {
+    let numbered = rules.iter().enumerate();
+    numbered
+        .filter(|(_, rule)| !rule.limits.is_empty())
+        .map(|(bit, rule)| (bit, rule.limits.clone()))
+        .collect()
 }
 
 fn join(row: &mut [u64], other: &[u64]) {
@@ -251,10 +272,21 @@ fn row_of(rules: &[&SgRule], holds: impl Fn(&SgRule) -> bool) -> Vec<u64> {
     row
 }
 
-fn set(row: &mut [u64], bit: usize) {
+/// Puts a bit into a row.
+pub fn set(row: &mut [u64], bit: usize) {
     if let Some(word) = row.get_mut(bit / WORD) {
         *word |= 1 << (bit % WORD);
     }
+}
+
+/// Takes a bit out of a row; whether it was there.
+pub fn take(row: &mut [u64], bit: usize) -> bool {
+    let Some(word) = row.get_mut(bit / WORD) else {
+        return false;
+    };
+    let was = *word >> (bit % WORD) & 1 == 1;
+    *word &= !(1 << (bit % WORD));
+    was
 }
 
 fn reference(rule: &SgRule) -> Option<&SgId> {

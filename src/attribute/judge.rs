@@ -8,6 +8,7 @@ use crate::attribute::conversation::Conversation;
 use crate::attribute::conversation::ConversationKey;
 use crate::attribute::conversation::Order;
 use crate::attribute::cover::Candidate;
+use crate::attribute::cover::Unwritten;
 use crate::attribute::docket::Docket;
 use crate::attribute::initiator::Certainty;
 use crate::attribute::knowledge::Endpoints;
@@ -25,6 +26,7 @@ use crate::model::Direction;
 use crate::model::Eni;
 use crate::model::EniId;
 use crate::model::Peer;
+use crate::model::SgId;
 use crate::net::Span;
 
 /// Why records could not be attributed; the keys of `coverage.unresolved`.
@@ -116,7 +118,12 @@ pub struct Findings {
     pub accepted_records: u64,
     /// Conversations let through by rules that the newest snapshot has no more.
     pub outdated: u64,
+    /// Records let through by no rule.
+    pub without_rule: WithoutRule,
 }
+
+/// Records let through by no rule, by group, direction, and what let them.
+pub type WithoutRule = BTreeMap<(SgId, Direction, Unwritten), u64>;
 
 impl Findings {
     pub(super) fn note(&mut self, why: Unresolved, records: u64) {

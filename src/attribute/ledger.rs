@@ -11,6 +11,7 @@ use std::ops::AddAssign;
 
 use crate::evidence::coverage::HourSet;
 use crate::evidence::interface::InterfaceEvidence;
+use crate::model::Effect;
 use crate::model::Eni;
 use crate::model::Snapshot;
 use crate::model::vpc::FlowLog;
@@ -81,18 +82,28 @@ pub struct Watchers {
     pub since: Option<Timestamp>,
     /// Why none of them delivers, in words.
     pub failing: Option<String>,
-    /// Whether all of them keep REJECT alone.
-    pub rejects_only: bool,
-    /// Those that keep ACCEPT or are there since, by id, for words.
+    /// Why none of them keeps what is asked for, in words: all keep the other
+    /// verdict alone.
+    pub blind: Option<String>,
+    /// Why none of them keeps all of it, in words: what took some paths alone.
+    pub filtered: Option<String>,
+    /// Whether one of them is known to keep what is asked for.
+    pub keeps: bool,
+    /// The oldest that keeps it, for words.
     id: String,
 }
 
 impl Watchers {
-    /// The flow logs that watch an interface, its subnet or its VPC.
+    /// The flow logs that watch an interface, its subnet or its VPC, asked for
+    /// what rules of an effect decide: what was let through, or stopped.
     #[must_use]
-    pub fn of(eni: &Eni, snapshot: &Snapshot) -> Watchers {
+    pub fn of(eni: &Eni, snapshot: &Snapshot, asked: Effect) -> Watchers {
         let all: Vec<&FlowLog> = flow_logs_of(eni, snapshot).collect();
-        let keeps = |log: &&FlowLog| log.traffic_type != TrafficType::Reject;
+        let (other, alone) = match asked {
+            Effect::Allow => (TrafficType::Reject, "REJECT"),
+            Effect::Drop => (TrafficType::Accept, "ACCEPT"),
+        };
+        let keeps = |log: &&FlowLog| log.traffic_type != other;
         let keeping: Vec<&FlowLog> = all.iter().copied().filter(keeps).collect();
         let mut failing = keeping.iter().map(|log| log.delivery_error.as_ref());
         let first_failing = keeping.iter().find(|log| log.delivery_error.is_some());
@@ -101,10 +112,15 @@ impl Watchers {
         Watchers {
             since: oldest.and_then(|log| log.created),
             failing: first_failing.filter(|_| all_fail).map(|log| failure(log)),
-            rejects_only: !all.is_empty() && keeping.is_empty(),
-            id: oldest
-                .or(all.first())
-                .map_or_else(String::new, |log| log.id.clone()),
+            blind: all
+                .first()
+                .filter(|_| keeping.is_empty())
+                .map(|log| format!("flow log `{}` keeps {alone} alone", log.id)),
+            filtered: oldest
+                .filter(|_| keeping.iter().all(|log| log.filtered))
+                .map(|log| format!("flow log `{}` keeps what took some paths alone", log.id)),
+            keeps: !keeping.is_empty(),
+            id: oldest.map_or_else(String::new, |log| log.id.clone()),
         }
     }
 
@@ -123,14 +139,15 @@ impl Watchers {
     /// all of the window.
     #[must_use]
     pub fn limit(&self, seen: Option<&InterfaceEvidence>, span: Option<Span>) -> Option<String> {
-        if self.rejects_only {
-            return Some(format!("flow log `{}` keeps REJECT alone", self.id));
+        if self.blind.is_some() {
+            return self.blind.clone();
         }
         let young = || {
             let since = self.young(seen, span)?;
             Some(format!("flow log `{}` was created at {since}", self.id))
         };
-        self.failing.clone().or_else(young)
+        let whole = || self.filtered.clone();
+        self.failing.clone().or_else(young).or_else(whole)
     }
 }
 
@@ -313,6 +330,7 @@ mod tests {
             headed: true,
             max_aggregation_interval: None,
             delivery_error: error.map(str::to_owned),
+            filtered: false,
         }
     }
 
@@ -321,7 +339,8 @@ mod tests {
         let mut snapshot = world.snapshot();
         snapshot.flow_logs =
             std::sync::Arc::new(logs.into_iter().map(|log| (log.id.clone(), log)).collect());
-        Watchers::of(&snapshot.enis[&EniId::parse("eni-1").unwrap()], &snapshot)
+        let eni = &snapshot.enis[&EniId::parse("eni-1").unwrap()];
+        Watchers::of(eni, &snapshot, Effect::Allow)
     }
 
     #[test]
@@ -335,7 +354,18 @@ mod tests {
         let beside = watchers(vec![failing(), log("fl-2", TrafficType::Accept, 5, None)]);
         assert_eq!((beside.failing, beside.since), (None, Some(Timestamp(0))));
         let rejects = watchers(vec![log("fl-3", TrafficType::Reject, 0, None)]);
-        assert!(rejects.rejects_only && rejects.failing.is_none());
+        assert!(rejects.blind.is_some() && rejects.failing.is_none());
+    }
+
+    #[test]
+    fn a_log_of_some_paths_beside_a_whole_one_is_no_loss() {
+        let filtered = |id: &str| FlowLog {
+            filtered: true,
+            ..log(id, TrafficType::All, 0, None)
+        };
+        assert!(watchers(vec![filtered("fl-1")]).filtered.is_some());
+        let beside = vec![filtered("fl-1"), log("fl-2", TrafficType::All, 0, None)];
+        assert!(watchers(beside).filtered.is_none());
     }
 
     #[test]

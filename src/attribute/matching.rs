@@ -1,10 +1,13 @@
 //! Does this rule match this traffic? Plain and readable: the oracle for
 //! anything faster.
 //!
-//! Security groups are an unordered union: every matching rule is told and
-//! none is best (VPC user guide, "Security group rules"). What logs leave open
+//! Every matching rule is told; what rules of several ranks decide together is
+//! for [`merge`](crate::attribute::merge), and without ranks none is best (VPC
+//! user guide, "Security group rules"). What logs leave open
 //! (an ICMP type, a port known only as a range, a peer whose interface is
 //! gone) gives a [`Fit`] weaker than [`Fit::Whole`].
+
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -12,6 +15,7 @@ use crate::attribute::scene::PeerFacts;
 use crate::attribute::scene::Scene;
 use crate::model::Direction;
 use crate::model::Eni;
+use crate::model::Limits;
 use crate::model::Peer;
 use crate::model::PrefixListId;
 use crate::model::SecurityGroup;
@@ -19,10 +23,13 @@ use crate::model::SgId;
 use crate::model::SgRule;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
+use crate::net::cidr::host_net;
 
 /// Traffic that a rule is asked about, at one interface.
 #[derive(Clone, Debug)]
 pub struct Ask<'a> {
+    /// The interface.
+    pub local: &'a Eni,
     /// Ingress: the peer opened it.
     pub direction: Direction,
     /// Protocol.
@@ -30,6 +37,8 @@ pub struct Ask<'a> {
     /// Ranges the service point may lie in: a single port when it is known,
     /// the whole space for ICMP and protocols without ports. Never empty.
     pub services: &'a [PortRange],
+    /// Ranges that the opener's port may lie in; empty where nothing is known.
+    pub sources: &'a [PortRange],
     /// The far side.
     pub peer: &'a PeerFacts<'a>,
 }
@@ -58,10 +67,77 @@ pub fn fit(rule: &SgRule, ask: &Ask<'_>, scene: &Scene<'_>) -> Fit {
         return Fit::None;
     }
     let whole = ask.services.iter().all(|service| own.covers(*service));
-    match peer_fit(&rule.peer, ask.peer, scene) {
+    let peer = peer_fit(&rule.peer, ask.peer, scene);
+    let beside = limits_fit(&rule.limits, ask.local, ask.peer.address, ask.sources);
+    match peer.min(beside) {
         Fit::Whole if whole => Fit::Whole,
         Fit::Whole | Fit::Part => Fit::Part,
         weaker @ (Fit::Possible | Fit::None) => weaker,
+    }
+}
+
+/// How what a rule asks beside transport and peer fits: the interface's own
+/// address, which logs do not tell apart, and the opener's port. Ports that a
+/// list holds are not known, so the rule may match any.
+#[must_use]
+pub fn limits_fit(limits: &Limits, local: &Eni, peer: IpAddr, sources: &[PortRange]) -> Fit {
+    let listed = if limits.port_list.is_some() {
+        Fit::Possible
+    } else {
+        Fit::Whole
+    };
+    let place = limits
+        .local
+        .map_or(Fit::Whole, |net| local_fit(net, local, peer.is_ipv4()));
+    listed.min(place).min(sources_fit(limits, sources))
+}
+
+/// How the interface's own addresses of a family fit.
+#[must_use]
+pub fn local_fit(net: IpNet, local: &Eni, v4: bool) -> Fit {
+    let addresses = local.addresses.iter().map(|address| host_net(*address));
+    let own = addresses.chain(local.prefixes.iter().copied());
+    let mut own = own
+        .filter(|own| matches!(own, IpNet::V4(_)) == v4)
+        .peekable();
+    if own.peek().is_none() {
+        // An address that the snapshot does not know.
+        return Fit::Possible;
+    }
+    let (mut all, mut some) = (true, false);
+    for own in own {
+        all &= net.contains(&own);
+        some |= net.contains(&own) || own.contains(&net);
+    }
+    match (all, some) {
+        (true, _) => Fit::Whole,
+        (false, true) => Fit::Possible,
+        (false, false) => Fit::None,
+    }
+}
+
+/// How the ports that connections are opened from fit.
+#[must_use]
+pub fn sources_fit(limits: &Limits, sources: &[PortRange]) -> Fit {
+    let Some(own) = limits.source_ports else {
+        return Fit::Whole;
+    };
+    if sources.is_empty() {
+        return Fit::Possible;
+    }
+    if sources.iter().all(|range| own.covers(*range)) {
+        return Fit::Whole;
+    }
+    // A range of which some lies within may have been used there or not.
+    let single = |range: &&PortRange| range.count() == 1;
+    let touched = sources.iter().filter(|range| own.overlaps(**range));
+    let surely = touched
+        .clone()
+        .any(|range| own.covers(*range) || single(&range));
+    match (surely, touched.count()) {
+        (true, _) => Fit::Part,
+        (false, 0) => Fit::None,
+        (false, _) => Fit::Possible,
     }
 }
 
@@ -117,6 +193,35 @@ pub fn groups_of<'a>(eni: &Eni, scene: &Scene<'a>) -> (Vec<&'a SecurityGroup>, b
     (known, lacks)
 }
 
+/// Whether the two ends share a group whose members reach each other without
+/// a rule, as the far side is seen; private addresses alone count, and these
+/// are what owners are found by. It is asked of ingress: who may leave, other
+/// words of the groups say.
+#[must_use]
+pub fn members_fit(talking: &[&SgId], facts: &PeerFacts<'_>, direction: Direction) -> Fit {
+    if talking.is_empty() || direction == Direction::Egress {
+        return Fit::None;
+    }
+    let shares = |owner: &&Eni| talking.iter().any(|group| owner.groups.contains(group));
+    let some = facts.owners.iter().any(shares);
+    if some && !facts.lost_owner && facts.owners.iter().all(shares) {
+        return Fit::Whole;
+    }
+    if some || facts.lost_owner {
+        Fit::Possible
+    } else {
+        Fit::None
+    }
+}
+
+/// Groups of an interface whose members reach each other without a rule.
+pub fn talking<'g>(groups: impl Iterator<Item = &'g SecurityGroup>) -> Vec<&'g SgId> {
+    groups
+        .filter(|group| group.policy.members_talk)
+        .map(|group| &group.id)
+        .collect()
+}
+
 /// Every rule of an interface's groups that fits at least possibly.
 #[must_use]
 pub fn covering<'a>(
@@ -134,14 +239,12 @@ pub fn covering<'a>(
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
     use std::sync::Arc;
 
     use super::*;
     use crate::model::EniId;
     use crate::model::GroupPolicy;
     use crate::model::InterfaceKind;
-    use crate::model::Limits;
     use crate::model::Snapshot;
     use crate::model::Transport;
     use crate::model::VpcId;
@@ -223,9 +326,11 @@ mod tests {
         let db = &snapshot.enis[&EniId::parse("eni-db").unwrap()];
         let peer = scene.peer(peer.parse::<IpAddr>().unwrap(), db);
         let ask = Ask {
+            local: db,
             direction: Direction::Ingress,
             protocol: IpProtocol(protocol),
             services,
+            sources: &[],
             peer: &peer,
         };
         fit(rule, &ask, &scene)

@@ -21,6 +21,7 @@ pub mod judge;
 pub mod knowledge;
 pub mod ledger;
 pub mod matching;
+pub mod merge;
 pub mod nearest;
 pub mod needs;
 pub mod no_effect;
@@ -33,6 +34,7 @@ pub mod rejects;
 mod ruling;
 pub mod scene;
 pub mod season;
+pub mod shadow;
 pub mod strays;
 pub mod table;
 pub mod talks;
@@ -61,6 +63,7 @@ use crate::attribute::judge::Findings;
 use crate::attribute::judge::Hearing;
 use crate::attribute::judge::Unexplained;
 use crate::attribute::judge::Unresolved;
+use crate::attribute::judge::WithoutRule;
 use crate::attribute::knowledge::Endpoints;
 use crate::attribute::knowledge::Knowledge;
 use crate::attribute::knowledge::Notes;
@@ -97,6 +100,8 @@ pub struct Attribution {
     pub unresolved: BTreeMap<Unresolved, u64>,
     /// Conversations let through by rules that the newest snapshot has no more.
     pub outdated: u64,
+    /// Records let through by no rule.
+    pub without_rule: WithoutRule,
     /// Interfaces in the logs that no snapshot knows, sorted.
     pub unknown_interfaces: Vec<EniId>,
     /// Addresses whose owner only the logs tell, sorted.
@@ -343,8 +348,12 @@ impl Attribution {
             unresolved,
             accepted_records,
             outdated,
+            without_rule,
         } = findings;
         self.outdated += outdated;
+        for (of, records) in without_rule {
+            *self.without_rule.entry(of).or_default() += records;
+        }
         self.uses.merge(uses);
         self.passed.extend(passed);
         self.rejects.extend(rejects);

@@ -186,9 +186,11 @@ mod tests {
         let eni = &snapshot.enis[&EniId::parse("eni-db").unwrap()];
         let peer = scene.peer(peer.parse().unwrap(), eni);
         let ask = Ask {
+            local: eni,
             direction: Direction::Ingress,
             protocol: IpProtocol(protocol),
             services: &[PortRange::single(port)],
+            sources: &[],
             peer: &peer,
         };
         nearest_in_words(eni, &ask, &scene)

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use crate::attribute::cover::Unwritten;
 use crate::attribute::hitting;
 use crate::collections::HashMap;
 use crate::evidence::activity::History;
@@ -58,6 +59,8 @@ pub struct Passed {
     /// Rules of the newest snapshot, on this interface and direction, that
     /// cover some of it, sorted. Empty: today's rules do not explain it.
     pub covered_by: Arc<[RuleRef]>,
+    /// What may have let it through without a rule.
+    pub unwritten: Option<Unwritten>,
 }
 
 /// What a group must go on allowing in one direction, over all interfaces that

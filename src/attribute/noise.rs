@@ -207,6 +207,7 @@ impl Row {
             cause,
             nearest: Vec::new(),
             fix: None,
+            dropped_by: Vec::new(),
             verdict: RejectVerdict::Noise,
             text: text(&self.key, &self),
             seen: self.seen,

@@ -9,15 +9,28 @@ use std::net::IpAddr;
 
 use crate::attribute::cover::Candidate;
 use crate::attribute::cover::Question;
+use crate::attribute::cover::Rules;
 use crate::attribute::ends::peered;
 use crate::attribute::index::GroupIndex;
+use crate::attribute::index::SideIndex;
+use crate::attribute::index::bits;
+use crate::attribute::index::set;
+use crate::attribute::index::take;
 use crate::attribute::matching::Fit;
 use crate::attribute::matching::groups_of;
+use crate::attribute::matching::limits_fit;
+use crate::attribute::matching::members_fit;
+use crate::attribute::matching::talking;
+use crate::attribute::merge::Contender;
+use crate::attribute::merge::Decision;
+use crate::attribute::merge::Ground;
 use crate::attribute::scene::PeerFacts;
 use crate::model::Direction;
 use crate::model::Eni;
+use crate::model::GroupPolicy;
 use crate::model::NetworkAcl;
 use crate::model::SecurityGroup;
+use crate::model::SgId;
 use crate::model::Snapshot;
 
 /// The snapshots that may have been in force in an era, with the groups of the
@@ -29,18 +42,30 @@ pub struct Panel<'a> {
     candidates: Vec<Candidate<'a>>,
     /// One a candidate.
     pub seats: Vec<Seat<'a>>,
+    /// Whether more than rules of one rank that allow decides at some seat.
+    pub contested: bool,
+    /// Whether some rule asks for the opener's port.
+    pub asks_sources: bool,
     /// Load balancers that may bring connections in their clients' names.
     balancers: OnceCell<Balancers<'a>>,
     asked: RefCell<Asked<'a>>,
 }
 
 /// The groups of one candidate.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Seat<'a> {
     /// Those the snapshot has.
     pub groups: Vec<(&'a SecurityGroup, &'a GroupIndex)>,
     /// Whether the snapshot lacks one.
     pub unknown_group: bool,
+    /// The interface.
+    local: &'a Eni,
+    /// Groups whose members reach each other without a rule.
+    talking: Vec<&'a SgId>,
+    /// Whether more than rules of one rank that allow decides.
+    contested: bool,
+    /// Whether some rule asks for more than transport and peer.
+    limited: bool,
     /// The ACL of the interface's subnet.
     acl: Option<&'a NetworkAcl>,
 }
@@ -57,6 +82,9 @@ pub struct Fitting {
     pub possible: Vec<u64>,
     /// Whether some of the sure ones match it only in part.
     pub partly: bool,
+    /// How surely both ends are fellow members, by seat; none where no seat is
+    /// contested.
+    pub members: Vec<Fit>,
 }
 
 /// What is known of the peer asked about last.
@@ -83,7 +111,9 @@ struct Rows {
 /// of this one.
 #[derive(Debug)]
 struct Across<'a> {
-    groups: Vec<&'a GroupIndex>,
+    seat: Seat<'a>,
+    /// How surely both ends are fellow members, seen from the peer.
+    members: Fit,
     ingress: Rows,
     egress: Rows,
 }
@@ -100,9 +130,11 @@ impl<'a> Panel<'a> {
     /// Prepares candidates; `number` tells the panels of an interface apart.
     #[must_use]
     pub fn new(number: u64, candidates: Vec<Candidate<'a>>) -> Panel<'a> {
-        let seats = candidates.iter().map(Seat::new).collect();
+        let seats: Vec<Seat<'_>> = candidates.iter().map(Seat::new).collect();
         Panel {
             number,
+            contested: seats.iter().any(|seat| seat.contested),
+            asks_sources: seats.iter().any(Seat::asks_sources),
             candidates,
             seats,
             balancers: OnceCell::new(),
@@ -245,7 +277,7 @@ impl<'a> Panel<'a> {
                     seat.groups.is_empty() || seat.unknown_group || !local.prefixes.is_empty();
                 let addresses = local.addresses.iter();
                 let asked =
-                    addresses.map(|address| Across::new(&seat, &own_facts(*address, local)));
+                    addresses.map(|address| Across::new(seat.clone(), &own_facts(*address, local)));
                 found.guarded.extend(asked);
             }
         }
@@ -285,7 +317,7 @@ impl<'a> Panel<'a> {
             // Which of its addresses the interface used, the peer's rules saw.
             for address in &local.addresses {
                 let facts = candidate.scene.peer(*address, eni);
-                all.push(Across::new(&seat, &facts));
+                all.push(Across::new(seat.clone(), &facts));
             }
         }
         Some(all)
@@ -324,22 +356,21 @@ impl Asked<'_> {
             });
             rows.fill(of, way);
         }
-        let groups = seats.iter().flat_map(|seat| &seat.groups);
-        self.fitting
-            .take(groups.map(|(_, index)| *index), rows, question);
+        self.fitting.take(seats, rows, question);
+        self.fitting.members.clear();
+        if seats.iter().any(|seat| seat.contested) {
+            let seats = seats.iter().zip(&self.facts);
+            let members = seats.map(|(seat, facts)| members_fit(&seat.talking, facts, way));
+            self.fitting.members.extend(members);
+        }
     }
 }
 
 impl Fitting {
-    fn take<'r>(
-        &mut self,
-        groups: impl Iterator<Item = &'r GroupIndex>,
-        rows: &Rows,
-        question: &Question<'_>,
-    ) {
+    fn take(&mut self, seats: &[Seat<'_>], rows: &Rows, question: &Question<'_>) {
         self.any.clear();
         self.whole.clear();
-        for index in groups {
+        for index in seats.iter().flat_map(Seat::indices) {
             let side = index.side(question.direction);
             let services = question.services;
             side.services(question.protocol, services, &mut self.any, &mut self.whole);
@@ -350,8 +381,45 @@ impl Fitting {
         };
         both(&rows.sure, &mut self.sure);
         both(&rows.possible, &mut self.possible);
+        self.limit(seats, question);
         let mut all = self.sure.iter().zip(&self.whole);
         self.partly = all.any(|(sure, whole)| sure & !whole != 0);
+    }
+
+    /// Weakens the rules that ask for more than transport and peer.
+    fn limit(&mut self, seats: &[Seat<'_>], question: &Question<'_>) {
+        if !seats.iter().any(|seat| seat.limited) {
+            return;
+        }
+        let mut from = 0;
+        for seat in seats {
+            for index in seat.indices() {
+                let side = index.side(question.direction);
+                let to = from + side.words();
+                let rows = [&mut self.sure, &mut self.possible, &mut self.whole];
+                let [sure, possible, whole] =
+                    rows.map(|row| row.get_mut(from..to).unwrap_or_default());
+                for (bit, limits) in side.limited() {
+                    let fit = limits_fit(limits, seat.local, question.peer, question.sources);
+                    match fit {
+                        Fit::Whole => {}
+                        Fit::Part => {
+                            take(whole, *bit);
+                        }
+                        Fit::Possible => {
+                            if take(sure, *bit) {
+                                set(possible, *bit);
+                            }
+                        }
+                        Fit::None => {
+                            take(sure, *bit);
+                            take(possible, *bit);
+                        }
+                    }
+                }
+                from = to;
+            }
+        }
     }
 
     /// The strongest fit of a word's rules, and those that match the whole.
@@ -376,11 +444,72 @@ impl<'a> Seat<'a> {
             .into_iter()
             .filter_map(|group| Some((group, candidate.scene.index(&group.id)?)));
         let subnet = candidate.eni.subnet_id.as_ref();
+        let groups: Vec<(&SecurityGroup, &GroupIndex)> = ready.collect();
+        let plain = GroupPolicy::default();
+        let decides_more = |group: &SecurityGroup| {
+            let policy = &group.policy;
+            policy.ranked || policy.members_talk || policy.egress_default != plain.egress_default
+        };
+        let asks_more = |group: &SecurityGroup| {
+            let mut rules = group.rules.iter();
+            rules.any(|rule| !rule.limits.is_empty())
+        };
         Seat {
-            groups: ready.collect(),
+            local: candidate.eni,
+            talking: talking(groups.iter().map(|(group, _)| *group)),
+            contested: groups.iter().any(|(group, _)| decides_more(group)),
+            limited: groups.iter().any(|(group, _)| asks_more(group)),
+            groups,
             unknown_group,
             acl: subnet.and_then(|subnet| candidate.scene.acl(subnet)),
         }
+    }
+
+    fn indices(&self) -> impl Iterator<Item = &'a GroupIndex> {
+        self.groups.iter().map(|(_, index)| *index)
+    }
+
+    fn asks_sources(&self) -> bool {
+        let sides = self
+            .indices()
+            .flat_map(|index| Direction::BOTH.map(|way| index.side(way)));
+        let mut limited = sides.flat_map(SideIndex::limited);
+        limited.any(|(_, limits)| limits.source_ports.is_some())
+    }
+
+    /// What is decided here of what fits: `sure` and `possible` begin with the
+    /// rules of this seat and are shortened by them.
+    pub fn decide(
+        &self,
+        question: &Question<'_>,
+        sure: &mut &[u64],
+        possible: &mut &[u64],
+        members: Fit,
+    ) -> Decision<'a> {
+        let way = question.direction;
+        let all = |rules: Rules<'a>, fit| {
+            let rules = rules.into_iter();
+            rules.map(move |(group, rule)| Contender { group, rule, fit })
+        };
+        // What fits in part is told from what fits wholly by its services.
+        let mut contenders: Vec<Contender<'_>> = all(self.rules(way, sure), Fit::Whole).collect();
+        contenders.extend(all(self.rules(way, possible), Fit::Possible));
+        let groups = self.groups.iter().map(|(group, _)| *group);
+        let ground = Ground::of(groups, way, members);
+        Decision::of(contenders, ground, question.services, question.sources)
+    }
+
+    /// The rules of this seat in a row, which is shortened by them.
+    fn rules(&self, way: Direction, row: &mut &[u64]) -> Rules<'a> {
+        let mut rules = Vec::new();
+        for (group, index) in &self.groups {
+            let side = index.side(way);
+            let (own, rest) = row.split_at_checked(side.words()).unwrap_or_default();
+            let set = bits(own).filter_map(|bit| Some((*group, side.rule(bit, group)?)));
+            rules.extend(set);
+            *row = rest;
+        }
+        rules
     }
 }
 
@@ -401,17 +530,17 @@ impl Rows {
 }
 
 impl<'a> Across<'a> {
-    fn new(seat: &Seat<'a>, facts: &PeerFacts<'_>) -> Across<'a> {
-        let groups: Vec<&GroupIndex> = seat.groups.iter().map(|(_, index)| *index).collect();
+    fn new(seat: Seat<'a>, facts: &PeerFacts<'_>) -> Across<'a> {
         let rows = |way| {
             let mut rows = Rows::default();
-            rows.fill(groups.iter().map(|index| (*index, facts)), way);
+            rows.fill(seat.indices().map(|index| (index, facts)), way);
             rows
         };
         Across {
             ingress: rows(Direction::Ingress),
             egress: rows(Direction::Egress),
-            groups,
+            members: members_fit(&seat.talking, facts, Direction::Ingress),
+            seat,
         }
     }
 
@@ -420,7 +549,18 @@ impl<'a> Across<'a> {
             Direction::Ingress => &self.ingress,
             Direction::Egress => &self.egress,
         };
-        scratch.take(self.groups.iter().copied(), rows, question);
+        scratch.take(std::slice::from_ref(&self.seat), rows, question);
+        if self.seat.contested {
+            let members = match question.direction {
+                Direction::Ingress => self.members,
+                Direction::Egress => Fit::None,
+            };
+            let (mut sure, mut possible) = (&scratch.sure[..], &scratch.possible[..]);
+            let decision = self
+                .seat
+                .decide(question, &mut sure, &mut possible, members);
+            return decision.may_pass();
+        }
         let mut fits = scratch.sure.iter().chain(&scratch.possible);
         fits.any(|word| *word != 0)
     }

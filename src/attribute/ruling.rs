@@ -6,12 +6,19 @@
 
 use crate::attribute::acl::AclDecision;
 use crate::attribute::acl::decide;
+use crate::attribute::cover::Unwritten;
 use crate::attribute::ends::Seen;
 use crate::attribute::ends::peered;
 use crate::attribute::matching::Ask;
 use crate::attribute::matching::Fit;
 use crate::attribute::matching::covering;
 use crate::attribute::matching::groups_of;
+use crate::attribute::matching::members_fit;
+use crate::attribute::matching::talking;
+use crate::attribute::merge::Camp;
+use crate::attribute::merge::Contender;
+use crate::attribute::merge::Decision;
+use crate::attribute::merge::Ground;
 use crate::attribute::nearest::nearest_in_words;
 use crate::attribute::nearest::service_text;
 use crate::attribute::nearest::side;
@@ -22,15 +29,14 @@ use crate::attribute::why::Passage;
 use crate::attribute::why::Stage;
 use crate::model::AclEntry;
 use crate::model::Direction;
-use crate::model::Effect;
 use crate::model::Eni;
 use crate::model::NetworkAcl;
 use crate::model::Peer;
+use crate::model::SecurityGroup;
 use crate::model::SgId;
 use crate::model::SgRule;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
-use crate::net::PortSet;
 
 /// A packet as one interface sees it.
 #[derive(Clone, Copy, Debug)]
@@ -113,9 +119,8 @@ impl Ruling {
     }
 }
 
-/// What the groups of an interface do. Rules of all its groups are taken
-/// together: by rank, and of one rank those that drop first; clouds without
-/// ranks know only rules that allow, of which any one is enough.
+/// What the groups of an interface do, all their rules taken together
+/// ([`merge`](crate::attribute::merge)).
 pub(crate) fn by_groups(
     eni: &Eni,
     direction: Direction,
@@ -123,51 +128,47 @@ pub(crate) fn by_groups(
     scene: &Scene<'_>,
 ) -> Ruling {
     let ask = Ask {
+        local: eni,
         direction,
         protocol: traffic.protocol,
         services: &[traffic.service],
+        sources: &[],
         peer: &traffic.seen.facts,
     };
-    let mut fits: Vec<(&SgRule, Fit)> = covering(eni, &ask, scene)
+    let (groups, lacks) = groups_of(eni, scene);
+    let mut contenders: Vec<Contender<'_>> = covering(eni, &ask, scene)
         .into_iter()
-        .map(|(_, rule, fit)| (rule, fit.min(reachable(rule, eni, traffic.seen, scene))))
-        .filter(|(_, fit)| *fit > Fit::None)
+        .map(|(group, rule, fit)| Contender {
+            group,
+            rule,
+            fit: fit.min(reachable(rule, eni, traffic.seen, scene)),
+        })
+        .filter(|one| one.fit > Fit::None)
         .collect();
-    fits.sort_by_key(|(rule, _)| (rule.priority, rule.effect == Effect::Allow, &rule.id));
-    fits.dedup_by_key(|(rule, _)| &rule.id);
-    let lacks = groups_of(eni, scene).1;
-    match passage(&fits, traffic.service) {
-        Passage::Allowed => allowed(&fits),
-        Passage::Undecided => doubtful(&fits, traffic),
+    contenders.sort_by_key(|one| &one.rule.id);
+    contenders.dedup_by_key(|one| &one.rule.id);
+    let members = if traffic.seen.translated {
+        Fit::None
+    } else {
+        members_fit(&talking(groups.iter().copied()), ask.peer, direction)
+    };
+    let ground = Ground::of(groups.iter().copied(), direction, members);
+    let decision = Decision::of(contenders.clone(), ground, ask.services, ask.sources);
+    // A group that is not known may have a stronger rule, where rules have ranks.
+    let overruled = lacks && groups.iter().any(|group| group.policy.ranked);
+    match decision.passage() {
+        Passage::Allowed | Passage::Blocked if overruled => Ruling::undecided(
+            "the snapshot lacks a group that the interface carries, and its rules may come first"
+                .to_owned(),
+        ),
+        Passage::Allowed => allowed(&decision, &contenders, &groups),
+        Passage::Undecided if decision.members_meet_a_drop() => conflict(&decision),
+        Passage::Undecided => doubtful(&decision, &contenders, traffic),
         Passage::Blocked if lacks => Ruling::undecided(
             "the snapshot lacks a group that the interface carries, and no rule of the others passes it"
                 .to_owned(),
         ),
-        Passage::Blocked => blocked(eni, &fits, &ask, scene),
-    }
-}
-
-fn passage(fits: &[(&SgRule, Fit)], service: PortRange) -> Passage {
-    let mut together = PortSet::empty();
-    let mut unsure: Option<Effect> = None;
-    for (rule, fit) in fits {
-        if unsure.is_some_and(|earlier| earlier != rule.effect) {
-            return Passage::Undecided;
-        }
-        if *fit >= Fit::Part {
-            together.insert(rule.transport.service());
-        }
-        if together.covers(service) {
-            return match rule.effect {
-                Effect::Allow => Passage::Allowed,
-                Effect::Drop => Passage::Blocked,
-            };
-        }
-        unsure = Some(rule.effect);
-    }
-    match unsure {
-        Some(Effect::Allow) => Passage::Undecided,
-        Some(Effect::Drop) | None => Passage::Blocked,
+        Passage::Blocked => blocked(eni, &decision, &ask, scene),
     }
 }
 
@@ -195,34 +196,102 @@ fn reachable(rule: &SgRule, eni: &Eni, seen: &Seen<'_>, scene: &Scene<'_>) -> Fi
     }
 }
 
-fn allowed(fits: &[(&SgRule, Fit)]) -> Ruling {
-    let strongest = fits.iter().map(|(_, fit)| *fit).max();
-    let passing = fits
-        .iter()
-        .filter(|(rule, fit)| rule.effect == Effect::Allow && Some(*fit) == strongest);
-    let rules: Vec<String> = sorted(passing.map(|(rule, _)| rule.id.to_string()));
+fn allowed(
+    decision: &Decision<'_>,
+    contenders: &[Contender<'_>],
+    groups: &[&SecurityGroup],
+) -> Ruling {
+    let fit = |rule: &SgRule| {
+        let mut own = contenders.iter().filter(|one| one.rule.id == rule.id);
+        own.next().map(|one| one.fit)
+    };
+    let passing = || {
+        let camp = &decision.allow;
+        camp.sure
+            .iter()
+            .chain(&camp.possible)
+            .map(|(_, rule)| *rule)
+    };
+    let strongest = passing().map(fit).max();
+    let passing = passing().filter(|rule| Some(fit(rule)) == strongest);
+    let rules: Vec<String> = sorted(passing.map(|rule| rule.id.to_string()));
+    let unwritten = decision.passing_unwritten();
+    let text = match unwritten {
+        _ if decision.allow.sure.is_empty() && unwritten.is_some() => by_none(decision, groups),
+        Some(Unwritten::Members) => format!(
+            "by {}, and by the intra-group policy of {}",
+            rules.join(", "),
+            those_that_talk(groups)
+        ),
+        Some(Unwritten::Default) | None => format!("by {}", rules.join(", ")),
+    };
     Ruling {
-        text: format!("by {}", rules.join(", ")),
         rules,
+        text,
         ..Ruling::bare(Passage::Allowed, String::new())
     }
 }
 
-fn doubtful(fits: &[(&SgRule, Fit)], traffic: &Traffic<'_, '_>) -> Ruling {
-    let rules = sorted(fits.iter().map(|(rule, _)| rule.id.to_string()));
-    let partly = fits.iter().any(|(_, fit)| *fit == Fit::Part);
-    let text = if partly {
-        format!(
-            "{} passes only some of {}",
-            rules.join(", "),
-            service_text(traffic.protocol, &[traffic.service])
-        )
-    } else {
-        format!(
+/// What lets through what no rule is sure to match.
+fn by_none(decision: &Decision<'_>, groups: &[&SecurityGroup]) -> String {
+    if decision.members == Fit::Whole {
+        return format!("by the intra-group policy of {}", those_that_talk(groups));
+    }
+    let groups: Vec<&str> = groups.iter().map(|group| group.id.as_str()).collect();
+    format!(
+        "by default: {} stop nothing here that no rule drops",
+        groups.join(", ")
+    )
+}
+
+fn those_that_talk(groups: &[&SecurityGroup]) -> String {
+    let talking = talking(groups.iter().copied());
+    let talking: Vec<&str> = talking.into_iter().map(SgId::as_str).collect();
+    talking.join(", ")
+}
+
+/// A Drop among fellow members: what comes first, two pages tell differently.
+fn conflict(decision: &Decision<'_>) -> Ruling {
+    let rules = sorted(names(&decision.drop));
+    let text = format!(
+        "{} drops it, and the intra-group policy lets members through: which comes first is told differently by two pages of the documentation",
+        rules.join(", ")
+    );
+    Ruling {
+        rules,
+        ..Ruling::bare(Passage::Undecided, text)
+    }
+}
+
+fn names<'c>(camp: &'c Camp<'_>) -> impl Iterator<Item = String> + 'c {
+    let rules = camp.sure.iter().chain(&camp.possible);
+    rules.map(|(_, rule)| rule.id.to_string())
+}
+
+fn doubtful(
+    decision: &Decision<'_>,
+    contenders: &[Contender<'_>],
+    traffic: &Traffic<'_, '_>,
+) -> Ruling {
+    let rules = sorted(names(&decision.allow).chain(names(&decision.drop)));
+    let partly = contenders
+        .iter()
+        .any(|one| one.fit == Fit::Part && rules.contains(&one.rule.id.to_string()));
+    let what = service_text(traffic.protocol, &[traffic.service]);
+    let dropping = sorted(names(&decision.drop));
+    let text = match (dropping.as_slice(), partly) {
+        ([], true) => format!("{} passes only some of {what}", rules.join(", ")),
+        ([], false) => format!(
             "{} may pass it: who {} is, or what the list holds, is not known",
             rules.join(", "),
             traffic.seen.facts.address
-        )
+        ),
+        (_, true) => format!("{} drops some of {what}", dropping.join(", ")),
+        (_, false) => format!(
+            "{} may drop it: who {} is, what the list holds, or a port that the rule asks for is not known",
+            dropping.join(", "),
+            traffic.seen.facts.address
+        ),
     };
     Ruling {
         rules,
@@ -230,11 +299,17 @@ fn doubtful(fits: &[(&SgRule, Fit)], traffic: &Traffic<'_, '_>) -> Ruling {
     }
 }
 
-fn blocked(eni: &Eni, fits: &[(&SgRule, Fit)], ask: &Ask<'_>, scene: &Scene<'_>) -> Ruling {
-    let drops = fits.iter().filter(|(rule, _)| rule.effect == Effect::Drop);
-    let rules = sorted(drops.map(|(rule, _)| rule.id.to_string()));
+fn blocked(eni: &Eni, decision: &Decision<'_>, ask: &Ask<'_>, scene: &Scene<'_>) -> Ruling {
+    let rules = sorted(names(&decision.drop));
     let groups: Vec<&str> = eni.groups.iter().map(SgId::as_str).collect();
     let what = service_text(ask.protocol, ask.services);
+    let outranked = sorted(
+        decision
+            .allow
+            .outranked
+            .iter()
+            .map(|(_, rule)| rule.id.to_string()),
+    );
     let text = if rules.is_empty() {
         format!(
             "no rule of {} passes {what} {} {}",
@@ -242,8 +317,14 @@ fn blocked(eni: &Eni, fits: &[(&SgRule, Fit)], ask: &Ask<'_>, scene: &Scene<'_>)
             side(ask.direction),
             ask.peer.address
         )
-    } else {
+    } else if outranked.is_empty() {
         format!("dropped by {}", rules.join(", "))
+    } else {
+        format!(
+            "dropped by {} before {} is asked",
+            rules.join(", "),
+            outranked.join(", ")
+        )
     };
     let nearest = nearest_in_words(eni, ask, scene);
     Ruling {

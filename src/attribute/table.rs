@@ -69,7 +69,9 @@ impl<'a> RuleTable<'a> {
         let same = own.direction == rule.direction
             && own.transport == rule.transport
             && own.peer == rule.peer
-            && own.effect == rule.effect;
+            && own.effect == rule.effect
+            && own.priority == rule.priority
+            && own.limits == rule.limits;
         same.then_some(index)
     }
 

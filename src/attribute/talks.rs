@@ -253,6 +253,7 @@ mod tests {
                 group_id: SgId::from("sg-a"),
                 rule_id: crate::model::SgRuleId::from("sgr-1"),
             }]),
+            unwritten: None,
         }
     }
 

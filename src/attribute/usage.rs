@@ -32,6 +32,12 @@ pub struct RuleUse {
     pub shared: u64,
     /// Conversations that it alone covers in one reading of several.
     pub needed_in_doubt: u64,
+    /// Conversations beyond doubt that it covers and that stronger rules decided
+    /// the same way before it was asked.
+    pub outranked: u64,
+    /// Rejected conversations that it would let through and that stronger rules
+    /// dropped.
+    pub overruled: u64,
     /// Conversations that it covers beside others in one reading of several.
     pub shared_in_doubt: u64,
     /// Conversations that it may cover: peer or list not known well enough.
@@ -56,6 +62,8 @@ impl RuleUse {
             seen,
             needed,
             shared,
+            outranked,
+            overruled,
             needed_in_doubt,
             shared_in_doubt,
             possible,
@@ -70,6 +78,8 @@ impl RuleUse {
         activity::add(&mut self.seen, seen);
         self.needed += needed;
         self.shared += shared;
+        self.outranked += outranked;
+        self.overruled += overruled;
         self.needed_in_doubt += needed_in_doubt;
         self.shared_in_doubt += shared_in_doubt;
         self.possible += possible;
@@ -90,7 +100,19 @@ impl RuleUse {
         if self.shared + self.shared_in_doubt > 0 {
             return Some(RuleStatus::Redundant);
         }
-        (self.possible + self.unlikely > 0).then_some(RuleStatus::Unobservable)
+        if self.possible + self.unlikely > 0 {
+            return Some(RuleStatus::Unobservable);
+        }
+        (self.outranked > 0).then_some(RuleStatus::Redundant)
+    }
+
+    /// Whether all that it earned is that stronger rules did the same.
+    #[must_use]
+    pub fn only_outranked(&self) -> bool {
+        self.outranked > 0
+            && self.needed + self.shared == 0
+            && self.possible + self.unlikely == 0
+            && !self.in_doubt()
     }
 
     /// Whether something about it stays in doubt.
@@ -157,6 +179,16 @@ impl Uses {
         }
     }
 
+    /// Notes rules that would have let through what stronger ones dropped.
+    pub fn overrule(&mut self, rules: &BTreeSet<RuleIndex>, tally: &Tally) {
+        if tally.credited == 0 {
+            return;
+        }
+        for rule in rules {
+            self.rules.entry(*rule).or_default().overruled += tally.credited;
+        }
+    }
+
     /// Credits the rules of a covering with what its conversations earned.
     pub fn settle(&mut self, covering: &Covering, tally: &Tally) {
         if tally.credited > 0 {
@@ -174,7 +206,7 @@ impl Uses {
 
     fn credit(&mut self, covering: &Covering, tally: &Tally) {
         let sole = covering.sole();
-        let uncertain = !covering.possible.is_empty() || covering.unknown_group;
+        let uncertain = !covering.possible.is_empty() || covering.is_open();
         for rule in &covering.sure {
             let others = covering.sure.iter().filter(|other| *other != rule);
             let earned = self.rules.entry(*rule).or_default();
@@ -192,6 +224,11 @@ impl Uses {
                 earned.shared += tally.credited;
             }
         }
+        for rule in &covering.outranked {
+            let earned = self.rules.entry(*rule).or_default();
+            earned.also_allowed_by.extend(&covering.sure);
+            earned.outranked += tally.credited;
+        }
         self.possible(covering, tally.credited);
     }
 
@@ -205,6 +242,11 @@ impl Uses {
             } else {
                 earned.shared_in_doubt += conversations;
             }
+        }
+        for rule in &covering.outranked {
+            let earned = self.rules.entry(*rule).or_default();
+            earned.also_allowed_by.extend(&covering.sure);
+            earned.outranked += conversations;
         }
         self.possible(covering, conversations);
     }

@@ -3,6 +3,7 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::attribute::Attribution;
 use crate::attribute::gaps::Gaps;
@@ -14,6 +15,8 @@ use crate::attribute::protected;
 use crate::attribute::scene::Scene;
 use crate::attribute::season::Rhythm;
 use crate::attribute::season::Watched;
+use crate::attribute::shadow;
+use crate::attribute::shadow::Shadows;
 use crate::attribute::strays::Strays;
 use crate::attribute::table::RuleIndex;
 use crate::attribute::table::RuleTable;
@@ -27,15 +30,20 @@ use crate::attribute::watch::Claim;
 use crate::attribute::watch::GroupWatch;
 use crate::attribute::watch::Window;
 use crate::evidence::Evidence;
+use crate::model::Effect;
 use crate::model::Peer;
 use crate::model::SecurityGroup;
 use crate::model::SgId;
 use crate::model::SgRule;
+use crate::model::SgRuleId;
 use crate::model::Snapshot;
 use crate::model::SnapshotSeries;
 use crate::model::SubnetId;
 use crate::net::Timestamp;
 use crate::net::time::DAY;
+
+/// How many stronger rules a reason names.
+const NAMED: usize = 5;
 
 /// What became of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +94,8 @@ pub struct Verdicts {
     pub rules: Vec<RuleVerdict>,
     /// By group.
     pub watches: BTreeMap<SgId, GroupWatch>,
+    /// By group that has rules which drop: how it was watched for what they do.
+    pub drop_watches: BTreeMap<SgId, GroupWatch>,
     /// Hours of the newest snapshot's interfaces.
     pub hours: Hours,
 }
@@ -100,11 +110,18 @@ impl Court<'_> {
             &self.attribution.unknown_interfaces,
             self.series.latest(),
         );
-        let watches = self.watches(&window);
+        let carriers = self.carriers();
+        let watches = self.watches(&window, &carriers, Effect::Allow);
+        let drop_watches = self.watches(&window, &carriers, Effect::Drop);
+        let shadows = shadow::shadows(self.scene);
         let groups = watches.keys();
         let gaps: BTreeMap<&SgId, OnceCell<Gaps<'_>>> =
             groups.map(|id| (id, OnceCell::new())).collect();
         let rules = self.table.iter().filter_map(|(index, group, rule)| {
+            let watches = match rule.effect {
+                Effect::Allow => &watches,
+                Effect::Drop => &drop_watches,
+            };
             let watch = watches.get(&group.id)?;
             let bench = RuleBench {
                 court: self,
@@ -114,12 +131,14 @@ impl Court<'_> {
                 gaps: gaps.get(&group.id)?,
                 group,
                 rule,
+                shadows: &shadows,
             };
             Some(bench.verdict(index))
         });
         Verdicts {
             rules: rules.collect(),
             watches: watches.clone(),
+            drop_watches: drop_watches.clone(),
             hours: self.hours(&window),
         }
     }
@@ -138,13 +157,14 @@ impl Court<'_> {
             }
             let there = |snapshot: &Snapshot| snapshot.enis.contains_key(&eni.id);
             let span = watch::from(span, self.since(&there));
-            let watchers = Watchers::of(eni, self.series.latest());
+            let watchers = Watchers::of(eni, self.series.latest(), Effect::Allow);
             hours += ledger::hours(seen, &watchers, span, &window.deliveries());
         }
         hours
     }
 
-    fn watches(&self, window: &Window) -> BTreeMap<SgId, GroupWatch> {
+    /// The interfaces that carry each group.
+    fn carriers(&self) -> BTreeMap<&SgId, Vec<Carrier<'_>>> {
         let mut carriers: BTreeMap<&SgId, Vec<Carrier<'_>>> = BTreeMap::new();
         for eni in self.series.latest().enis.values() {
             for group in &eni.groups {
@@ -160,6 +180,17 @@ impl Court<'_> {
                 carriers.entry(group).or_default().push(carrier);
             }
         }
+        carriers
+    }
+
+    /// How groups were watched for what their rules of an effect decide; of
+    /// those that drop, only groups that have such rules.
+    fn watches(
+        &self,
+        window: &Window,
+        carriers: &BTreeMap<&SgId, Vec<Carrier<'_>>>,
+        asked: Effect,
+    ) -> BTreeMap<SgId, GroupWatch> {
         let watch = |group: &SgId| {
             let enis = carriers.get(group).into_iter().flatten().copied();
             let carried = |snapshot: &Snapshot| {
@@ -174,10 +205,16 @@ impl Court<'_> {
                 self.evidence,
                 window,
                 self.series.latest(),
+                asked,
             )
         };
-        let groups = self.series.latest().groups.keys();
-        groups.map(|group| (group.clone(), watch(group))).collect()
+        let has_such = |group: &&SecurityGroup| {
+            asked == Effect::Allow || group.rules.iter().any(|rule| rule.effect == asked)
+        };
+        let groups = self.series.latest().groups.values().filter(has_such);
+        groups
+            .map(|group| (group.id.clone(), watch(&group.id)))
+            .collect()
     }
 
     /// Time of the first snapshot of those up to the newest that all have it
@@ -211,6 +248,7 @@ struct RuleBench<'a> {
     gaps: &'a OnceCell<Gaps<'a>>,
     group: &'a SecurityGroup,
     rule: &'a SgRule,
+    shadows: &'a Shadows,
 }
 
 impl<'a> RuleBench<'a> {
@@ -221,12 +259,38 @@ impl<'a> RuleBench<'a> {
         {
             return RuleBench::no_effect(index, earned, service);
         }
+        let of_rule = (self.group.id.clone(), self.rule.id.clone());
+        let earns = earned.status().filter(|_| !earned.only_outranked());
+        if let (None, Some(by)) = (earns, self.shadows.get(&of_rule)) {
+            return RuleBench::shadowed(index, earned, by);
+        }
         match earned.status() {
             Some(status) => self.seen(index, earned, status),
-            None if self.watch.logged == 0 || !self.window.accepts => {
+            None if self.watch.logged == 0 || self.watch.silent(self.window).is_some() => {
                 self.unobservable(index, earned)
             }
             None => self.unused(index, earned),
+        }
+    }
+
+    fn shadowed(rule: RuleIndex, earned: RuleUse, by: &BTreeSet<SgRuleId>) -> RuleVerdict {
+        let mut named: Vec<&str> = by.iter().take(NAMED).map(SgRuleId::as_str).collect();
+        let more = format!("{} more", by.len().saturating_sub(NAMED));
+        named.extend((by.len() > NAMED).then_some(more.as_str()));
+        let why = format!(
+            "stronger rules decide all of it on every interface that carries its group: {}",
+            named.join(", ")
+        );
+        RuleVerdict {
+            rule,
+            earned,
+            status: RuleStatus::Shadowed,
+            tier: None,
+            confidence: Confidence::High,
+            reasons: vec![why],
+            rhythm: Rhythm::Any,
+            hold: None,
+            blind: None,
         }
     }
 
@@ -253,11 +317,19 @@ impl<'a> RuleBench<'a> {
         let mut reasons = Vec::new();
         match status {
             RuleStatus::Used => {
+                let (verb, what) = match self.rule.effect {
+                    Effect::Allow => ("covers", ""),
+                    Effect::Drop => ("drops", "rejected "),
+                };
                 reasons.push(format!(
-                    "{} that no other rule covers",
-                    conversations(earned.needed)
+                    "{} that no other rule {verb}",
+                    conversations_of(earned.needed, what)
                 ));
             }
+            RuleStatus::Redundant if earned.only_outranked() => reasons.push(format!(
+                "{}, each decided the same way by a stronger rule",
+                conversations(earned.outranked)
+            )),
             RuleStatus::Redundant => {
                 reasons.push(format!(
                     "{}, each covered by another rule too",
@@ -330,7 +402,9 @@ impl<'a> RuleBench<'a> {
                 watch::counted(self.watch.interfaces.len(), "interface")
             )
         } else {
-            "the logs carry no ACCEPT record: nothing can be said of use".to_owned()
+            let silent = self.watch.silent(self.window);
+            let silent = silent.unwrap_or("the logs carry no ACCEPT record");
+            format!("{silent}: nothing can be said of use")
         };
         RuleVerdict {
             rule,
@@ -360,8 +434,12 @@ impl<'a> RuleBench<'a> {
             vacuous: self.vacuous(),
         };
         let (tier, why) = watch::tier(&claim);
+        let what = match self.rule.effect {
+            Effect::Allow => "connection",
+            Effect::Drop => "REJECT by it",
+        };
         let watched = format!(
-            "no connection in {} at {}, {} of hours watched",
+            "no {what} in {} at {}, {} of hours watched",
             watch::length(self.watch.seconds()),
             watch::counted(self.watch.interfaces.len(), "interface"),
             self.watch.coverage_text()
@@ -379,6 +457,12 @@ impl<'a> RuleBench<'a> {
                 watch::counted(unlogged, "interface")
             )
         });
+        let overruled = (earned.overruled > 0).then(|| {
+            format!(
+                "{} that it would let through were dropped by stronger rules",
+                conversations_of(earned.overruled, "rejected ")
+            )
+        });
         let confidence = match tier {
             Tier::U0 | Tier::U1 => Confidence::Low,
             Tier::U2 => Confidence::Medium,
@@ -390,7 +474,7 @@ impl<'a> RuleBench<'a> {
             status: RuleStatus::Unused,
             tier: Some(tier),
             confidence,
-            reasons: vec![watched, why],
+            reasons: vec![watched, why].into_iter().chain(overruled).collect(),
             rhythm: Rhythm::Any,
             blind: held_for_strays
                 .clone()
@@ -460,10 +544,14 @@ impl<'a> RuleBench<'a> {
 }
 
 fn conversations(count: u64) -> String {
+    conversations_of(count, "")
+}
+
+fn conversations_of(count: u64, kind: &str) -> String {
     if count == 1 {
-        "1 conversation".to_owned()
+        format!("1 {kind}conversation")
     } else {
-        format!("{count} conversations")
+        format!("{count} {kind}conversations")
     }
 }
 

@@ -14,6 +14,7 @@ use crate::attribute::verdict::Tier;
 use crate::evidence::Evidence;
 use crate::evidence::coverage::HourSet;
 use crate::evidence::interface::InterfaceEvidence;
+use crate::model::Effect;
 use crate::model::Eni;
 use crate::model::EniId;
 use crate::model::Snapshot;
@@ -34,6 +35,8 @@ pub struct Window {
     tells_quiet: bool,
     /// Whether any ACCEPT was seen at all.
     pub accepts: bool,
+    /// Whether any REJECT was.
+    pub rejects: bool,
 }
 
 impl Window {
@@ -51,6 +54,7 @@ impl Window {
             delivered,
             tells_quiet: evidence.rows.no_data > 0,
             accepts: evidence.rows.accepted > 0,
+            rejects: evidence.rows.rejected > 0,
         }
     }
 
@@ -102,6 +106,12 @@ pub struct GroupWatch {
     pub limits: BTreeSet<String>,
     /// Of these, that one does not deliver.
     pub failing: Option<String>,
+    /// Of these, that one keeps the traffic of some paths alone.
+    pub filtered: Option<String>,
+    /// What it is watched for: what is let through, or what is dropped.
+    pub asked: Effect,
+    /// Whether the flow logs of every interface are known to keep that.
+    pub kept: bool,
 }
 
 /// How many flow logs a reason names.
@@ -115,18 +125,23 @@ struct Post<'a> {
 }
 
 impl<'a> Post<'a> {
-    fn of(carrier: Carrier<'a>, evidence: &'a Evidence, snapshot: &Snapshot) -> Post<'a> {
+    fn of(
+        carrier: Carrier<'a>,
+        evidence: &'a Evidence,
+        snapshot: &Snapshot,
+        asked: Effect,
+    ) -> Post<'a> {
         Post {
             carrier,
             seen: evidence.interfaces.get(&carrier.eni.id),
-            watchers: Watchers::of(carrier.eni, snapshot),
+            watchers: Watchers::of(carrier.eni, snapshot, asked),
         }
     }
 
-    /// What speaks of use.
+    /// What speaks of what is asked.
     fn usable(&self) -> Option<&'a InterfaceEvidence> {
         let seen = self.seen.filter(|seen| !seen.observed.is_empty());
-        seen.filter(|_| !self.watchers.rejects_only)
+        seen.filter(|_| self.watchers.blind.is_none())
     }
 }
 
@@ -142,8 +157,9 @@ pub struct Carrier<'a> {
 }
 
 impl GroupWatch {
-    /// How the interfaces of a group were watched. `since` is as in
-    /// [`Carrier`], for the group on any interface.
+    /// How the interfaces of a group were watched for what its rules of an
+    /// effect decide. `since` is as in [`Carrier`], for the group on any
+    /// interface.
     #[must_use]
     pub fn of<'a>(
         carriers: impl Iterator<Item = Carrier<'a>>,
@@ -151,9 +167,10 @@ impl GroupWatch {
         evidence: &Evidence,
         window: &Window,
         snapshot: &Snapshot,
+        asked: Effect,
     ) -> GroupWatch {
         let posts: Vec<Post<'_>> = carriers
-            .map(|carrier| Post::of(carrier, evidence, snapshot))
+            .map(|carrier| Post::of(carrier, evidence, snapshot, asked))
             .collect();
         // Where nobody watched any of them before, the claim begins there.
         let young = |post: &Post<'_>| post.watchers.young(post.seen, window.span);
@@ -171,6 +188,9 @@ impl GroupWatch {
             incomplete: 0,
             limits: BTreeSet::new(),
             failing: None,
+            filtered: None,
+            asked,
+            kept: posts.iter().all(|post| post.watchers.keeps),
         };
         for post in &posts {
             watch.post(post, cut, window);
@@ -187,6 +207,7 @@ impl GroupWatch {
         if eni.in_use {
             self.limits.extend(watchers.limit(post.seen, window.span));
             self.failing = self.failing.take().or_else(|| watchers.failing.clone());
+            self.filtered = self.filtered.take().or_else(|| watchers.filtered.clone());
         }
         match post.usable() {
             Some(seen) => self.add(seen, watchers, post.carrier.since.max(cut), window),
@@ -227,6 +248,18 @@ impl GroupWatch {
     #[must_use]
     pub fn seconds(&self) -> i64 {
         self.span.map_or(0, Span::seconds)
+    }
+
+    /// Why the logs say nothing of what it is watched for, if that is so: without
+    /// any REJECT they may not keep them, unless the flow logs are described.
+    #[must_use]
+    pub fn silent(&self, window: &Window) -> Option<&'static str> {
+        match self.asked {
+            Effect::Allow => (!window.accepts).then_some("the logs carry no ACCEPT record"),
+            Effect::Drop => (!window.rejects && !self.kept).then_some(
+                "the logs carry no REJECT record, and no flow log is described that keeps them",
+            ),
+        }
     }
 
     /// Whether watched hours are at least this share of all, in thousandths.
@@ -366,8 +399,12 @@ fn observed_fails(claim: &Claim<'_>) -> Option<String> {
     let days = claim.watch.seconds() / DAY;
     first_failing([
         (
-            claim.window.accepts,
-            "the logs carry no ACCEPT record at all".to_owned(),
+            watch.silent(claim.window).is_none(),
+            format!("{} at all", watch.silent(claim.window).unwrap_or_default()),
+        ),
+        (
+            watch.filtered.is_none(),
+            watch.filtered.clone().unwrap_or_default(),
         ),
         (
             watch.unlogged.is_empty(),
@@ -534,6 +571,9 @@ mod tests {
             incomplete: 0,
             limits: BTreeSet::new(),
             failing: None,
+            filtered: None,
+            asked: Effect::Allow,
+            kept: false,
         }
     }
 
@@ -547,6 +587,7 @@ mod tests {
             delivered: HourSet::default(),
             tells_quiet: false,
             accepts: true,
+            rejects: false,
         }
     }
 

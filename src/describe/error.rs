@@ -61,11 +61,6 @@ pub enum DescribeError {
         /// Its first line.
         text: String,
     },
-    /// The cloud's rules are read and not judged yet.
-    #[error(
-        "the snapshot is one of Alibaba Cloud, whose rules this version reads and does not judge yet"
-    )]
-    NotJudged,
     /// A describe answer without which there is nothing to analyze.
     #[error("the snapshot has no `{part}`; run `{call}` and save its output beside the rest")]
     Missing {
@@ -90,7 +85,7 @@ impl DescribeError {
             | DescribeError::Value { path, .. }
             | DescribeError::NoJson { path }
             | DescribeError::Time { path, .. } => *path = root.join(&*path),
-            DescribeError::Missing { .. } | DescribeError::NotJudged => {}
+            DescribeError::Missing { .. } => {}
         }
         self
     }

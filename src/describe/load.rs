@@ -72,8 +72,7 @@ pub fn inputs(path: &Path) -> io::Result<Vec<PathBuf>> {
 pub fn require_minimum(snapshot: &Snapshot) -> Result<(), DescribeError> {
     let lacks = |part| !snapshot.parts.contains(&part);
     if snapshot.provider == Provider::Alibaba {
-        require_of_alibaba(&lacks)?;
-        return Err(DescribeError::NotJudged);
+        return require_of_alibaba(&lacks);
     }
     if lacks(Part::SecurityGroups) && lacks(Part::SecurityGroupRules) {
         return Err(DescribeError::Missing {

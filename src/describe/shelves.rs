@@ -234,8 +234,8 @@ impl Shelves {
                 self.put_list(id, draft, file, notes);
             }
             alibaba::answer::Answer::FlowLogs => {
-                let (log, filtered) = alibaba::networks::flow_log(object)?;
-                if filtered {
+                let log = alibaba::networks::flow_log(object)?;
+                if log.filtered {
                     notes.about(Doubt::FILTERED_FLOW_LOG, subject(&log.id));
                 }
                 self.flow_logs.put(log.id.clone(), log, file, notes);

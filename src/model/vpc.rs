@@ -80,4 +80,6 @@ pub struct FlowLog {
     pub max_aggregation_interval: Option<u32>,
     /// Why delivery fails, where it does.
     pub delivery_error: Option<String>,
+    /// Whether it keeps what took some paths alone, such as a gateway's.
+    pub filtered: bool,
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 
 use crate::attribute::Attribution;
+use crate::attribute::cover::Unwritten;
 use crate::attribute::ledger::Hours;
 use crate::attribute::rejects::RejectFinding;
 use crate::attribute::season::Due;
@@ -23,6 +24,7 @@ use crate::evidence::activity::History;
 use crate::model::Eni;
 use crate::model::EniId;
 use crate::model::SecurityGroup;
+use crate::model::SgId;
 use crate::model::SgRule;
 use crate::model::Snapshot;
 use crate::model::SnapshotSeries;
@@ -55,6 +57,8 @@ use crate::report::document::TalkReport;
 use crate::report::document::TalkService;
 use crate::report::document::UnloggedSubnet;
 use crate::report::document::Verification;
+use crate::report::document::WithoutRuleBy;
+use crate::report::document::WithoutRuleReport;
 use crate::tighten::plan::CurvePoint;
 use crate::tighten::plan::PlannedRule;
 use crate::tighten::posture;
@@ -155,10 +159,25 @@ impl Parts<'_> {
                 account_id: group.owner_id.clone(),
                 interfaces: watch.map_or(0, |watch| count(watch.interfaces.len())),
                 interfaces_logged: watch.map_or(0, |watch| watch.logged),
+                without_rule: self.without_rule(&group.id),
                 rules: rules.remove(group.id.as_str()).unwrap_or_default(),
             }
         };
         self.series.latest().groups.values().map(report).collect()
+    }
+
+    fn without_rule(&self, group: &SgId) -> Vec<WithoutRuleReport> {
+        let all = self.attribution.without_rule.iter();
+        let own = all.filter(|((id, ..), _)| id == group);
+        own.map(|((_, direction, by), records)| WithoutRuleReport {
+            direction: *direction,
+            by: match by {
+                Unwritten::Members => WithoutRuleBy::IntraGroup,
+                Unwritten::Default => WithoutRuleBy::Default,
+            },
+            records: *records,
+        })
+        .collect()
     }
 
     fn rule(&self, group: &SecurityGroup, rule: &SgRule, verdict: &RuleVerdict) -> RuleReport {
@@ -369,6 +388,7 @@ fn reject(finding: &RejectFinding) -> RejectReport {
         verdict: finding.verdict,
         text: finding.text.clone(),
         fix: finding.fix.clone(),
+        dropped_by: finding.dropped_by.clone(),
     }
 }
 

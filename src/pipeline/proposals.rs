@@ -392,6 +392,7 @@ impl Maker<'_> {
         if !self.window.accepts {
             lacking.push("the logs carry no ACCEPT record".to_owned());
         }
+        lacking.extend(watch.filtered.clone());
         if watch.logged > 0 && watch.unlogged.is_empty() && !watch.covers(500) {
             lacking.push(format!(
                 "only {} of the hours were watched",

@@ -12,6 +12,7 @@ use crate::evidence::Evidence;
 use crate::evidence::interface::InterfaceEvidence;
 use crate::model::Action;
 use crate::model::Direction;
+use crate::model::Effect;
 use crate::model::Eni;
 use crate::model::Peer;
 use crate::model::SecurityGroup;
@@ -66,6 +67,13 @@ fn run(
     let kind = rules.kind();
     // Rules that do not fit are better known before hours of reading.
     let standing = rules.standing(path, series.latest())?;
+    unranked(
+        series
+            .latest()
+            .groups
+            .values()
+            .chain(standing.groups.values()),
+    )?;
     let seen = seen(request, &series, progress)?;
     progress.phase("replaying");
     let book = Book::new(&series);
@@ -113,6 +121,18 @@ fn run(
         notes,
         caveats: all.into_iter().collect(),
     })
+}
+
+/// Refuses rules of which a weaker one may decide, or none.
+fn unranked<'g>(mut groups: impl Iterator<Item = &'g SecurityGroup>) -> Result<(), PipelineError> {
+    let ranked = |group: &&SecurityGroup| {
+        let mut rules = group.rules.iter();
+        group.policy.ranked || rules.any(|rule| rule.effect == Effect::Drop)
+    };
+    match groups.find(ranked) {
+        Some(group) => Err(PipelineError::Ranked(group.id.to_string())),
+        None => Ok(()),
+    }
 }
 
 /// Groups whose rules change and whose interfaces no log speaks of: nothing

@@ -253,6 +253,9 @@ fn reason_to_hold(
     if group.rules.iter().any(|rule| rule.effect == Effect::Drop) {
         return Some("the group has rules that drop, which this format cannot say");
     }
+    if group.rules.iter().any(|rule| rule.priority.is_some()) {
+        return Some("the group's rules have priorities, which this format cannot say");
+    }
     if !knows_all(group, proposal) {
         return Some("it names rules that the analysis does not list");
     }

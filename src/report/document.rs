@@ -203,8 +203,32 @@ pub struct GroupReport {
     pub interfaces: u64,
     /// Of those, how many the logs speak of.
     pub interfaces_logged: u64,
+    /// What its interfaces let through by no rule; left out where nothing was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_rule: Vec<WithoutRuleReport>,
     /// Its rules, sorted by direction and id.
     pub rules: Vec<RuleReport>,
+}
+
+/// Records let through by no rule, in one direction, for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithoutRuleReport {
+    /// The direction.
+    pub direction: Direction,
+    /// What let them through.
+    pub by: WithoutRuleBy,
+    /// How many.
+    pub records: u64,
+}
+
+/// What lets through what no rule matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WithoutRuleBy {
+    /// Both ends are members of the group, and its intra-group policy is Accept.
+    IntraGroup,
+    /// The default of the group's type.
+    Default,
 }
 
 /// A rule with its evidence.
@@ -332,6 +356,10 @@ pub struct RejectReport {
     /// looks wanted and is known to be enough: told, never proposed.
     #[serde(default)]
     pub fix: Option<String>,
+    /// Rules that dropped it, strongest first; left out where it was the lack
+    /// of a rule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped_by: Vec<SgRuleId>,
 }
 
 /// A rule that should stand after the change.

@@ -383,10 +383,18 @@ impl<'a> Work<'a> {
         } = paired;
         keep.extend(self.held.iter().map(|rule| rule.id.clone()));
         self.count_records(&mut rules);
-        let before: Vec<Said> = self.rules.iter().map(|rule| said(rule)).collect();
-        let kept = self.rules.iter().filter(|rule| keep.contains(&rule.id));
+        // What drops opens nothing.
+        let opening = || {
+            self.rules
+                .iter()
+                .filter(|rule| rule.effect == Effect::Allow)
+        };
+        let before: Vec<Said> = opening().map(|rule| said(rule)).collect();
+        let kept = opening().filter(|rule| keep.contains(&rule.id));
         let planned = rules.iter().map(|rule| (rule.transport, rule.peer.clone()));
         let after: Vec<Said> = kept.map(|rule| said(rule)).chain(planned).collect();
+        let drops = self.rules.iter().filter(|rule| rule.effect == Effect::Drop);
+        let dropping = self.count(&drops.map(|rule| said(rule)).collect::<Vec<_>>());
         let mut addresses = Addresses::new(self.case.members, self.case.prefix_lists);
         Proposal {
             group_id: self.case.group.id.clone(),
@@ -396,8 +404,8 @@ impl<'a> Work<'a> {
             reasons,
             exposure_before: exposure(before.iter().map(|(t, p)| (*t, p)), &mut addresses),
             exposure_after: exposure(after.iter().map(|(t, p)| (*t, p)), &mut addresses),
-            quota_before: self.count(&before),
-            quota_after: self.count(&after),
+            quota_before: [dropping, self.count(&before)].into_iter().sum(),
+            quota_after: [dropping, self.count(&after)].into_iter().sum(),
             optimality_gap: None,
             curve: Vec::new(),
             rules,

@@ -137,6 +137,7 @@ pub(crate) fn eni(text: &str) -> EniId {
 /// A group with one watched interface.
 pub(crate) fn group(id: &str, name: &str, rules: Vec<RuleReport>) -> GroupReport {
     GroupReport {
+        without_rule: Vec::new(),
         group_id: SgId::from(id),
         group_name: name.to_owned(),
         vpc_id: Some("vpc-0bbbbbbbbbbbbbbb1".to_owned()),
@@ -318,6 +319,7 @@ pub(crate) fn reject(port: u16, peer: &str, verdict: RejectVerdict) -> RejectRep
         verdict,
         text: String::new(),
         fix: None,
+        dropped_by: Vec::new(),
     }
 }
 

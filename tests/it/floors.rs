@@ -194,6 +194,32 @@ fn sources() -> Vec<(String, String)> {
     found
 }
 
+/// What names a cloud: who compares it asks which one it is.
+const CLOUDS: [&str; 4] = ["Provider::", "provider ==", "provider !=", ".provider"];
+
+/// Above the model, clouds differ by what their nouns say (ranks, defaults,
+/// policies); only what reads their answers and speaks to people or their tools
+/// may ask for the name.
+#[test]
+fn nobody_above_the_model_asks_which_cloud_it_is() {
+    let may = [
+        "model", "describe", "cloud", "report", "cli", "sample", "main",
+    ];
+    let mut faults = Vec::new();
+    for (path, text) in sources() {
+        if room(&path).is_none_or(|room| may.contains(&room)) {
+            continue;
+        }
+        let lines = (1..).zip(text.lines());
+        let asking = lines.filter(|(_, line)| {
+            let code = line.split("//").next().unwrap_or_default();
+            CLOUDS.iter().any(|word| code.contains(word))
+        });
+        faults.extend(asking.map(|(number, line)| format!("{path}:{number}: {}", line.trim())));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 #[test]
 fn imports_go_down_only() {
     let sources = sources();

@@ -28,6 +28,7 @@ mod optimum;
 mod oracle;
 mod parquet_files;
 mod plain;
+mod ranks;
 #[cfg(feature = "s3")]
 mod s3;
 mod sample;

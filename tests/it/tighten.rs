@@ -728,6 +728,7 @@ fn a_conversation_passes_while_any_group_of_the_interface_lets_it_through() {
                 rule_id: SgRuleId::from(*id),
             })
             .collect(),
+        unwritten: None,
     };
     let seen = [passed(&["r1"], 90), passed(&["r1"], 85), passed(&[], 22)];
     let replay = proof::replay::replay(&seen, &groups, std::slice::from_ref(&proposal));

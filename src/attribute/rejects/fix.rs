@@ -36,7 +36,8 @@ impl Subject<'_, '_> {
         acl: &AclSays,
         nearest: &[NearestRule],
     ) -> Option<String> {
-        if verdict != RejectVerdict::Misconfiguration || self.is_rest() {
+        let dropped = self.stopping().is_some_and(|own| !own.dropping.is_empty());
+        if verdict != RejectVerdict::Misconfiguration || self.is_rest() || dropped {
             return None;
         }
         let known = matches!(group, GroupSays::Deny | GroupSays::AllowByReference);

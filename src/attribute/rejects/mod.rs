@@ -27,6 +27,7 @@ use crate::evidence::cell::Cell;
 use crate::model::Direction;
 use crate::model::EniId;
 use crate::model::SgId;
+use crate::model::SgRuleId;
 use crate::net::IpProtocol;
 
 /// REJECTs of one interface, direction, protocol, service port and peer, with
@@ -62,6 +63,9 @@ pub struct RejectFinding {
     /// The cheapest way to let them through, where they look wanted and it is
     /// known to be enough.
     pub fix: Option<String>,
+    /// Rules that surely dropped it, strongest first; none where it was the lack
+    /// of a rule.
+    pub dropped_by: Vec<SgRuleId>,
     /// The explanation in words.
     pub text: String,
 }
@@ -76,6 +80,7 @@ pub fn explain(
 ) {
     let fold_noise = case.docket.bench.fold_noise;
     for subject in subjects(case, initiator) {
+        subject.credit();
         let noted = fold_noise.then(|| subject.noise()).flatten();
         match noted {
             Some(one) => noise.push(one),

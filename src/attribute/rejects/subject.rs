@@ -1,12 +1,16 @@
 //! One rejected half of a conversation: what groups and ACL of its time would
 //! do with it, and the cause that this makes.
 
+use std::rc::Rc;
+
 use crate::attribute::acl;
 use crate::attribute::acl::AclDecision;
 use crate::attribute::case::Case;
 use crate::attribute::conversation::Services;
 use crate::attribute::cover::Candidate;
 use crate::attribute::cover::Question;
+use crate::attribute::covers::Cover;
+use crate::attribute::covers::Stopping;
 use crate::attribute::initiator::Initiator;
 use crate::attribute::matching;
 use crate::attribute::matching::Ask;
@@ -20,9 +24,12 @@ use crate::attribute::verdict::Miss;
 use crate::attribute::verdict::NearestRule;
 use crate::attribute::verdict::RejectCause;
 use crate::attribute::verdict::RejectVerdict;
+use crate::attribute::why::Passage;
 use crate::evidence::cell::Cell;
 use crate::model::AclId;
 use crate::model::Direction;
+use crate::model::Effect;
+use crate::model::SgRuleId;
 use crate::net::PortRange;
 use crate::net::cidr::host_net;
 use crate::net::cidr::is_private;
@@ -77,6 +84,8 @@ pub(super) struct Subject<'c, 'a> {
     /// Way of the connection they belong to.
     pub(super) opened: Direction,
     pub(super) peer: PeerFacts<'a>,
+    /// What decides it, where more than the lack of a rule may stop it.
+    pub(super) cover: Option<Rc<Cover>>,
 }
 
 impl<'c, 'a> Subject<'c, 'a> {
@@ -91,7 +100,7 @@ impl<'c, 'a> Subject<'c, 'a> {
         let address = case.conversation.key.peer;
         let known = || candidate.scene.peer(address, candidate.eni);
         let peer = case.panel.facts(address).unwrap_or_else(known);
-        Subject {
+        let subject = Subject {
             case,
             candidate,
             direction,
@@ -100,6 +109,42 @@ impl<'c, 'a> Subject<'c, 'a> {
             followed,
             opened,
             peer,
+            cover: None,
+        };
+        let cover = case.panel.contested.then(|| subject.decided());
+        Subject { cover, ..subject }
+    }
+
+    /// The rules that decide the rejected packets.
+    fn decided(&self) -> Rc<Cover> {
+        let key = &self.case.conversation.key;
+        let question = Question {
+            direction: self.direction,
+            protocol: key.protocol,
+            services: &self.destination_ports(),
+            sources: &self.source_ports(),
+            peer: key.peer,
+        };
+        self.case.docket.cover(&self.case.panel, &question)
+    }
+
+    /// What stops it, where rules may do that.
+    pub(super) fn stopping(&self) -> Option<&Stopping> {
+        self.cover.as_ref()?.stopping.as_ref()
+    }
+
+    /// Gives the rules that stopped it, or may have, what they earned.
+    pub(super) fn credit(&self) {
+        let Some(stopping) = self.stopping() else {
+            return;
+        };
+        match self.group_says() {
+            GroupSays::Deny => {
+                let mut tally = stopping.tally.borrow_mut();
+                tally.credit(Some(&self.rejected), &self.rejected);
+            }
+            GroupSays::Open => stopping.tally.borrow_mut().doubt(),
+            GroupSays::Allow | GroupSays::AllowByReference => {}
         }
     }
 
@@ -146,10 +191,18 @@ impl<'c, 'a> Subject<'c, 'a> {
             cause,
             seen: self.rejected,
             fix: self.fix((cause, verdict), group, &acl, &nearest),
+            dropped_by: self.dropped_by(group),
             nearest,
             verdict,
             text,
         }
+    }
+
+    /// Rules that surely dropped it.
+    fn dropped_by(&self, group: GroupSays) -> Vec<SgRuleId> {
+        let stopping = self.stopping().filter(|_| group == GroupSays::Deny);
+        let dropping = stopping.into_iter().flat_map(|own| &own.dropping);
+        dropping.map(|(id, _)| id.clone()).collect()
     }
 
     /// The service port: the keyed one, or the only other one where the
@@ -181,13 +234,27 @@ impl<'c, 'a> Subject<'c, 'a> {
         ports
     }
 
+    /// Ports that the rejected packets were sent from.
+    fn source_ports(&self) -> Services {
+        let conversation = self.case.conversation;
+        if !self.case.panel.asks_sources || !conversation.key.protocol.has_ports() {
+            return Services::none();
+        }
+        if self.direction == conversation.key.server.direction() {
+            return Services::of(&self.rejected.other_ports);
+        }
+        Services::one(PortRange::single(conversation.key.port))
+    }
+
     /// The rejected packets as a question to group rules of their own
     /// direction.
     fn ask<'s>(&'s self, services: &'s [PortRange]) -> Ask<'s> {
         Ask {
+            local: self.candidate.eni,
             direction: self.direction,
             protocol: self.case.conversation.key.protocol,
             services,
+            sources: &[],
             peer: &self.peer,
         }
     }
@@ -199,11 +266,15 @@ impl<'c, 'a> Subject<'c, 'a> {
         if (self.role == Role::Reply && answered) || self.candidate.eni.groups.is_empty() {
             return GroupSays::Allow;
         }
+        if let Some(stopping) = self.stopping() {
+            return self.by_rank(stopping);
+        }
         let key = &self.case.conversation.key;
         let (fit, by_reference_only) = self.case.panel.strongest(&Question {
             direction: self.direction,
             protocol: key.protocol,
             services: &self.destination_ports(),
+            sources: &[],
             peer: key.peer,
         });
         match fit {
@@ -212,6 +283,21 @@ impl<'c, 'a> Subject<'c, 'a> {
             Fit::Part | Fit::Possible => GroupSays::Open,
             Fit::None if self.case.panel.unknown_group() => GroupSays::Open,
             Fit::None => GroupSays::Deny,
+        }
+    }
+
+    /// The same of groups whose rules have ranks, where a Drop may stop what
+    /// another rule lets through. That it was rejected tells which of the two
+    /// places the intra-group policy has: a Drop among members decided it.
+    fn by_rank(&self, stopping: &Stopping) -> GroupSays {
+        if self.case.panel.unknown_group() {
+            return GroupSays::Open;
+        }
+        match stopping.passage {
+            Passage::Allowed => GroupSays::Allow,
+            Passage::Blocked => GroupSays::Deny,
+            Passage::Undecided if stopping.is_settled_by_reject() => GroupSays::Deny,
+            Passage::Undecided => GroupSays::Open,
         }
     }
 
@@ -289,7 +375,9 @@ impl<'c, 'a> Subject<'c, 'a> {
     /// References that name the peer's group and did not match all the same.
     fn references(&self, ask: &Ask<'_>) -> Vec<NearestRule> {
         let fits = matching::covering(self.candidate.eni, ask, self.candidate.scene);
-        let whole = fits.iter().filter(|(_, _, fit)| *fit == Fit::Whole);
+        let whole = fits.iter().filter(|(_, rule, fit)| {
+            *fit == Fit::Whole && rule.effect == Effect::Allow && self.cover.is_none()
+        });
         let misses = vec![Miss::Peer];
         whole
             .map(|(_, rule, _)| NearestRule {

@@ -10,6 +10,7 @@ use crate::attribute::verdict::RejectCause;
 use crate::attribute::verdict::RejectVerdict;
 use crate::model::Direction;
 use crate::model::Peer;
+use crate::model::SgRuleId;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
 
@@ -26,11 +27,16 @@ impl Subject<'_, '_> {
                 RejectVerdict::Expected,
                 format!("{what} dropped by VPC Block Public Access, before any rule was asked"),
             ),
-            RejectCause::SecurityGroup => (self.triage(), self.group_text(&what, group, acl)),
+            RejectCause::SecurityGroup => {
+                (self.group_verdict(), self.group_text(&what, group, acl))
+            }
             RejectCause::Both => (
-                self.triage(),
+                self.group_verdict(),
                 format!(
-                    "{what} denied twice: no rule of the interface's groups allows it, and {} denies it; fixing one is not enough",
+                    "{what} denied twice: {}, and {} denies it; fixing one is not enough",
+                    self.dropped().unwrap_or_else(|| {
+                        "no rule of the interface's groups allows it".to_owned()
+                    }),
                     acl_name(acl)
                 ),
             ),
@@ -67,12 +73,13 @@ impl Subject<'_, '_> {
             GroupSays::AllowByReference => format!(
                 "{what} denied by the interface's groups although a rule names the peer's group: a reference matches nothing that comes through a middlebox between subnets, nor a peer that did not carry the group then"
             ),
-            GroupSays::Allow | GroupSays::Deny => {
-                format!(
+            GroupSays::Allow | GroupSays::Deny => match self.dropped() {
+                Some(dropped) => format!("{what} denied: {dropped}"),
+                None => format!(
                     "{what} denied: no {} rule of the interface's groups allows it",
                     self.direction
-                )
-            }
+                ),
+            },
         };
         if self.followed {
             text.push_str(&self.what_changed());
@@ -85,6 +92,45 @@ impl Subject<'_, '_> {
             AclSays::NotAsked | AclSays::Allow | AclSays::Deny(..) => {}
         }
         text
+    }
+
+    /// `sgr-1 (priority 1) drops it before sgr-2 is asked`, where a rule does.
+    fn dropped(&self) -> Option<String> {
+        let stopping = self.stopping()?;
+        let named = |(id, rank): &(SgRuleId, Option<u16>)| match rank {
+            Some(rank) => format!("{id} (priority {rank})"),
+            None => id.to_string(),
+        };
+        let dropping: Vec<String> = stopping.dropping.iter().map(named).collect();
+        let verb = match dropping.as_slice() {
+            [] => return None,
+            [_] => "drops",
+            _ => "drop",
+        };
+        let dropping = dropping.join(" and ");
+        let overruled: Vec<&str> = stopping.overruled.iter().map(SgRuleId::as_str).collect();
+        let before = match overruled.as_slice() {
+            [] => String::new(),
+            [one] => format!(" before {one}, which allows it, is asked"),
+            _ => format!(
+                " before {}, which allow it, are asked",
+                overruled.join(" and ")
+            ),
+        };
+        Some(format!("{dropping} {verb} it{before}"))
+    }
+
+    /// What a person is asked: a Drop that nothing contradicts is meant.
+    fn group_verdict(&self) -> RejectVerdict {
+        let meant = self
+            .stopping()
+            .is_some_and(|own| !own.dropping.is_empty() && own.overruled.is_empty());
+        let triage = self.triage();
+        if meant && triage == RejectVerdict::Misconfiguration {
+            RejectVerdict::Expected
+        } else {
+            triage
+        }
     }
 
     /// Why what passed before is denied now, as far as the snapshots tell.
@@ -121,6 +167,10 @@ impl Subject<'_, '_> {
     fn was_untracked(&self, candidate: &Candidate<'_>) -> bool {
         let protocol = self.case.conversation.key.protocol;
         let groups = matching::groups_of(candidate.eni, candidate.scene).0;
+        // Where rules have ranks, every connection is tracked.
+        if groups.iter().any(|group| group.policy.ranked) {
+            return false;
+        }
         let open = |direction, service: PortRange| {
             let mut rules = groups.iter().flat_map(|group| group.rules_of(direction));
             rules.any(|rule| {

@@ -63,12 +63,12 @@ fn own_blocks(object: Object<'_>) -> Result<Vec<IpNet>, Fault> {
     Ok(blocks)
 }
 
-/// Reads one flow log, and whether it keeps the traffic of some paths alone.
-pub(in crate::describe) fn flow_log(object: Object<'_>) -> Result<(FlowLog, bool), Fault> {
+/// Reads one flow log.
+pub(in crate::describe) fn flow_log(object: Object<'_>) -> Result<FlowLog, Fault> {
     let id = object
         .id("FlowLogId")
         .map_err(|fault| fault.of("flow log", "?"))?;
-    let inner = || -> Result<(FlowLog, bool), Fault> {
+    let inner = || -> Result<FlowLog, Fault> {
         let created = object.text("CreationTime")?;
         let minutes = object.integer("AggregationInterval")?;
         let interval = minutes.and_then(|minutes| u32::try_from(minutes.checked_mul(60)?).ok());
@@ -81,8 +81,9 @@ pub(in crate::describe) fn flow_log(object: Object<'_>) -> Result<(FlowLog, bool
             headed: true,
             max_aggregation_interval: interval,
             delivery_error: delivery_error(object)?,
+            filtered: filtered(object)?,
         };
-        Ok((log, filtered(object)?))
+        Ok(log)
     };
     inner().map_err(|fault| fault.of("flow log", id))
 }
@@ -135,10 +136,10 @@ mod tests {
                 "AggregationInterval": "10", "TrafficPath": {"TrafficPathList": paths}});
             flow_log(Object::of(&value).unwrap()).unwrap()
         };
-        assert!(!log(&["all"]).1);
-        assert!(!log(&[]).1);
-        let (own, filtered) = log(&["natGateway"]);
-        assert!(filtered);
+        assert!(!log(&["all"]).filtered);
+        assert!(!log(&[]).filtered);
+        let own = log(&["natGateway"]);
+        assert!(own.filtered);
         assert_eq!(own.traffic_type, TrafficType::Reject);
         assert_eq!(own.max_aggregation_interval, Some(600));
     }

@@ -30,6 +30,7 @@ pub(in crate::describe) fn flow_log(object: Object<'_>) -> Result<FlowLog, Fault
             headed: object.text("LogDestinationType")? == Some("s3"),
             max_aggregation_interval: interval.and_then(|seconds| u32::try_from(seconds).ok()),
             delivery_error: delivery_error(object)?,
+            filtered: false,
         })
     };
     inner().map_err(|fault| fault.of("flow log", id))
