@@ -437,6 +437,7 @@ fn planned(rule: &PlannedRule) -> ProposedRule {
         from_port,
         to_port,
         peer: rule.peer.clone(),
+        priority: rule.priority,
         replaces: rule.replaces.clone(),
         records: rule.records,
         history: rule.seen.as_ref().map(history),

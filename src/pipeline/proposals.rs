@@ -21,6 +21,7 @@ use crate::attribute::watch;
 use crate::attribute::watch::GroupWatch;
 use crate::attribute::watch::Window;
 use crate::model::Direction;
+use crate::model::Effect;
 use crate::model::Eni;
 use crate::model::InterfaceKind;
 use crate::model::SecurityGroup;
@@ -55,6 +56,7 @@ use crate::tighten::plan::Decision;
 use crate::tighten::plan::Proposal;
 use crate::tighten::proof::book::Book;
 use crate::tighten::proof::certificate::Certified;
+use crate::tighten::proof::ranked;
 use crate::tighten::proof::replay::After;
 use crate::tighten::proof::replay::Replay;
 use crate::tighten::propose::Proven;
@@ -134,13 +136,7 @@ impl Maker<'_> {
         let rejects = &self.attribution.rejects;
         let referable = Referable::new(self.scenes, &passed, rejects, &moving);
         let times = Times::of(&passed, self.window.span);
-        let cases: Vec<(&SecurityGroup, Direction)> = self
-            .snapshot
-            .groups
-            .values()
-            .flat_map(|group| Direction::BOTH.map(|direction| (group, direction)))
-            .filter(|(group, direction)| group.rules_of(*direction).next().is_some())
-            .collect();
+        let cases = self.cases();
         let put = |of: &(&SecurityGroup, Direction), quota: u32, ask: Ask<'_>| {
             let (group, direction) = of;
             let case = Case {
@@ -191,7 +187,10 @@ impl Maker<'_> {
         }
         // The past of each is made with the same.
         let all = cases.par_iter().zip(&quotas).zip(&mut proven);
-        let changed = all.filter(|(_, one)| one.proposal.decision == Decision::Tighten);
+        let changed = all.filter(|(((group, _), _), one)| {
+            // What was decided by rank then, rules of today do not tell.
+            one.proposal.decision == Decision::Tighten && !group.policy.ranked
+        });
         changed.for_each(|((of, quota), one)| {
             let tried = put(of, *quota, &|case| {
                 times.tried(one.clone(), case, self.scene)
@@ -200,13 +199,20 @@ impl Maker<'_> {
         });
         let proposals: Vec<_> = proven.iter().map(|one| one.proposal.clone()).collect();
         let after = After::new(&self.snapshot.groups, &proposals).with_book(self.book);
-        let replay = tighten::proof::replay::replay_after(&passed, &after);
+        let replay = self.replay(&passed, &after, &proposals);
         let planner = Planner {
             snapshot: self.snapshot,
             needs: &needs,
             rule_quota: self.request.rule_quota,
         };
-        let rollouts = planner.plan(&proposals);
+        let mut rollouts = planner.plan(&proposals);
+        // Their order among ranks is not looked into.
+        let ranked = cases.iter().map(|(group, _)| group.policy.ranked);
+        let ranked = rollouts
+            .iter_mut()
+            .zip(ranked)
+            .filter(|(_, ranked)| *ranked);
+        ranked.for_each(|(rollout, _)| *rollout = None);
         Proposed {
             proven,
             rollouts,
@@ -214,6 +220,45 @@ impl Maker<'_> {
             replay,
             let_go,
         }
+    }
+
+    /// Groups with the directions in which they have rules, or let something
+    /// through without one.
+    fn cases(&self) -> Vec<(&SecurityGroup, Direction)> {
+        let groups = self.snapshot.groups.values();
+        let all = groups.flat_map(|group| Direction::BOTH.map(|direction| (group, direction)));
+        let asked = all.filter(|(group, direction)| {
+            group.rules_of(*direction).next().is_some() || self.by_no_rule(group, *direction)
+        });
+        asked.collect()
+    }
+
+    /// Whether something went a way of the group without any rule.
+    fn by_no_rule(&self, group: &SecurityGroup, direction: Direction) -> bool {
+        let mut ways = self.attribution.without_rule.keys();
+        ways.any(|(id, way, _)| *id == group.id && *way == direction)
+    }
+
+    /// Replays every conversation; where rules have ranks, against the merged
+    /// lists of its interface.
+    fn replay(&self, passed: &[Passed], after: &After<'_>, proposals: &[Proposal]) -> Replay {
+        if !self
+            .snapshot
+            .groups
+            .values()
+            .any(|group| group.policy.ranked)
+        {
+            return tighten::proof::replay::replay_after(passed, after);
+        }
+        let has_ranks = |one: &&Passed| {
+            let eni = self.snapshot.enis.get(&one.interface_id);
+            eni.is_some_and(|eni| ranked::is_ranked(eni, self.snapshot))
+        };
+        let (with, without): (Vec<&Passed>, Vec<&Passed>) = passed.iter().partition(has_ranks);
+        let mut replay = ranked::replay(with.into_iter(), self.snapshot, proposals);
+        let without: Vec<Passed> = without.into_iter().cloned().collect();
+        replay.absorb(tighten::proof::replay::replay_after(&without, after));
+        replay
     }
 
     /// Quotas for the groups of interfaces that would have more rules than an
@@ -275,6 +320,9 @@ impl Maker<'_> {
             .filter(|one| one.decision == Decision::Tighten);
         let certified = changes.filter_map(|proposal| {
             let group = self.snapshot.groups.get(&proposal.group_id)?;
+            if group.policy.ranked {
+                return None;
+            }
             let own = needs.get(&(&group.id, proposal.direction)).copied();
             Some(Certified::of(
                 group,
@@ -297,10 +345,11 @@ impl Maker<'_> {
         let of_rule = |verdict: &RuleVerdict| {
             let (group, rule) = self.table.get(verdict.rule)?;
             let kept = protected::managed_by(group)
+                .or(group.policy.managed.then_some("a service of the cloud"))
                 .map(|service| format!("belongs to a group that is kept by {service}"));
-            let standing = verdict
-                .hold
-                .clone()
+            let drops = (rule.effect == Effect::Drop).then(|| tighten::ranks::DROPS.to_owned());
+            let standing = drops
+                .or_else(|| verdict.hold.clone())
                 .or(kept)
                 .map_or(Standing::Free, Standing::Hold);
             Some((rule.id.clone(), standing))

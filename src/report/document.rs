@@ -373,6 +373,9 @@ pub struct ProposedRule {
     pub to_port: Option<i32>,
     /// Whom it admits.
     pub peer: Peer,
+    /// Its rank; left out where rules have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u16>,
     /// Rules of today that it stands in for, sorted.
     pub replaces: Vec<SgRuleId>,
     /// Records that it carries.

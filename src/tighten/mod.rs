@@ -10,7 +10,8 @@
 //! one of today that it narrows, `worth` weighs the change, `rounds` asks again until nothing
 //! is left to do, [`exposure`] measures both sides, and `reasons` says why. [`proof`] checks every proposal by code that shares nothing with
 //! the code that made it but the nouns; a proposal that fails is not shown
-//! ([`proven`]). [`posture`] says what a rule is by its words alone.
+//! ([`proven`]). Where rules have [`ranks`], those of each are asked by
+//! themselves. [`posture`] says what a rule is by its words alone.
 //! [`mod@rollout`] puts the changes of a proposal in an order in
 //! which nothing needed is missing at any moment; [`mod@backtest`] tries what would
 //! have been proposed earlier on what came after.
@@ -44,6 +45,7 @@ pub mod proof;
 pub mod propose;
 pub(crate) mod public;
 pub mod quota;
+pub mod ranks;
 pub(crate) mod reasons;
 pub mod references;
 pub mod rollout;

@@ -71,6 +71,7 @@ pub(crate) fn pair(wanted: &[Said], free: &[&SgRule], reach: &BTreeMap<SgId, Rea
             paired.rules.push(PlannedRule {
                 transport: said.0,
                 peer: said.1.clone(),
+                priority: None,
                 replaces,
                 records: 0,
                 seen: None,

@@ -47,6 +47,9 @@ pub struct PlannedRule {
     pub transport: Transport,
     /// Whom it admits.
     pub peer: Peer,
+    /// Its rank, where the rules of its group have ranks: that of those it
+    /// stands in for.
+    pub priority: Option<u16>,
     /// Rules of today that it stands in for, sorted. Several planned rules may
     /// name the same one: the first takes over its id, the others are added.
     pub replaces: Vec<SgRuleId>,

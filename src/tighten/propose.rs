@@ -43,7 +43,9 @@ use crate::tighten::plan::Proposal;
 use crate::tighten::plan::Quota;
 use crate::tighten::proof::Proof;
 use crate::tighten::proof::check_with;
+use crate::tighten::proof::ranked;
 use crate::tighten::quota;
+use crate::tighten::ranks;
 use crate::tighten::reasons;
 use crate::tighten::references::Chooser;
 use crate::tighten::references::Introduced;
@@ -67,7 +69,11 @@ pub struct Proven {
 #[must_use]
 pub fn proven(case: &Case<'_>) -> Proven {
     let proposal = propose(case);
-    let proof = check_with(case.group, &proposal, case.needs, case.book);
+    let proof = if has_ranks(case) {
+        ranked::check(case.group, &proposal, case.needs)
+    } else {
+        check_with(case.group, &proposal, case.needs, case.book)
+    };
     if proof.holds() {
         return Proven {
             proposal,
@@ -111,16 +117,16 @@ fn made(case: &Case<'_>, weigh: bool) -> Proposal {
             reasons,
         } => (*applicability, reasons.clone()),
     };
-    if work.rules.iter().any(|rule| is_ranked(rule)) {
-        let reasons = vec![reasons::RANKED.to_owned()];
-        return work.unchanged(Decision::Keep, Applicability::ReportOnly, reasons);
+    if has_ranks(case) {
+        return ranks::propose(case, applicability, reasons);
     }
     work.tightened(applicability, reasons, weigh)
 }
 
-/// Whether narrowing the rule could change what other rules decide.
-fn is_ranked(rule: &SgRule) -> bool {
-    rule.priority.is_some() || rule.effect == Effect::Drop
+/// Whether rules of the group may decide before others.
+fn has_ranks(case: &Case<'_>) -> bool {
+    let mut rules = case.group.rules_of(case.direction);
+    case.group.policy.ranked || rules.any(ranks::is_ranked)
 }
 
 /// A case with its rules sorted out.
@@ -369,7 +375,7 @@ impl<'a> Work<'a> {
         self.proposal(decision, applicability, reasons, kept)
     }
 
-    fn proposal(
+    pub(crate) fn proposal(
         &self,
         decision: Decision,
         applicability: Applicability,

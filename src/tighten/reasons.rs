@@ -19,11 +19,6 @@ use crate::tighten::quota;
 /// Said of a proposal that its proof refused.
 pub(crate) const FAILED_PROOF: &str = "a proposal was made but did not pass its own proof, so \
      everything is kept; this is a bug of the program, please report it";
-
-/// Said of groups whose rules have ranks or deny.
-pub(crate) const RANKED: &str = "rules of this group have ranks or deny: narrowing one may \
-     change what others decide, so everything is kept";
-
 /// How many rules that take another's place are spelled out.
 const SPELLED_OUT: usize = 3;
 

@@ -280,6 +280,7 @@ fn proposal() -> ProposalReport {
             from_port: Some(5432),
             to_port: Some(5432),
             peer: Peer::SecurityGroup(SgId::from(APP)),
+            priority: None,
             replaces: vec![SgRuleId::from("sgr-0ccccccccccccccc6")],
             records: 5_120,
             history: None,

@@ -7,11 +7,14 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use serde_json::Value;
+use serde_json::json;
 
 use flowcinch::attribute::cover::Candidate;
 use flowcinch::attribute::cover::Question;
@@ -39,6 +42,8 @@ use flowcinch::model::Transport;
 use flowcinch::model::VpcId;
 use flowcinch::net::IpProtocol;
 use flowcinch::net::PortRange;
+
+use crate::case::Case;
 
 /// A rule as the evaluator reads it.
 #[derive(Clone, Debug)]
@@ -438,6 +443,312 @@ proptest! {
         }
         for (_, id) in shadowed.keys() {
             prop_assert!(!deciding.contains(id), "{id} decides and is called shadowed");
+        }
+    }
+}
+
+/// What a run of the program says of a cloud and its logs.
+struct Told {
+    statuses: BTreeMap<String, String>,
+    proposals: Vec<Value>,
+    broken: u64,
+    widened: u64,
+}
+
+fn permission(group: usize, number: usize, rule: &Plain) -> Value {
+    let protocol = match rule.protocol {
+        0 => "ALL",
+        6 => "TCP",
+        _ => "UDP",
+    };
+    let ports = match rule.protocol {
+        0 => "-1/-1".to_owned(),
+        _ => format!("{}/{}", rule.ports.0, rule.ports.1),
+    };
+    let side = if rule.ingress { "Source" } else { "Dest" };
+    let (key, peer) = match rule.peer {
+        Whom::Net(base, open) => {
+            let net = format!("{}/{}", address(base >> open << open), 32 - open);
+            (format!("{side}CidrIp"), net)
+        }
+        Whom::Group(group) => (format!("{side}GroupId"), group_id(group).to_string()),
+        Whom::KnownList => (format!("{side}PrefixListId"), "pl-known".to_owned()),
+        Whom::UnknownList => (format!("{side}PrefixListId"), "pl-unknown".to_owned()),
+    };
+    let sources = rule
+        .sources
+        .map_or(String::new(), |(from, to)| format!("{from}/{to}"));
+    json!({"SecurityGroupRuleId": rule_id(group, number).as_str(),
+        "Direction": if rule.ingress { "ingress" } else { "egress" },
+        "Policy": if rule.drop { "Drop" } else { "Accept" },
+        "Priority": rule.priority.to_string(), "IpProtocol": protocol, "PortRange": ports,
+        "SourcePortRange": sources, key: peer})
+}
+
+impl Cloud {
+    /// The answers of the API, as its command line prints them.
+    fn describe(&self, case: &Case) {
+        let kind = if self.advanced {
+            "enterprise"
+        } else {
+            "normal"
+        };
+        let groups: Vec<Value> = (0..3)
+            .map(|number| {
+                json!({"SecurityGroupId": group_id(number).as_str(), "SecurityGroupName": "g",
+                    "VpcId": "vpc-1", "SecurityGroupType": kind})
+            })
+            .collect();
+        let text = json!({"SecurityGroups": {"SecurityGroup": groups}}).to_string();
+        case.file("snapshot/groups.json", text);
+        for (number, rules) in self.rules.iter().enumerate() {
+            let rules = rules.iter().enumerate();
+            let rules: Vec<Value> = rules
+                .map(|(at, rule)| permission(number, at, rule))
+                .collect();
+            let inner = if self.talks[number] { "Accept" } else { "Drop" };
+            let text = json!({"SecurityGroupId": group_id(number).as_str(), "VpcId": "vpc-1",
+                "InnerAccessPolicy": inner, "Permissions": {"Permission": rules}});
+            case.file(&format!("snapshot/rules-{number}.json"), text.to_string());
+        }
+        let enis: Vec<Value> = self
+            .carried
+            .iter()
+            .map(|(host, groups)| {
+                let groups: Vec<String> = groups.iter().map(|g| group_id(*g).to_string()).collect();
+                json!({"NetworkInterfaceId": format!("eni-{host}"), "Status": "InUse",
+                    "VpcId": "vpc-1", "PrivateIpAddress": address(*host).to_string(),
+                    "SecurityGroupIds": {"SecurityGroupId": groups}})
+            })
+            .collect();
+        let text = json!({"NetworkInterfaceSets": {"NetworkInterfaceSet": enis}}).to_string();
+        case.file("snapshot/interfaces.json", text);
+        let text = json!({"PrefixListId": "pl-known", "PrefixListName": "known", "MaxEntries": 5,
+            "Entries": {"Entry": [{"Cidr": "10.0.0.8/29"}]}});
+        case.file("snapshot/list.json", text.to_string());
+    }
+
+    /// One packet of each, with what became of it.
+    fn logs(&self, packets: &[Packet], truth: Unknown) -> String {
+        let mut text = "version account-id interface-id srcaddr dstaddr srcport dstport protocol \
+            packets bytes start end action log-status tcp-flags flow-direction\n"
+            .to_owned();
+        for host in self.carried.keys() {
+            writeln!(
+                text,
+                "5 1 eni-{host} - - - - - - - 1768000000 1768000060 - NODATA - -"
+            )
+            .unwrap();
+        }
+        for packet in packets {
+            let (passes, _) = self.fate(*packet, truth);
+            let (local, peer) = (address(packet.local), address(packet.peer));
+            let (from, to, way) = if packet.ingress {
+                (peer, local, "ingress")
+            } else {
+                (local, peer, "egress")
+            };
+            let action = if passes { "ACCEPT" } else { "REJECT" };
+            let flags = if packet.protocol == 6 { "2" } else { "-" };
+            writeln!(
+                text,
+                "5 1 eni-{} {from} {to} {} {} {} 1 60 1768000000 1768000020 {action} OK {flags} {way}",
+                packet.local, packet.source, packet.port, packet.protocol
+            )
+            .unwrap();
+        }
+        text
+    }
+
+    fn analyze(&self, packets: &[Packet], truth: Unknown) -> Told {
+        let case = Case::new();
+        self.describe(&case);
+        case.file("logs/all.log", self.logs(packets, truth));
+        let run = case.run(&[
+            "analyze",
+            "logs",
+            "--snapshot",
+            "snapshot",
+            "--format",
+            "json",
+        ]);
+        let analysis: Value = serde_json::from_slice(&run.stdout)
+            .unwrap_or_else(|_| panic!("{:?}: {}", run.status, run.stderr));
+        let groups = analysis["security_groups"].as_array().unwrap();
+        let rules = groups
+            .iter()
+            .flat_map(|group| group["rules"].as_array().unwrap());
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        Told {
+            statuses: rules
+                .map(|rule| (text(&rule["rule_id"]), text(&rule["status"])))
+                .collect(),
+            proposals: analysis["proposals"].as_array().unwrap().clone(),
+            broken: analysis["verification"]["broken"].as_u64().unwrap(),
+            widened: analysis["verification"]["widened"].as_u64().unwrap(),
+        }
+    }
+
+    /// The cloud with the proposals in force.
+    fn after(&self, proposals: &[Value]) -> Cloud {
+        let mut rules: [Vec<Plain>; 3] = [Vec::new(), Vec::new(), Vec::new()];
+        for (group, own) in self.rules.iter().enumerate() {
+            for (number, rule) in own.iter().enumerate() {
+                let id = rule_id(group, number);
+                let gone = proposals.iter().any(|proposal| {
+                    let names = |ids: &Value| {
+                        ids.as_array()
+                            .unwrap()
+                            .iter()
+                            .any(|one| *one == *id.as_str())
+                    };
+                    let mut planned = proposal["rules"].as_array().unwrap().iter();
+                    names(&proposal["remove"]) || planned.any(|rule| names(&rule["replaces"]))
+                });
+                if !gone {
+                    rules[group].push(rule.clone());
+                }
+            }
+        }
+        for proposal in proposals {
+            let group = (0..3).find(|group| proposal["group_id"] == *group_id(*group).as_str());
+            let ingress = proposal["direction"] == "ingress";
+            let planned = proposal["rules"].as_array().unwrap().iter();
+            rules[group.unwrap()].extend(planned.map(|rule| planned_rule(rule, ingress)));
+        }
+        Cloud {
+            rules,
+            ..self.clone()
+        }
+    }
+}
+
+fn planned_rule(rule: &Value, ingress: bool) -> Plain {
+    let number = |key: &str| rule[key].as_u64().map(|port| u16::try_from(port).unwrap());
+    let peer = &rule["peer"];
+    Plain {
+        ingress,
+        drop: false,
+        priority: number("priority").unwrap(),
+        protocol: match rule["protocol"].as_str().unwrap() {
+            "all" => 0,
+            "tcp" => 6,
+            "udp" => 17,
+            other => other.parse().unwrap(),
+        },
+        ports: (
+            number("from_port").unwrap_or(0),
+            number("to_port").unwrap_or(u16::MAX),
+        ),
+        peer: match (
+            peer["cidr"].as_str(),
+            peer["group"].as_str(),
+            peer["prefix_list"].as_str(),
+        ) {
+            (Some(net), ..) => {
+                let net: ipnet::Ipv4Net = net.parse().unwrap();
+                Whom::Net(net.addr().octets()[3], 32 - net.prefix_len())
+            }
+            (_, Some(group), _) => Whom::Group(group.strip_prefix("sg-").unwrap().parse().unwrap()),
+            (_, _, Some("pl-known")) => Whom::KnownList,
+            _ => Whom::UnknownList,
+        },
+        sources: None,
+    }
+}
+
+/// All that nobody knows, both ways.
+fn worlds() -> impl Iterator<Item = Unknown> {
+    [false, true].into_iter().flat_map(|listed| {
+        [false, true].map(|members_first| Unknown {
+            listed,
+            members_first,
+        })
+    })
+}
+
+/// Each packet that the small world has, at one interface.
+fn universe(local: u8) -> impl Iterator<Item = Packet> {
+    let ways = [true, false]
+        .into_iter()
+        .flat_map(|ingress| [6, 17, 47].map(|p| (ingress, p)));
+    ways.flat_map(move |(ingress, protocol)| {
+        (0..20)
+            .filter(move |peer| *peer != local)
+            .flat_map(move |peer| {
+                (0..9).flat_map(move |port| {
+                    (0..9).map(move |source| Packet {
+                        ingress,
+                        protocol,
+                        port,
+                        source,
+                        local,
+                        peer,
+                    })
+                })
+            })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn statuses_are_true_and_proposals_break_and_open_nothing(
+        cloud in cloud(),
+        packets in prop::collection::vec((packet(), any::<prop::sample::Index>()), 1..25),
+        members_first: bool,
+    ) {
+        let hosts: Vec<u8> = cloud.carried.keys().copied().collect();
+        let mut seen: BTreeMap<(u8, bool, u8, u16, u8), Packet> = BTreeMap::new();
+        for (packet, at) in packets {
+            let packet = Packet { local: hosts[at.index(hosts.len())], ..packet };
+            if packet.peer != packet.local {
+                let key = (packet.local, packet.ingress, packet.protocol, packet.port, packet.peer);
+                seen.entry(key).or_insert(packet);
+            }
+        }
+        let packets: Vec<Packet> = seen.into_values().collect();
+        let truth = Unknown { listed: false, members_first };
+        let told = cloud.analyze(&packets, truth);
+        prop_assert_eq!((told.broken, told.widened), (0, 0));
+
+        for (id, status) in &told.statuses {
+            // By what was seen, in every world that explains it.
+            let decides = |packet: &Packet, alone: bool| {
+                let (passed, _) = cloud.fate(*packet, truth);
+                let fates = worlds().map(|world| cloud.fate(*packet, world));
+                let mut fates = fates.filter(|(passes, _)| *passes == passed);
+                let by = |(_, winners): Fate| {
+                    let mut names = winners.iter().map(|(g, n)| rule_id(*g, *n));
+                    names.any(|winner| winner.as_str() == id) && (!alone || winners.len() == 1)
+                };
+                if alone { fates.all(by) } else { fates.any(by) }
+            };
+            let surely = packets.iter().any(|packet| decides(packet, true));
+            let perhaps = packets.iter().any(|packet| decides(packet, false));
+            match status.as_str() {
+                "used" => prop_assert!(perhaps, "{id} is called used"),
+                "unused" | "shadowed" => prop_assert!(!perhaps, "{id} is called {status}"),
+                _ => prop_assert!(!surely, "{id} decided alone and is called {status}"),
+            }
+        }
+
+        let after = cloud.after(&told.proposals);
+        for packet in &packets {
+            for world in worlds() {
+                let (passed, _) = cloud.fate(*packet, truth);
+                if passed && cloud.fate(*packet, world).0 {
+                    prop_assert!(after.fate(*packet, world).0, "{packet:?} would break");
+                }
+            }
+        }
+        for packet in hosts.iter().flat_map(|local| universe(*local)) {
+            for world in worlds() {
+                if after.fate(packet, world).0 {
+                    prop_assert!(cloud.fate(packet, world).0, "{packet:?} would open");
+                }
+            }
         }
     }
 }

@@ -37,6 +37,7 @@ use flowcinch::tighten::plan::Decision;
 use flowcinch::tighten::plan::PlannedRule;
 use flowcinch::tighten::plan::Proposal;
 use flowcinch::tighten::proof;
+use flowcinch::tighten::proof::ranked;
 use flowcinch::tighten::propose;
 use flowcinch::tighten::proven;
 use flowcinch::tighten::references::References;
@@ -627,11 +628,53 @@ fn narrowing_an_untracked_rule_asks_for_a_review() {
     assert_eq!(world.propose().applicability, Applicability::Review);
 }
 
+/// An Accept of rank 7, and a Drop of rank 3.
+fn among_ranks() -> World {
+    let mut world = World::new(
+        vec![
+            rule("r1", "tcp/1-1000", "10.0.0.0/8"),
+            rule("r2", "tcp/22", "0.0.0.0/0"),
+        ],
+        vec![seen("tcp/443", "10.1.1.1")],
+    );
+    let rules = &mut world.group.rules;
+    (rules[0].priority, rules[1].priority) = (Some(7), Some(3));
+    rules[1].effect = Effect::Drop;
+    world
+}
+
 #[test]
-fn rules_with_ranks_are_left_alone() {
-    let mut world = World::new(vec![rule("r1", "tcp/22", "0.0.0.0/0")], Vec::new());
-    world.group.rules[0].priority = Some(1);
-    assert_eq!(world.propose().decision, Decision::Keep);
+fn what_stands_in_for_a_rule_keeps_its_rank_and_drops_stay() {
+    let proposal = among_ranks().propose();
+    assert_eq!(proposal.decision, Decision::Tighten);
+    let [narrow] = &proposal.rules[..] else {
+        panic!("{:?}", proposal.rules)
+    };
+    assert_eq!(narrow.priority, Some(7));
+    assert_eq!(narrow.transport, transport("tcp/443"));
+    assert_eq!(proposal.keep, [SgRuleId::from("r2")]);
+    assert!(proposal.remove.is_empty());
+    assert!(ranked::check(&among_ranks().group, &proposal, &[]).holds());
+}
+
+#[test]
+fn the_proof_finds_a_stronger_rank_a_wider_box_and_a_lost_drop() {
+    let world = among_ranks();
+    let sound = world.propose();
+    let spoilt = |spoil: &dyn Fn(&mut Proposal)| {
+        let mut proposal = sound.clone();
+        spoil(&mut proposal);
+        ranked::check(&world.group, &proposal, &[])
+    };
+    let stronger = spoilt(&|proposal| proposal.rules[0].priority = Some(6));
+    assert_eq!(stronger.widened.len(), 1);
+    let wider = spoilt(&|proposal| proposal.rules[0].peer = peer("0.0.0.0/0"));
+    assert_eq!(wider.widened.len(), 1);
+    let lost = spoilt(&|proposal| {
+        proposal.keep.clear();
+        proposal.remove = vec![SgRuleId::from("r2")];
+    });
+    assert_eq!(lost.misfiled, [SgRuleId::from("r2")]);
 }
 
 /// A proposal that narrows `r1` to two clients, to be spoilt.
@@ -680,6 +723,7 @@ fn the_proof_finds_a_reference_turned_into_addresses_and_back() {
     proposal.rules.push(PlannedRule {
         transport: transport("tcp/80"),
         peer: peer("198.51.100.1/32"),
+        priority: None,
         replaces: vec![SgRuleId::from("r2")],
         records: 0,
         seen: None,

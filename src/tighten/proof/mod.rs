@@ -15,6 +15,7 @@ pub mod against;
 pub mod book;
 pub mod certificate;
 pub mod contain;
+pub mod ranked;
 pub mod replay;
 mod service;
 

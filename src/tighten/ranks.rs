@@ -1,0 +1,186 @@
+//! Groups whose rules have ranks and may drop: what can be taken from them
+//! without opening anything, whatever other groups stand beside them.
+//!
+//! To narrow or delete an Accept never lets anything new through, however the
+//! lists of an interface are merged; to touch a Drop might, so these stay. The
+//! Accepts of each rank are therefore put to the tightener by themselves, with
+//! what they decided; what stands in for them keeps their rank, so that it
+//! comes before and behind the same rules as they did.
+//!
+//! What is let through without a rule is more than that: a basic group lets
+//! everything out by default, and members reach each other by its intra-group
+//! policy. To close either, rules have to be added, which can stop what other
+//! groups of an interface let through. That is told and not done.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::attribute::needs::Need;
+use crate::model::Direction;
+use crate::model::Effect;
+use crate::model::GroupPolicy;
+use crate::model::SecurityGroup;
+use crate::model::SgRule;
+use crate::model::SgRuleId;
+use crate::tighten::case::Case;
+use crate::tighten::case::Limits;
+use crate::tighten::case::Standing;
+use crate::tighten::case::Watch;
+use crate::tighten::pairing::Paired;
+use crate::tighten::plan::Applicability;
+use crate::tighten::plan::Decision;
+use crate::tighten::plan::Proposal;
+use crate::tighten::propose::Work;
+use crate::tighten::propose::propose_unweighed;
+use crate::tighten::references::References;
+
+/// Why a rule that drops is left alone.
+pub const DROPS: &str = "drops: to loosen it could let something through";
+
+/// No group takes the place of addresses: where it stands among ranks, that
+/// could open something.
+static NO_REFERENCES: References = References::none();
+
+/// Whether narrowing the rule could change what other rules decide.
+pub(crate) fn is_ranked(rule: &SgRule) -> bool {
+    rule.priority.is_some() || rule.effect == Effect::Drop
+}
+
+/// The proposal for one direction of a group with ranks; `reasons` is what it
+/// rests on.
+pub(crate) fn propose(
+    case: &Case<'_>,
+    applicability: Applicability,
+    mut reasons: Vec<String>,
+) -> Proposal {
+    let mut all = Paired::default();
+    let rules: Vec<&SgRule> = case.group.rules_of(case.direction).collect();
+    let drops = rules.iter().filter(|rule| rule.effect == Effect::Drop);
+    all.keep.extend(drops.map(|rule| rule.id.clone()));
+    let mut least = applicability;
+    for rank in ranks(&rules) {
+        let proposal = of_rank(case, rank, &rules);
+        least = least.min(proposal.applicability);
+        reasons.extend(proposal.reasons.iter().cloned());
+        all.keep.extend(proposal.keep);
+        all.remove.extend(proposal.remove);
+        let ranked = proposal.rules.into_iter();
+        all.rules.extend(ranked.map(|mut rule| {
+            rule.priority = rank;
+            rule
+        }));
+    }
+    reasons.sort();
+    reasons.dedup();
+    reasons.extend(stays_open(case, &rules));
+    let changed = !all.rules.is_empty() || !all.remove.is_empty();
+    let (decision, applicability) = if changed {
+        (Decision::Tighten, least.min(Applicability::Review))
+    } else {
+        (Decision::Keep, applicability)
+    };
+    Work::new(case).proposal(decision, applicability, reasons, all)
+}
+
+fn ranks(rules: &[&SgRule]) -> BTreeSet<Option<u16>> {
+    let accepts = rules.iter().filter(|rule| rule.effect == Effect::Allow);
+    accepts.map(|rule| rule.priority).collect()
+}
+
+/// What can be taken from the Accepts of one rank.
+fn of_rank(case: &Case<'_>, rank: Option<u16>, rules: &[&SgRule]) -> Proposal {
+    let own = rules
+        .iter()
+        .filter(|rule| rule.effect == Effect::Allow && rule.priority == rank);
+    let own: Vec<SgRule> = own.map(|rule| without_rank(rule)).collect();
+    let ids: BTreeSet<&SgRuleId> = own.iter().map(|rule| &rule.id).collect();
+    let needs: Vec<Need> = case
+        .needs
+        .iter()
+        .filter_map(|need| of_rules(need, &ids))
+        .collect();
+    let standing = own.iter().map(|rule| (rule.id.clone(), stands(rule, case)));
+    let standing: BTreeMap<SgRuleId, Standing> = standing.collect();
+    let room = usize::try_from(case.limits.rule_quota).unwrap_or(usize::MAX);
+    let more = room.saturating_sub(rules.len()) / ranks(rules).len().max(1);
+    let quota = own.len().saturating_add(more);
+    let limits = Limits {
+        rule_quota: u32::try_from(quota).unwrap_or(u32::MAX),
+        ..case.limits.clone()
+    };
+    let group = SecurityGroup {
+        policy: GroupPolicy::default(),
+        rules: own,
+        ..case.group.clone()
+    };
+    let case = Case {
+        group: &group,
+        needs: &needs,
+        standing: &standing,
+        watch: Watch::Enough {
+            applicability: Applicability::Apply,
+            reasons: Vec::new(),
+        },
+        references: &NO_REFERENCES,
+        book: None,
+        limits: &limits,
+        direction: case.direction,
+        prefix_lists: case.prefix_lists,
+        members: case.members,
+        answered_only: case.answered_only,
+        moving: case.moving,
+        vacancy: case.vacancy,
+    };
+    propose_unweighed(&case)
+}
+
+fn without_rank(rule: &SgRule) -> SgRule {
+    SgRule {
+        priority: None,
+        ..rule.clone()
+    }
+}
+
+/// What a rule asks beside transport and peer, a narrower one could not say.
+fn stands(rule: &SgRule, case: &Case<'_>) -> Standing {
+    let known = case.standing.get(&rule.id).cloned();
+    match known {
+        Some(Standing::Free) if !rule.limits.is_empty() => Standing::Hold(
+            "asks for ports or addresses that a narrower rule would have to repeat".to_owned(),
+        ),
+        Some(standing) => standing,
+        None => Standing::Hold("was not judged".to_owned()),
+    }
+}
+
+fn of_rules(need: &Need, ids: &BTreeSet<&SgRuleId>) -> Option<Need> {
+    let own = need.covered_by.iter().filter(|id| ids.contains(id));
+    let own: Vec<SgRuleId> = own.cloned().collect();
+    (!own.is_empty()).then(|| Need {
+        covered_by: own,
+        ..need.clone()
+    })
+}
+
+/// What no rule of the group closes, and why nothing is proposed for it.
+fn stays_open(case: &Case<'_>, rules: &[&SgRule]) -> Vec<String> {
+    let policy = &case.group.policy;
+    let mut told = Vec::new();
+    let drops = rules.iter().any(|rule| rule.effect == Effect::Drop);
+    if case.direction == Direction::Egress && policy.egress_default == Effect::Allow {
+        told.push(
+            "what no rule matches goes out by the default of the group's type: only a last Drop, with an Accept of a smaller number for all that is needed, closes it, and every group on the same interfaces has to agree; it is not proposed"
+                .to_owned(),
+        );
+    }
+    if case.direction == Direction::Ingress && policy.members_talk {
+        told.push(if drops {
+            "members reach each other by the intra-group policy, and rules that drop stand beside it: were it set to Drop, ties would go to them; it is not proposed"
+                .to_owned()
+        } else {
+            "members reach each other by the intra-group policy: rules say nothing of that, and to set it to Drop is not proposed"
+                .to_owned()
+        });
+    }
+    told
+}
