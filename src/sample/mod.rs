@@ -44,10 +44,9 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::model::Provider;
-
 pub use crate::sample::form::Form;
 
+use crate::model::Provider;
 use crate::sample::build::Plan;
 use crate::sample::build::World;
 use crate::sample::deliver::Delivery;

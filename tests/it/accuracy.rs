@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 
+use flowcinch::model::Provider;
 use flowcinch::sample;
+use flowcinch::sample::Form;
 use flowcinch::sample::SampleConfig;
 use serde_json::Value;
 
@@ -28,6 +30,7 @@ const RECORDS: u64 = 20_000;
 /// How much the logs tell, and how hard the cloud makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Setting {
+    provider: Provider,
     format_version: u8,
     /// 2 % of the interface-minutes lost, and tasks that come and go.
     lossy: bool,
@@ -38,34 +41,51 @@ struct Setting {
     exact: u64,
 }
 
-const SETTINGS: [Setting; 4] = [
+const SETTINGS: [Setting; 6] = [
     Setting {
+        provider: Provider::Aws,
         format_version: 5,
         lossy: false,
         exact: 1_000,
     },
     Setting {
+        provider: Provider::Aws,
         format_version: 5,
         lossy: true,
         exact: 990,
     },
     Setting {
+        provider: Provider::Aws,
         format_version: 2,
         lossy: false,
         exact: 950,
     },
     Setting {
+        provider: Provider::Aws,
         format_version: 2,
         lossy: true,
         exact: 950,
+    },
+    Setting {
+        provider: Provider::Alibaba,
+        format_version: 5,
+        lossy: false,
+        exact: 1_000,
+    },
+    Setting {
+        provider: Provider::Alibaba,
+        format_version: 5,
+        lossy: true,
+        exact: 990,
     },
 ];
 
 impl Setting {
     fn title(self) -> String {
-        let format = match self.format_version {
-            2 => "default format",
-            _ => "format 5",
+        let format = match (self.provider, self.format_version) {
+            (Provider::Alibaba, _) => "Alibaba Cloud",
+            (Provider::Aws, 2) => "default format",
+            (Provider::Aws, _) => "format 5",
         };
         let loss = if self.lossy {
             "2 % lost, churn"
@@ -79,6 +99,11 @@ impl Setting {
         let case = Case::new();
         sample::write(&SampleConfig {
             out: case.path("made"),
+            provider: self.provider,
+            form: match self.provider {
+                Provider::Aws => Form::Text,
+                Provider::Alibaba => Form::OssJson,
+            },
             records: RECORDS,
             seed,
             format_version: self.format_version,
