@@ -9,6 +9,7 @@
     reason = "a bench without its corpus has nothing to say"
 )]
 
+mod alibaba;
 mod corpus;
 mod end_to_end;
 mod fold;

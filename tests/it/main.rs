@@ -5,6 +5,7 @@
 
 mod accuracy;
 mod alibaba;
+mod alibaba_logs;
 mod backtest;
 mod builder;
 mod case;
