@@ -62,7 +62,7 @@ fn looks_raw(head: &[u8]) -> bool {
         _ => return false,
     };
     let begins = |byte: &u8| byte.is_ascii_graphic();
-    literal.first().is_some_and(begins) && head.iter().take(8).any(odd)
+    literal.first().is_some_and(begins) && head.iter().any(odd)
 }
 
 /// Unpacks what the layer below holds.
