@@ -97,6 +97,7 @@ fn tightened(needs: &[Need], rule_quota: u32) -> Proposal {
         moving: &BTreeSet::new(),
         references: &References::none(),
         book: None,
+        let_out: None,
         vacancy: &Vacancy::none(),
         limits: &Limits {
             rule_quota,

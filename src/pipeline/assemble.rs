@@ -438,6 +438,7 @@ fn planned(rule: &PlannedRule) -> ProposedRule {
         to_port,
         peer: rule.peer.clone(),
         priority: rule.priority,
+        effect: rule.effect,
         replaces: rule.replaces.clone(),
         records: rule.records,
         history: rule.seen.as_ref().map(history),

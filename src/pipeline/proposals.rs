@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use rayon::prelude::*;
 
 use crate::attribute::Attribution;
+use crate::attribute::cover::Unwritten;
 use crate::attribute::needs;
 use crate::attribute::needs::GroupNeeds;
 use crate::attribute::needs::Need;
@@ -47,6 +48,7 @@ use crate::pipeline::rollouts::Planner;
 use crate::report::document::rollout::RolloutReport;
 use crate::tighten;
 use crate::tighten::Case;
+use crate::tighten::LetOut;
 use crate::tighten::Limits;
 use crate::tighten::Standing;
 use crate::tighten::Watch;
@@ -135,6 +137,7 @@ impl Maker<'_> {
         let moving = self.moving(&passed);
         let rejects = &self.attribution.rejects;
         let referable = Referable::new(self.scenes, &passed, rejects, &moving);
+        let let_out = self.let_out(&passed);
         let times = Times::of(&passed, self.window.span);
         let cases = self.cases();
         let put = |of: &(&SecurityGroup, Direction), quota: u32, ask: Ask<'_>| {
@@ -153,6 +156,7 @@ impl Maker<'_> {
                 moving: &moving,
                 references: referable.of(&group.id, *direction),
                 book: Some(self.book),
+                let_out: let_out.get(&group.id),
                 answered_only: self.request.obligations == Obligations::Answered,
                 vacancy: group
                     .vpc_id
@@ -231,6 +235,58 @@ impl Maker<'_> {
             group.rules_of(*direction).next().is_some() || self.by_no_rule(group, *direction)
         });
         asked.collect()
+    }
+
+    /// What went out by default, by group whose type lets it.
+    fn let_out(&self, passed: &[Passed]) -> BTreeMap<&SgId, LetOut<'_>> {
+        let mut all: BTreeMap<&SgId, LetOut<'_>> = BTreeMap::new();
+        for group in self.snapshot.groups.values() {
+            if group.policy.egress_default == Effect::Allow {
+                let mut own = LetOut::default();
+                own.beside.push(group);
+                all.insert(&group.id, own);
+            }
+        }
+        if all.is_empty() {
+            return all;
+        }
+        for eni in self.snapshot.enis.values() {
+            for own in &eni.groups {
+                let Some(own) = all.get_mut(own) else {
+                    continue;
+                };
+                let beside = eni.groups.iter().map(|id| self.snapshot.groups.get(id));
+                own.unknown |= beside.clone().any(|group| group.is_none());
+                own.beside.extend(beside.flatten());
+            }
+        }
+        let by_default = |one: &&Passed| {
+            one.direction == Direction::Egress && one.unwritten == Some(Unwritten::Default)
+        };
+        for one in passed.iter().filter(by_default) {
+            let eni = self.snapshot.enis.get(&one.interface_id);
+            for group in eni.into_iter().flat_map(|eni| &eni.groups) {
+                if let Some(own) = all.get_mut(group) {
+                    own.needs.push(Need {
+                        protocol: one.protocol,
+                        service: one.service,
+                        peer: one.peer,
+                        covered_by: Vec::new(),
+                        records: one.records,
+                        seen: one.seen,
+                        in_doubt: one.in_doubt,
+                    });
+                }
+            }
+        }
+        for own in all.values_mut() {
+            own.needs.sort_unstable();
+            own.needs
+                .dedup_by_key(|need| (need.protocol, need.service, need.peer));
+            own.beside.sort_by(|one, other| one.id.cmp(&other.id));
+            own.beside.dedup_by(|one, other| one.id == other.id);
+        }
+        all
     }
 
     /// Whether something went a way of the group without any rule.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crate::attribute::table::RuleTable;
 use crate::attribute::verdict::Tier;
 use crate::attribute::verdicts::Verdicts;
+use crate::model::Effect;
 use crate::model::SgRuleId;
 use crate::net::Span;
 use crate::report::words;
@@ -56,6 +57,7 @@ impl Restraint {
     pub(super) fn applied(&self, mut proven: Proven) -> Proven {
         self.hold_weak_claims(&mut proven);
         self.hold_seldom_used(&mut proven);
+        hold_drops(&mut proven);
         proven
     }
 
@@ -121,6 +123,18 @@ impl Restraint {
             return said;
         }
         format!("{said} ({})", rhythms.join(", "))
+    }
+}
+
+/// A rule that drops closes what nobody named: never unasked.
+fn hold_drops(proven: &mut Proven) {
+    let proposal = &mut proven.proposal;
+    let drops = proposal
+        .rules
+        .iter()
+        .any(|rule| rule.effect == Effect::Drop);
+    if drops {
+        proposal.applicability = proposal.applicability.min(Applicability::Review);
     }
 }
 

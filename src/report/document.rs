@@ -210,6 +210,18 @@ pub struct GroupReport {
     pub rules: Vec<RuleReport>,
 }
 
+fn allow() -> Effect {
+    Effect::Allow
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_allow(effect: &Effect) -> bool {
+    *effect == Effect::Allow
+}
+
 /// Records let through by no rule, in one direction, for one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WithoutRuleReport {
@@ -376,6 +388,9 @@ pub struct ProposedRule {
     /// Its rank; left out where rules have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u16>,
+    /// What it does; left out where it lets through, as nearly every rule does.
+    #[serde(default = "allow", skip_serializing_if = "is_allow")]
+    pub effect: Effect,
     /// Rules of today that it stands in for, sorted.
     pub replaces: Vec<SgRuleId>,
     /// Records that it carries.

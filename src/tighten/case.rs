@@ -48,6 +48,9 @@ pub struct Case<'a> {
     /// The snapshots, for the proof of such references; without it, there are
     /// none.
     pub book: Option<&'a Book<'a>>,
+    /// What goes out of the group's interfaces by default; `None` where its type
+    /// lets nothing out.
+    pub let_out: Option<&'a LetOut<'a>>,
     /// Addresses of the group's VPC that no interface owned in any snapshot.
     pub vacancy: &'a Vacancy,
     /// Quota and taste.
@@ -62,6 +65,17 @@ impl fmt::Debug for Case<'_> {
             .field("needs", &self.needs.len())
             .finish_non_exhaustive()
     }
+}
+
+/// What goes out of a group's interfaces by default, and who has a say in it.
+#[derive(Clone, Debug, Default)]
+pub struct LetOut<'a> {
+    /// What went out by no rule at any interface that carries the group, sorted.
+    pub needs: Vec<Need>,
+    /// All groups that share an interface with it, itself included, sorted.
+    pub beside: Vec<&'a SecurityGroup>,
+    /// Whether one of them is not in the snapshot.
+    pub unknown: bool,
 }
 
 /// What may be done to a rule.

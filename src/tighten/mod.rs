@@ -11,7 +11,7 @@
 //! is left to do, [`exposure`] measures both sides, and `reasons` says why. [`proof`] checks every proposal by code that shares nothing with
 //! the code that made it but the nouns; a proposal that fails is not shown
 //! ([`proven`]). Where rules have [`ranks`], those of each are asked by
-//! themselves. [`posture`] says what a rule is by its words alone.
+//! themselves, and `closing` closes what goes out by default. [`posture`] says what a rule is by its words alone.
 //! [`mod@rollout`] puts the changes of a proposal in an order in
 //! which nothing needed is missing at any moment; [`mod@backtest`] tries what would
 //! have been proposed earlier on what came after.
@@ -24,6 +24,7 @@
 pub mod backtest;
 pub(crate) mod boxes;
 pub mod case;
+pub(crate) mod closing;
 pub(crate) mod curve;
 pub(crate) mod exact;
 pub mod exposure;
@@ -56,6 +57,7 @@ pub mod weight;
 pub(crate) mod worth;
 
 pub use case::Case;
+pub use case::LetOut;
 pub use case::Limits;
 pub use case::Standing;
 pub use case::Watch;

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 
+use crate::model::Effect;
 use crate::model::Peer;
 use crate::model::SgId;
 use crate::model::SgRule;
@@ -72,6 +73,7 @@ pub(crate) fn pair(wanted: &[Said], free: &[&SgRule], reach: &BTreeMap<SgId, Rea
                 transport: said.0,
                 peer: said.1.clone(),
                 priority: None,
+                effect: Effect::Allow,
                 replaces,
                 records: 0,
                 seen: None,

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::evidence::activity::History;
 use crate::model::Direction;
+use crate::model::Effect;
 use crate::model::Peer;
 use crate::model::SgId;
 use crate::model::SgRuleId;
@@ -50,6 +51,8 @@ pub struct PlannedRule {
     /// Its rank, where the rules of its group have ranks: that of those it
     /// stands in for.
     pub priority: Option<u16>,
+    /// What it does: lets through, but for a Drop that closes a default.
+    pub effect: Effect,
     /// Rules of today that it stands in for, sorted. Several planned rules may
     /// name the same one: the first takes over its id, the others are added.
     pub replaces: Vec<SgRuleId>,

@@ -70,7 +70,7 @@ pub struct Proven {
 pub fn proven(case: &Case<'_>) -> Proven {
     let proposal = propose(case);
     let proof = if has_ranks(case) {
-        ranked::check(case.group, &proposal, case.needs)
+        ranked::check(case.group, &proposal, case.needs, case.book)
     } else {
         check_with(case.group, &proposal, case.needs, case.book)
     };
@@ -397,10 +397,14 @@ impl<'a> Work<'a> {
         };
         let before: Vec<Said> = opening().map(|rule| said(rule)).collect();
         let kept = opening().filter(|rule| keep.contains(&rule.id));
-        let planned = rules.iter().map(|rule| (rule.transport, rule.peer.clone()));
+        let (opening_rules, closing_rules): (Vec<&PlannedRule>, Vec<&PlannedRule>) =
+            rules.iter().partition(|rule| rule.effect == Effect::Allow);
+        let said_by = |rule: &&PlannedRule| (rule.transport, rule.peer.clone());
+        let planned = opening_rules.iter().map(said_by);
         let after: Vec<Said> = kept.map(|rule| said(rule)).chain(planned).collect();
         let drops = self.rules.iter().filter(|rule| rule.effect == Effect::Drop);
         let dropping = self.count(&drops.map(|rule| said(rule)).collect::<Vec<_>>());
+        let closing = self.count(&closing_rules.iter().map(said_by).collect::<Vec<_>>());
         let mut addresses = Addresses::new(self.case.members, self.case.prefix_lists);
         Proposal {
             group_id: self.case.group.id.clone(),
@@ -411,7 +415,7 @@ impl<'a> Work<'a> {
             exposure_before: exposure(before.iter().map(|(t, p)| (*t, p)), &mut addresses),
             exposure_after: exposure(after.iter().map(|(t, p)| (*t, p)), &mut addresses),
             quota_before: [dropping, self.count(&before)].into_iter().sum(),
-            quota_after: [dropping, self.count(&after)].into_iter().sum(),
+            quota_after: [dropping, self.count(&after), closing].into_iter().sum(),
             optimality_gap: None,
             curve: Vec::new(),
             rules,
@@ -448,6 +452,9 @@ impl<'a> Work<'a> {
                 let mut covering = need.covered_by.iter();
                 covering.any(|id| peers.get(id) == Some(&&own.1))
             };
+            if rule.effect == Effect::Drop {
+                continue;
+            }
             (rule.records, rule.seen) = match &rule.peer {
                 Peer::Cidr(net) => carried(within(&needs, *net).iter().filter(met)),
                 Peer::SecurityGroup(_) | Peer::PrefixList(_) => {

@@ -7,25 +7,36 @@
 //! what they decided; what stands in for them keeps their rank, so that it
 //! comes before and behind the same rules as they did.
 //!
-//! What is let through without a rule is more than that: a basic group lets
-//! everything out by default, and members reach each other by its intra-group
-//! policy. To close either, rules have to be added, which can stop what other
-//! groups of an interface let through. That is told and not done.
+//! What is let through without a rule is more than that. A basic group lets
+//! everything out by default: [`closing`](crate::tighten::closing) closes that
+//! where it can be proven to stop nothing else. Members reach each other by its
+//! intra-group policy: that is told and left as it is.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+use ipnet::Ipv4Net;
 
 use crate::attribute::needs::Need;
 use crate::model::Direction;
 use crate::model::Effect;
 use crate::model::GroupPolicy;
+use crate::model::Peer;
 use crate::model::SecurityGroup;
 use crate::model::SgRule;
 use crate::model::SgRuleId;
+use crate::model::Transport;
 use crate::tighten::case::Case;
 use crate::tighten::case::Limits;
 use crate::tighten::case::Standing;
 use crate::tighten::case::Watch;
+use crate::tighten::closing::CLOSED;
+use crate::tighten::closing::Closing;
+use crate::tighten::closing::NOT_IPV6;
+use crate::tighten::closing::closing;
+use crate::tighten::exposure::Addresses;
+use crate::tighten::exposure::exposure;
 use crate::tighten::pairing::Paired;
 use crate::tighten::plan::Applicability;
 use crate::tighten::plan::Decision;
@@ -36,6 +47,10 @@ use crate::tighten::references::References;
 
 /// Why a rule that drops is left alone.
 pub const DROPS: &str = "drops: to loosen it could let something through";
+
+/// What is said where Accepts stay.
+const POINTLESS: &str =
+    "the rules stay as they are: what an Accept let out no more, the default would";
 
 /// No group takes the place of addresses: where it stands among ranks, that
 /// could open something.
@@ -55,13 +70,33 @@ pub(crate) fn propose(
 ) -> Proposal {
     let mut all = Paired::default();
     let rules: Vec<&SgRule> = case.group.rules_of(case.direction).collect();
-    let drops = rules.iter().filter(|rule| rule.effect == Effect::Drop);
-    all.keep.extend(drops.map(|rule| rule.id.clone()));
+    let drops = || rules.iter().filter(|rule| rule.effect == Effect::Drop);
+    all.keep.extend(drops().map(|rule| rule.id.clone()));
     let mut least = applicability;
+    let mut closed = false;
+    match closing(case) {
+        Some(Closing::Closed(planned)) => {
+            all.rules = planned;
+            closed = true;
+            reasons.push(CLOSED.to_owned());
+            reasons.push(NOT_IPV6.to_owned());
+        }
+        Some(Closing::Open(why)) => {
+            reasons.push(why);
+            if drops().next().is_none() {
+                reasons.push(POINTLESS.to_owned());
+                all.keep.extend(rules.iter().map(|rule| rule.id.clone()));
+                return Work::new(case).proposal(Decision::Keep, applicability, reasons, all);
+            }
+        }
+        None => {}
+    }
     for rank in ranks(&rules) {
         let proposal = of_rank(case, rank, &rules);
         least = least.min(proposal.applicability);
-        reasons.extend(proposal.reasons.iter().cloned());
+        let new = proposal.reasons.iter().filter(|why| !reasons.contains(why));
+        let new: Vec<String> = new.cloned().collect();
+        reasons.extend(new);
         all.keep.extend(proposal.keep);
         all.remove.extend(proposal.remove);
         let ranked = proposal.rules.into_iter();
@@ -70,16 +105,31 @@ pub(crate) fn propose(
             rule
         }));
     }
-    reasons.sort();
-    reasons.dedup();
-    reasons.extend(stays_open(case, &rules));
+    all.rules.sort();
+    reasons.extend(members_talk(case, &rules));
     let changed = !all.rules.is_empty() || !all.remove.is_empty();
     let (decision, applicability) = if changed {
         (Decision::Tighten, least.min(Applicability::Review))
     } else {
         (Decision::Keep, applicability)
     };
-    Work::new(case).proposal(decision, applicability, reasons, all)
+    let proposal = Work::new(case).proposal(decision, applicability, reasons, all);
+    if closed {
+        closed_default(case, proposal)
+    } else {
+        proposal
+    }
+}
+
+/// The proposal with what goes out by default among what is open today.
+fn closed_default(case: &Case<'_>, proposal: Proposal) -> Proposal {
+    let everywhere = Peer::Cidr(IpNet::V4(Ipv4Net::default()));
+    let mut addresses = Addresses::new(case.members, case.prefix_lists);
+    let open = [(Transport::All, &everywhere)];
+    Proposal {
+        exposure_before: exposure(open.into_iter(), &mut addresses),
+        ..proposal
+    }
 }
 
 fn ranks(rules: &[&SgRule]) -> BTreeSet<Option<u16>> {
@@ -123,6 +173,7 @@ fn of_rank(case: &Case<'_>, rank: Option<u16>, rules: &[&SgRule]) -> Proposal {
         },
         references: &NO_REFERENCES,
         book: None,
+        let_out: None,
         limits: &limits,
         direction: case.direction,
         prefix_lists: case.prefix_lists,
@@ -162,25 +213,15 @@ fn of_rules(need: &Need, ids: &BTreeSet<&SgRuleId>) -> Option<Need> {
     })
 }
 
-/// What no rule of the group closes, and why nothing is proposed for it.
-fn stays_open(case: &Case<'_>, rules: &[&SgRule]) -> Vec<String> {
-    let policy = &case.group.policy;
-    let mut told = Vec::new();
+/// What is said of members that reach each other, and why nothing is proposed
+/// for it.
+fn members_talk(case: &Case<'_>, rules: &[&SgRule]) -> Option<String> {
+    let talk = case.direction == Direction::Ingress && case.group.policy.members_talk;
     let drops = rules.iter().any(|rule| rule.effect == Effect::Drop);
-    if case.direction == Direction::Egress && policy.egress_default == Effect::Allow {
-        told.push(
-            "what no rule matches goes out by the default of the group's type: only a last Drop, with an Accept of a smaller number for all that is needed, closes it, and every group on the same interfaces has to agree; it is not proposed"
-                .to_owned(),
-        );
-    }
-    if case.direction == Direction::Ingress && policy.members_talk {
-        told.push(if drops {
-            "members reach each other by the intra-group policy, and rules that drop stand beside it: were it set to Drop, ties would go to them; it is not proposed"
-                .to_owned()
-        } else {
-            "members reach each other by the intra-group policy: rules say nothing of that, and to set it to Drop is not proposed"
-                .to_owned()
-        });
-    }
-    told
+    let why = if drops {
+        "members reach each other by the intra-group policy, and rules that drop stand beside it: were it set to Drop, a tie with an Accept for members would go to them; it is not proposed"
+    } else {
+        "members reach each other by the intra-group policy: rules say nothing of that, and to set it to Drop is not proposed"
+    };
+    talk.then(|| why.to_owned())
 }

@@ -281,6 +281,7 @@ fn proposal() -> ProposalReport {
             to_port: Some(5432),
             peer: Peer::SecurityGroup(SgId::from(APP)),
             priority: None,
+            effect: Effect::Allow,
             replaces: vec![SgRuleId::from("sgr-0ccccccccccccccc6")],
             records: 5_120,
             history: None,

@@ -179,6 +179,7 @@ fn proposed_beside(
         moving: &BTreeSet::new(),
         references,
         book: None,
+        let_out: None,
         vacancy: &Vacancy::none(),
         limits,
     })
@@ -437,6 +438,7 @@ fn narrowed(
         references: &References::none(),
         book: None,
         vacancy,
+        let_out: None,
         limits,
     })
 }

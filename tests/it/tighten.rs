@@ -206,6 +206,7 @@ impl World {
             answered_only: false,
             references: &References::none(),
             book: None,
+            let_out: None,
             vacancy: &Vacancy::none(),
             limits: &self.limits,
         })
@@ -654,7 +655,7 @@ fn what_stands_in_for_a_rule_keeps_its_rank_and_drops_stay() {
     assert_eq!(narrow.transport, transport("tcp/443"));
     assert_eq!(proposal.keep, [SgRuleId::from("r2")]);
     assert!(proposal.remove.is_empty());
-    assert!(ranked::check(&among_ranks().group, &proposal, &[]).holds());
+    assert!(ranked::check(&among_ranks().group, &proposal, &[], None).holds());
 }
 
 #[test]
@@ -664,7 +665,7 @@ fn the_proof_finds_a_stronger_rank_a_wider_box_and_a_lost_drop() {
     let spoilt = |spoil: &dyn Fn(&mut Proposal)| {
         let mut proposal = sound.clone();
         spoil(&mut proposal);
-        ranked::check(&world.group, &proposal, &[])
+        ranked::check(&world.group, &proposal, &[], None)
     };
     let stronger = spoilt(&|proposal| proposal.rules[0].priority = Some(6));
     assert_eq!(stronger.widened.len(), 1);
@@ -724,6 +725,7 @@ fn the_proof_finds_a_reference_turned_into_addresses_and_back() {
         transport: transport("tcp/80"),
         peer: peer("198.51.100.1/32"),
         priority: None,
+        effect: Effect::Allow,
         replaces: vec![SgRuleId::from("r2")],
         records: 0,
         seen: None,

@@ -51,6 +51,11 @@ impl<'a> Book<'a> {
         }
     }
 
+    /// The newest snapshot.
+    pub(super) fn today(&self) -> &'a Snapshot {
+        self.series.latest()
+    }
+
     /// All addresses that members of the group can ever have while the ranges
     /// of its VPCs stay; `None` where that cannot be said.
     #[must_use]

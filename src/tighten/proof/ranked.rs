@@ -29,6 +29,7 @@ use crate::tighten::proof::Flow;
 use crate::tighten::proof::Outcome;
 use crate::tighten::proof::Proof;
 use crate::tighten::proof::Said;
+use crate::tighten::proof::book::Book;
 use crate::tighten::proof::contain;
 use crate::tighten::proof::misfiled;
 use crate::tighten::proof::replay::Replay;
@@ -62,7 +63,10 @@ impl<'a> Standing<'a> {
 
     fn planned(rule: &'a PlannedRule) -> Standing<'a> {
         Standing {
-            rank: (rule.priority.unwrap_or_default(), true),
+            rank: (
+                rule.priority.unwrap_or_default(),
+                rule.effect == Effect::Allow,
+            ),
             transport: rule.transport,
             peer: &rule.peer,
             plain: true,
@@ -80,7 +84,12 @@ fn rank(rule: &SgRule) -> Rank {
 
 /// Checks a proposal for one direction of a group by the words of its rules.
 #[must_use]
-pub fn check(group: &SecurityGroup, proposal: &Proposal, needs: &[Need]) -> Proof {
+pub fn check(
+    group: &SecurityGroup,
+    proposal: &Proposal,
+    needs: &[Need],
+    book: Option<&Book<'_>>,
+) -> Proof {
     let today: Vec<&SgRule> = group.rules_of(proposal.direction).collect();
     let mut proof = Proof {
         misfiled: misfiled(&today, proposal),
@@ -91,7 +100,11 @@ pub fn check(group: &SecurityGroup, proposal: &Proposal, needs: &[Need]) -> Proo
         .iter()
         .filter(|rule| rule.effect == Effect::Drop && !kept.contains(&rule.id));
     proof.misfiled.extend(lost.map(|rule| rule.id.clone()));
-    for planned in proposal.rules.iter().map(Standing::planned) {
+    let accepts = proposal.rules.iter().map(Standing::planned);
+    for planned in accepts.filter(|rule| rule.rank.1) {
+        if book.is_some_and(|book| is_behind_all(group, proposal.direction, planned.rank, book)) {
+            continue;
+        }
         let before = today.iter().map(|rule| Standing::of_today(rule));
         let old: Vec<Said<'_>> = before
             .filter(|old| old.rank.1 && old.plain && old.rank <= planned.rank)
@@ -130,6 +143,26 @@ pub fn check(group: &SecurityGroup, proposal: &Proposal, needs: &[Need]) -> Proo
     let broken = u64::try_from(proof.broken.len()).unwrap_or(u64::MAX);
     proof.connections = proof.witnesses.saturating_add(broken);
     proof
+}
+
+/// Whether a new Accept of this rank comes behind every Drop of every group that
+/// shares an interface with this one, all of which let through what no rule
+/// drops: then it lets nothing through that was not let through before.
+fn is_behind_all(group: &SecurityGroup, direction: Direction, rank: Rank, book: &Book<'_>) -> bool {
+    let today = book.today();
+    let carriers = today.enis.values();
+    let carriers = carriers.filter(|eni| eni.groups.contains(&group.id));
+    let mut groups = carriers.flat_map(|eni| &eni.groups);
+    groups.all(|id| {
+        let Some(other) = today.groups.get(id) else {
+            return false;
+        };
+        let mut drops = other
+            .rules_of(direction)
+            .filter(|rule| rule.effect == Effect::Drop);
+        let open = other.policy.default_effect(direction) == Effect::Allow;
+        open && drops.all(|rule| self::rank(rule) < rank)
+    })
 }
 
 /// The rules that a proposal leaves in force.
@@ -216,14 +249,12 @@ impl<'a> Lists<'a> {
     /// What becomes of a conversation, asked of the merged list from the top.
     fn outcome(&self, passed: &Passed) -> Outcome {
         let covering = self.covering(passed);
-        let Some(first) = covering.iter().map(|rule| rank(rule)).min() else {
-            // The default and the membership that let it through are not changed,
-            // and no Drop is added.
-            return match passed.unwritten {
-                Some(_) => Outcome::Passes,
-                None => Outcome::Unexplained,
-            };
-        };
+        if covering.is_empty() && passed.unwritten.is_none() {
+            return Outcome::Unexplained;
+        }
+        // Without a rule, no Drop of today was in the way.
+        let first = covering.iter().map(|rule| rank(rule)).min();
+        let by_default = SgRuleId::from("default");
         let asked = Service::from(passed.service);
         let part = |rule: &'a SgRule| {
             let own = Service::of(rule.transport, passed.protocol)?;
@@ -231,6 +262,9 @@ impl<'a> Lists<'a> {
         };
         let mut left: Vec<(Service, &SgRuleId)> =
             covering.iter().copied().filter_map(part).collect();
+        if covering.is_empty() {
+            left.push((asked, &by_default));
+        }
         if left.is_empty() {
             return Outcome::Unexplained;
         }
@@ -239,8 +273,9 @@ impl<'a> Lists<'a> {
                 continue;
             };
             if !rule.rank.1 {
-                // A Drop that came before let it through, or was not asked.
-                let stops = rule.rank > first && self.may_be(rule.peer, passed.peer);
+                // A Drop of today that came before did not match.
+                let stops = (rule.id.is_none() || first.is_some_and(|first| rule.rank > first))
+                    && self.may_be(rule.peer, passed.peer);
                 let hit = left.iter().find(|(part, _)| part.common(own).is_some());
                 if let (true, Some((part, id))) = (stops, hit) {
                     return breaks(passed, *part, id);
