@@ -12,6 +12,11 @@ use flowcinch::source::Object;
 use flowcinch::source::Opener;
 use tempfile::TempDir;
 
+/// A day, in 276 objects.
+pub(crate) const DAY: f64 = 1.0;
+/// Some hours, in few and large objects.
+pub(crate) const HOURS: f64 = 0.1;
+
 /// The corpus, made when first asked for.
 pub(crate) static CORPUS: LazyLock<Corpus> = LazyLock::new(Corpus::new);
 
@@ -28,11 +33,12 @@ pub(crate) struct Corpus {
 
 impl Corpus {
     fn new() -> Corpus {
-        Corpus::of(Form::Text)
+        Corpus::of(Form::Text, DAY)
     }
 
-    /// The same records in another form; of Parquet there are no texts.
-    pub(crate) fn of(form: Form) -> Corpus {
+    /// The same number of records in a form and over so many days; of Parquet
+    /// there are no texts.
+    pub(crate) fn of(form: Form, days: f64) -> Corpus {
         let folder = tempfile::tempdir().expect("a folder for the corpus");
         let config = SampleConfig {
             out: folder.path().to_owned(),
@@ -41,6 +47,7 @@ impl Corpus {
             format_version: 2,
             interfaces: Some(100),
             scan_share: 0.2,
+            days,
             form,
             ..SampleConfig::default()
         };

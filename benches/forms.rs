@@ -20,9 +20,14 @@ use flowcinch::source::Opener;
 
 use crate::corpus::CORPUS;
 use crate::corpus::Corpus;
+use crate::corpus::DAY;
+use crate::corpus::HOURS;
 use crate::inflate::ingested;
 
-static PARQUET: LazyLock<Corpus> = LazyLock::new(|| Corpus::of(Form::Parquet));
+static PARQUET: LazyLock<Corpus> = LazyLock::new(|| Corpus::of(Form::Parquet, DAY));
+/// As many records in objects of tens of thousands, as busy clouds have them.
+static LARGE_TEXT: LazyLock<Corpus> = LazyLock::new(|| Corpus::of(Form::Text, HOURS));
+static LARGE_PARQUET: LazyLock<Corpus> = LazyLock::new(|| Corpus::of(Form::Parquet, HOURS));
 
 /// Counts, and lets no record be optimised away.
 #[derive(Default)]
@@ -89,6 +94,16 @@ fn gzip_text_to_records(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn parquet_to_records(bencher: Bencher<'_, '_>) {
     reading(bencher, &PARQUET);
+}
+
+#[divan::bench]
+fn large_gzip_text_to_records(bencher: Bencher<'_, '_>) {
+    reading(bencher, &LARGE_TEXT);
+}
+
+#[divan::bench]
+fn large_parquet_to_records(bencher: Bencher<'_, '_>) {
+    reading(bencher, &LARGE_PARQUET);
 }
 
 #[divan::bench]
