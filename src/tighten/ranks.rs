@@ -8,7 +8,7 @@
 //! comes before and behind the same rules as they did.
 //!
 //! What is let through without a rule is more than that. A basic group lets
-//! everything out by default: [`closing`](crate::tighten::closing) closes that
+//! everything out by default: `closing` closes that
 //! where it can be proven to stop nothing else. Members reach each other by its
 //! intra-group policy: that is told and left as it is.
 
