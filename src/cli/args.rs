@@ -111,6 +111,8 @@ pub(crate) enum RenderFormat {
     Cloudformation,
     // A shell script of AWS CLI calls.
     AwsCli,
+    // A shell script of aliyun calls.
+    AliyunCli,
     // Findings for code scanning.
     Sarif,
     // Findings as OCSF events.

@@ -30,7 +30,7 @@ pub(crate) enum InputError {
     Accepted(PathBuf, #[source] AcceptedError),
     /// A change that would open addresses that stand for others.
     #[error(
-        "a change must say real addresses, or it would open others: terraform, cloudformation and aws-cli want an analysis without --pseudonymise"
+        "a change must say real addresses, or it would open others: terraform, cloudformation, aws-cli and aliyun-cli want an analysis without --pseudonymise"
     )]
     HiddenChange,
     /// What it holds is no key.

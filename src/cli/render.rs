@@ -1,5 +1,6 @@
 //! `render`: an analysis document in another format.
 
+use flowcinch::report::aliyun_cli;
 use flowcinch::report::aws_cli;
 use flowcinch::report::aws_cli::Script;
 use flowcinch::report::cloudformation;
@@ -61,7 +62,10 @@ pub(crate) fn run(args: &RenderArgs, color: Color) -> Result<Outcome, Failure> {
 /// them.
 fn is_change(format: RenderFormat) -> bool {
     match format {
-        RenderFormat::Terraform | RenderFormat::Cloudformation | RenderFormat::AwsCli => true,
+        RenderFormat::Terraform
+        | RenderFormat::Cloudformation
+        | RenderFormat::AwsCli
+        | RenderFormat::AliyunCli => true,
         RenderFormat::Text
         | RenderFormat::Html
         | RenderFormat::Sarif
@@ -88,6 +92,7 @@ fn write(
             cloudformation::render(analysis, stage(&args.change), least)
         }
         RenderFormat::AwsCli => aws_cli::render(analysis, script(&args.change), least),
+        RenderFormat::AliyunCli => aliyun_cli::render(analysis, least),
         RenderFormat::Sarif => sarif::render(analysis, review),
         RenderFormat::Ocsf => ocsf::render(analysis, review),
         RenderFormat::Csv => csv::render(review),

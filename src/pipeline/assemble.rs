@@ -59,6 +59,7 @@ use crate::report::document::UnloggedSubnet;
 use crate::report::document::Verification;
 use crate::report::document::WithoutRuleBy;
 use crate::report::document::WithoutRuleReport;
+use crate::report::document::provider_of;
 use crate::tighten::plan::CurvePoint;
 use crate::tighten::plan::PlannedRule;
 use crate::tighten::posture;
@@ -93,6 +94,7 @@ impl Parts<'_> {
         caveats.dedup();
         Analysis {
             pseudonymised: false,
+            provider: provider_of(self.series.latest()),
             schema: SCHEMA.to_owned(),
             window: ingested.evidence.span,
             coverage: self.coverage(&ingested.evidence),
@@ -196,6 +198,7 @@ impl Parts<'_> {
             from_port,
             to_port,
             peer: rule.peer.clone(),
+            limited: !rule.limits.is_empty(),
             description: rule.description.clone(),
             status: verdict.status,
             tier: verdict.tier,

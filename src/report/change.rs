@@ -6,6 +6,11 @@
 //! the same kind; else the new one is added and the old one goes. Proposals that
 //! are not trusted enough are passed on as held, to be shown and not done.
 
+mod ranked;
+
+pub(in crate::report) use ranked::PeerKind;
+pub(in crate::report) use ranked::Ranked;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
@@ -28,6 +33,10 @@ use crate::tighten::plan::Applicability;
 /// What a rule says, apart from its id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Terms {
+    /// What it does.
+    pub effect: Effect,
+    /// Its rank, where rules have ranks.
+    pub priority: Option<u16>,
     /// `tcp`, `udp`, `icmp`, `icmpv6`, `all` or a number.
     pub protocol: String,
     /// First port, or ICMP type.
@@ -45,6 +54,8 @@ impl Terms {
     #[must_use]
     pub fn of(rule: &RuleReport) -> Terms {
         Terms {
+            effect: rule.effect,
+            priority: rule.priority,
             protocol: rule.protocol.clone(),
             from_port: rule.from_port,
             to_port: rule.to_port,
@@ -55,6 +66,8 @@ impl Terms {
 
     fn proposed(rule: &ProposedRule, description: String) -> Terms {
         Terms {
+            effect: rule.effect,
+            priority: rule.priority,
             protocol: rule.protocol.clone(),
             from_port: rule.from_port,
             to_port: rule.to_port,
@@ -80,17 +93,35 @@ impl Terms {
         Some((from, self.to_port.unwrap_or(-1)))
     }
 
-    /// `tcp/443 from 10.0.0.0/16`.
+    /// `tcp/443 from 10.0.0.0/16`, and where rules have ranks
+    /// `tcp/443 from 10.0.0.0/16, accept at priority 5`.
     #[must_use]
     pub fn short(&self, direction: Direction) -> String {
         let service = words::service(&self.protocol, self.from_port, self.to_port);
-        format!("{service} {} {}", words::toward(direction), self.peer)
+        let short = format!("{service} {} {}", words::toward(direction), self.peer);
+        match (self.effect, self.priority) {
+            (Effect::Allow, None) => short,
+            (Effect::Drop, None) => format!("{short}, drop"),
+            (Effect::Allow, Some(priority)) => format!("{short}, accept at priority {priority}"),
+            (Effect::Drop, Some(priority)) => format!("{short}, drop at priority {priority}"),
+        }
     }
 
-    /// Whether the API calls both peers by the same name, so that one can take
-    /// the other's place in a rule.
-    fn same_kind(&self, other: &Peer) -> bool {
-        match (&self.peer, other) {
+    /// Whether the rule is ranked: `DescribeSecurityGroupAttribute` gives every
+    /// rule of Alibaba Cloud a priority, and EC2 none.
+    #[must_use]
+    pub fn is_ranked(&self) -> bool {
+        self.priority.is_some() || self.effect == Effect::Drop
+    }
+
+    /// Whether a rule of today can be changed into this one: where the API calls
+    /// both peers by the same name. Ranked rules are never changed in place, so
+    /// that what is new stands before what was is gone.
+    fn can_take_over(&self, old: &Terms) -> bool {
+        if self.is_ranked() || old.is_ranked() {
+            return false;
+        }
+        match (&self.peer, &old.peer) {
             (Peer::Cidr(IpNet::V4(_)), Peer::Cidr(IpNet::V4(_)))
             | (Peer::Cidr(IpNet::V6(_)), Peer::Cidr(IpNet::V6(_)))
             | (Peer::SecurityGroup(_), Peer::SecurityGroup(_))
@@ -151,6 +182,12 @@ impl Change<'_> {
         stays.chain(narrowed).chain(added).collect()
     }
 
+    /// Whether it is of ranked rules.
+    #[must_use]
+    pub fn is_ranked(&self) -> bool {
+        is_ranked(self.group, self.proposal)
+    }
+
     /// `sg-… (app) ingress`, the name not yet escaped.
     #[must_use]
     pub fn title(&self) -> String {
@@ -180,6 +217,68 @@ impl Held<'_> {
 fn title(proposal: &ProposalReport, group: &GroupReport) -> String {
     let id = &proposal.group_id;
     format!("{id} ({}) {}", group.group_name, proposal.direction)
+}
+
+/// Which groups a format can speak of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speaks {
+    /// Those whose rules only allow and have no ranks.
+    plain: bool,
+    /// Those whose rules are ranked, and drop too.
+    ranked: bool,
+    /// Whether it changes anything, and so must know the way back.
+    acts: bool,
+}
+
+impl Speaks {
+    /// A format of AWS.
+    pub const PLAIN: Speaks = Speaks {
+        plain: true,
+        ranked: false,
+        acts: true,
+    };
+    /// A format of Alibaba Cloud.
+    pub const RANKED: Speaks = Speaks {
+        plain: false,
+        ranked: true,
+        acts: true,
+    };
+    /// A format of both.
+    pub const BOTH: Speaks = Speaks {
+        plain: true,
+        ranked: true,
+        acts: true,
+    };
+    /// A format for eyes alone.
+    pub const SHOWN: Speaks = Speaks {
+        acts: false,
+        ..Speaks::BOTH
+    };
+
+    /// Why it cannot speak of the group, if it cannot.
+    fn refuses(self, group: &GroupReport, proposal: &ProposalReport) -> Option<&'static str> {
+        match is_ranked(group, proposal) {
+            true if !self.ranked => Some(
+                "the group's rules have priorities, which this format cannot say; aliyun-cli and terraform can",
+            ),
+            false if !self.plain => Some(
+                "the group's rules have no priorities, so this format is not for them; aws-cli and terraform are",
+            ),
+            true | false => None,
+        }
+    }
+}
+
+/// Whether the group's rules are ranked, or will be.
+fn is_ranked(group: &GroupReport, proposal: &ProposalReport) -> bool {
+    let today = group.rules.iter().map(|rule| (rule.effect, rule.priority));
+    let proposed = proposal
+        .rules
+        .iter()
+        .map(|rule| (rule.effect, rule.priority));
+    today
+        .chain(proposed)
+        .any(|(effect, priority)| effect == Effect::Drop || priority.is_some())
 }
 
 /// What is to be done, and what is not.
@@ -214,7 +313,7 @@ pub fn after(group: &GroupReport, direction: Direction, changes: &[Change<'_>]) 
 /// Sorts the proposals of an analysis: those trusted at least so far are to be
 /// done. Nothing is done of an analysis whose proof failed.
 #[must_use]
-pub fn changes(analysis: &Analysis, least: Applicability) -> Changes<'_> {
+pub fn changes(analysis: &Analysis, least: Applicability, speaks: Speaks) -> Changes<'_> {
     let groups: BTreeMap<&SgId, &GroupReport> = analysis
         .security_groups
         .iter()
@@ -228,13 +327,23 @@ pub fn changes(analysis: &Analysis, least: Applicability) -> Changes<'_> {
         if !findings::tightens(proposal) {
             continue;
         }
-        match reason_to_hold(analysis, group, proposal, least) {
-            Some(why) => changes.held.push(Held {
-                group,
-                proposal,
-                why,
-            }),
-            None => changes.done.push(change(group, proposal)),
+        let held = |why| Held {
+            group,
+            proposal,
+            why,
+        };
+        if let Some(why) = reason_to_hold(analysis, group, proposal, least) {
+            changes.held.push(held(why));
+            continue;
+        }
+        if let Some(why) = speaks.refuses(group, proposal) {
+            changes.held.push(held(why));
+            continue;
+        }
+        let change = change(group, proposal);
+        match ranked::reason_to_hold(&change, &groups).filter(|_| speaks.acts) {
+            Some(why) => changes.held.push(held(why)),
+            None => changes.done.push(change),
         }
     }
     changes
@@ -249,12 +358,6 @@ fn reason_to_hold(
     let verification = &analysis.verification;
     if verification.broken > 0 || verification.widened > 0 {
         return Some("the proof of this analysis failed");
-    }
-    if group.rules.iter().any(|rule| rule.effect == Effect::Drop) {
-        return Some("the group has rules that drop, which this format cannot say");
-    }
-    if group.rules.iter().any(|rule| rule.priority.is_some()) {
-        return Some("the group's rules have priorities, which this format cannot say");
     }
     if !knows_all(group, proposal) {
         return Some("it names rules that the analysis does not list");
@@ -357,7 +460,10 @@ fn place<'a>(
     let taken = rule
         .replaces
         .iter()
-        .find(|id| free.get(id).is_some_and(|old| terms.same_kind(&old.peer)))
+        .find(|id| {
+            free.get(id)
+                .is_some_and(|old| terms.can_take_over(&Terms::of(old)))
+        })
         .and_then(|id| free.remove(id));
     match taken {
         Some(old) => change.narrowed.push(Narrowed {

@@ -18,6 +18,7 @@ use crate::model::Peer;
 use crate::report::change;
 use crate::report::change::Change;
 use crate::report::change::Changes;
+use crate::report::change::Speaks;
 use crate::report::change::Terms;
 use crate::report::document::Analysis;
 use crate::report::document::RuleReport;
@@ -29,7 +30,7 @@ use crate::tighten::plan::Applicability;
 /// The template, newline at the end.
 #[must_use]
 pub fn render(analysis: &Analysis, stage: Stage, least: Applicability) -> String {
-    let changes = change::changes(analysis, least);
+    let changes = change::changes(analysis, least, Speaks::PLAIN);
     let mut resources = Map::new();
     for change in &changes.done {
         match stage {

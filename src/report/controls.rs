@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::model::Direction;
+use crate::model::Provider;
 use crate::report::code::Code;
 
 /// A standard in one edition.
@@ -15,6 +16,8 @@ pub enum Standard {
     Cis,
     /// Controls of AWS Security Hub; they carry no edition.
     SecurityHub,
+    /// Managed rules of Alibaba Cloud Config; they carry no edition.
+    CloudConfig,
     /// Payment Card Industry Data Security Standard.
     PciDss,
     /// NIST Special Publication 800-53.
@@ -30,9 +33,20 @@ impl Standard {
         match self {
             Standard::Cis => "CIS AWS Foundations Benchmark v3.0.0",
             Standard::SecurityHub => "AWS Security Hub controls",
+            Standard::CloudConfig => "Alibaba Cloud Config rules",
             Standard::PciDss => "PCI DSS v4.0.1",
             Standard::Nist => "NIST SP 800-53 Rev. 5",
             Standard::Iso => "ISO/IEC 27001:2022 Annex A",
+        }
+    }
+
+    /// Whether it speaks of this cloud.
+    #[must_use]
+    pub const fn is_for(self, provider: Provider) -> bool {
+        match self {
+            Standard::Cis | Standard::SecurityHub => matches!(provider, Provider::Aws),
+            Standard::CloudConfig => matches!(provider, Provider::Alibaba),
+            Standard::PciDss | Standard::Nist | Standard::Iso => true,
         }
     }
 
@@ -42,6 +56,7 @@ impl Standard {
         match self {
             Standard::Cis => "CIS-AWS-3.0.0",
             Standard::SecurityHub => "SecurityHub",
+            Standard::CloudConfig => "CloudConfig",
             Standard::PciDss => "PCI-DSS-4.0.1",
             Standard::Nist => "NIST-800-53-r5",
             Standard::Iso => "ISO-27001-2022",
@@ -185,6 +200,7 @@ controls! {
         SecurityHub "EC2.19" When::HighRisk, "no unrestricted access to ports with high risk";
         SecurityHub "EC2.53" When::AdminV4, "no ingress from 0.0.0.0/0 to remote server administration ports";
         SecurityHub "EC2.54" When::AdminV6, "no ingress from ::/0 to remote server administration ports";
+        CloudConfig "ecs-security-group-not-internet-cidr-access" When::Ingress, "no ingress rule of a security group admits public addresses";
         PciDss "1.3.1" When::Always, "inbound traffic to the cardholder data environment is restricted to what is necessary";
         PciDss "1.4.2" When::Always, "inbound traffic from untrusted to trusted networks is restricted";
         Nist "AC-4" When::Always, "information flow enforcement";

@@ -23,8 +23,10 @@ use crate::model::Direction;
 use crate::model::Effect;
 use crate::model::EniId;
 use crate::model::Peer;
+use crate::model::Provider;
 use crate::model::SgId;
 use crate::model::SgRuleId;
+use crate::model::Snapshot;
 use crate::net::Span;
 use crate::net::Timestamp;
 use crate::report::document::backtest::BacktestReport;
@@ -44,6 +46,9 @@ pub struct Analysis {
     /// Whether addresses stand for others: then nothing of it may be applied.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pseudonymised: bool,
+    /// The cloud; left out for AWS.
+    #[serde(default, skip_serializing_if = "is_aws")]
+    pub provider: Provider,
     /// First and last second seen; `None` where nothing was.
     pub window: Option<Span>,
     /// What was read.
@@ -64,6 +69,16 @@ pub struct Analysis {
     /// Who talks to whom, by group: a summary for people.
     #[serde(default)]
     pub talks: Vec<TalkReport>,
+}
+
+fn is_aws(provider: &Provider) -> bool {
+    *provider == Provider::Aws
+}
+
+/// The cloud that a snapshot speaks of.
+#[must_use]
+pub fn provider_of(snapshot: &Snapshot) -> Provider {
+    snapshot.provider
 }
 
 /// What was read, counted. `records` is `accepted + rejected + other`.
@@ -262,6 +277,11 @@ pub struct RuleReport {
     pub to_port: Option<i32>,
     /// Whom it admits.
     pub peer: Peer,
+    /// Whether it asks for more than is said here: source ports, addresses of
+    /// the interface's own, a list of ports that is not printed with it. Left
+    /// out where it does not, as no rule of AWS does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub limited: bool,
     /// The customer's text.
     pub description: String,
     /// What became of it.

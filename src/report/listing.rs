@@ -195,6 +195,10 @@ pub fn findings(analysis: &Analysis) -> Vec<Listed> {
     listed.extend(posture::remarks(analysis).iter().map(of_remark));
     listed.extend(unlogged(&analysis.coverage));
     listed.extend(of_proof(analysis));
+    for one in &mut listed {
+        one.controls
+            .retain(|control| control.standard.is_for(analysis.provider));
+    }
     listed.sort_by(|a, b| {
         let key = |one: &Listed| {
             (

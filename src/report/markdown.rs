@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use crate::report::change;
 use crate::report::change::Change;
+use crate::report::change::Speaks;
 use crate::report::change::Terms;
 use crate::report::controls::Standard;
 use crate::report::document::Analysis;
@@ -115,7 +116,7 @@ fn place(listed: &Listed) -> String {
 }
 
 fn changes(out: &mut String, analysis: &Analysis, full: bool) {
-    let changes = change::changes(analysis, Applicability::ReportOnly);
+    let changes = change::changes(analysis, Applicability::ReportOnly, Speaks::SHOWN);
     if changes.done.is_empty() {
         return;
     }

@@ -6,6 +6,7 @@
 //! others harmless.
 
 pub mod accepted;
+pub mod aliyun_cli;
 pub mod aws_cli;
 pub mod change;
 pub mod cloudformation;
@@ -28,6 +29,7 @@ pub mod posture;
 pub mod pseudonym;
 pub mod review;
 pub mod sarif;
+mod shell;
 pub mod summary;
 pub mod terraform;
 pub mod text;

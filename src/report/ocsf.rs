@@ -9,6 +9,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::net::Timestamp;
+use crate::model::Provider;
 use crate::report::code::Code;
 use crate::report::controls::Control;
 use crate::report::document::Analysis;
@@ -43,17 +44,47 @@ enum Status {
 #[must_use]
 pub fn render(analysis: &Analysis, review: &Review) -> String {
     let time = millis(analysis.window.map_or(Timestamp(0), |window| window.end));
+    let cloud = Cloud::of(analysis.provider);
     let mut events: Vec<Value> = review
         .entries
         .iter()
-        .map(|entry| open(entry, time))
+        .map(|entry| open(entry, time, cloud))
         .collect();
     let closed = review.fixed.iter();
-    events.extend(closed.map(|listed| event(listed, time, Activity::Close, Status::Resolved)));
+    events.extend(closed.map(|listed| event(listed, time, cloud, Activity::Close, Status::Resolved)));
     format!("{:#}\n", Value::Array(events))
 }
 
-fn open(entry: &Entry, time: i64) -> Value {
+/// What a cloud and its resources are called, as its own inventory (AWS Config,
+/// Cloud Config) names them.
+#[derive(Clone, Copy, Debug)]
+struct Cloud {
+    name: &'static str,
+    group: &'static str,
+    rule: &'static str,
+    interface: &'static str,
+}
+
+impl Cloud {
+    const fn of(provider: Provider) -> Cloud {
+        match provider {
+            Provider::Aws => Cloud {
+                name: "AWS",
+                group: "AWS::EC2::SecurityGroup",
+                rule: "AWS::EC2::SecurityGroupRule",
+                interface: "AWS::EC2::NetworkInterface",
+            },
+            Provider::Alibaba => Cloud {
+                name: "Alibaba Cloud",
+                group: "ACS::ECS::SecurityGroup",
+                rule: "ACS::ECS::SecurityGroupRule",
+                interface: "ACS::ECS::NetworkInterface",
+            },
+        }
+    }
+}
+
+fn open(entry: &Entry, time: i64, cloud: Cloud) -> Value {
     let activity = match entry.state {
         Some(State::Unchanged) => Activity::Update,
         Some(State::New) | None => Activity::Create,
@@ -62,7 +93,7 @@ fn open(entry: &Entry, time: i64) -> Value {
         Some(_) => Status::Suppressed,
         None => Status::New,
     };
-    let mut event = event(&entry.listed, time, activity, status);
+    let mut event = event(&entry.listed, time, cloud, activity, status);
     if let (Some(one), Some(map)) = (&entry.acceptance, event.as_object_mut()) {
         let why = format!("accepted by {}", one.said());
         map.insert("comment".to_owned(), json!(escape::inert(&why)));
@@ -70,7 +101,13 @@ fn open(entry: &Entry, time: i64) -> Value {
     event
 }
 
-fn event(listed: &Listed, time: i64, activity: Activity, status: Status) -> Value {
+fn event(
+    listed: &Listed,
+    time: i64,
+    cloud: Cloud,
+    activity: Activity,
+    status: Status,
+) -> Value {
     let activity = activity as u64;
     let mut event = json!({
         "activity_id": activity,
@@ -94,10 +131,10 @@ fn event(listed: &Listed, time: i64, activity: Activity, status: Status) -> Valu
             "event_code": listed.code.id(),
             "profiles": ["cloud"],
         },
-        "cloud": cloud(listed),
+        "cloud": account(listed, cloud),
         "finding_info": info(listed),
         "compliance": compliance(listed, status),
-        "resources": resources(listed),
+        "resources": resources(listed, cloud),
     });
     if let (Some(remedy), Some(map)) = (remedies::of(listed.code), event.as_object_mut()) {
         map.insert("remediation".to_owned(), json!({"desc": remedy}));
@@ -107,10 +144,11 @@ fn event(listed: &Listed, time: i64, activity: Activity, status: Status) -> Valu
 
 /// Whose account it is, where the snapshot says so. Files of describe calls do
 /// not name their region.
-fn cloud(listed: &Listed) -> Value {
+fn account(listed: &Listed, cloud: Cloud) -> Value {
+    let provider = cloud.name;
     match &listed.account_id {
-        None => json!({"provider": "AWS"}),
-        Some(id) => json!({"provider": "AWS", "account": {"uid": escape::inert(id)}}),
+        None => json!({"provider": provider}),
+        Some(id) => json!({"provider": provider, "account": {"uid": escape::inert(id)}}),
     }
 }
 
@@ -172,7 +210,7 @@ fn fails(listed: &Listed) -> bool {
     facts.contains(&listed.code) && listed.severity >= Severity::Medium
 }
 
-fn resources(listed: &Listed) -> Vec<Value> {
+fn resources(listed: &Listed, cloud: Cloud) -> Vec<Value> {
     let mut resources = Vec::new();
     let mut add = |kind: &str, id: Option<String>, name: Option<&str>| {
         if let Some(id) = id {
@@ -185,17 +223,17 @@ fn resources(listed: &Listed) -> Vec<Value> {
     };
     let name = Some(listed.group_name.as_str()).filter(|name| !name.is_empty());
     add(
-        "AWS::EC2::SecurityGroup",
+        cloud.group,
         listed.group_id.as_ref().map(ToString::to_string),
         name,
     );
     add(
-        "AWS::EC2::SecurityGroupRule",
+        cloud.rule,
         listed.rule_id.as_ref().map(ToString::to_string),
         None,
     );
     add(
-        "AWS::EC2::NetworkInterface",
+        cloud.interface,
         listed.interface_id.map(|id| id.to_string()),
         None,
     );

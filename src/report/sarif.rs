@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::model::Provider;
 use crate::report::code::Code;
 use crate::report::controls;
 use crate::report::controls::Control;
@@ -38,7 +39,7 @@ pub fn render(analysis: &Analysis, review: &Review) -> String {
         "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [{
-            "tool": {"driver": driver(&codes, review)},
+            "tool": {"driver": driver(&codes, review, analysis.provider)},
             "taxonomies": taxonomies(review),
             "invocations": [{
                 "executionSuccessful": true,
@@ -59,7 +60,7 @@ fn codes(review: &Review) -> Vec<Code> {
     codes.into_iter().collect()
 }
 
-fn driver(codes: &[Code], review: &Review) -> Value {
+fn driver(codes: &[Code], review: &Review, provider: Provider) -> Value {
     let standards: Vec<Value> = standards(review)
         .keys()
         .map(|standard| json!({"name": standard.short()}))
@@ -67,12 +68,12 @@ fn driver(codes: &[Code], review: &Review) -> Value {
     json!({
         "name": "flowcinch",
         "semanticVersion": env!("CARGO_PKG_VERSION"),
-        "rules": codes.iter().map(|code| rule(*code, review)).collect::<Vec<_>>(),
+        "rules": codes.iter().map(|code| rule(*code, review, provider)).collect::<Vec<_>>(),
         "supportedTaxonomies": standards,
     })
 }
 
-fn rule(code: Code, review: &Review) -> Value {
+fn rule(code: Code, review: &Review, provider: Provider) -> Value {
     let own = review.entries.iter().filter(|one| one.listed.code == code);
     let worst = own.map(|one| one.listed.severity).max();
     let manual = explain::manual(code);
@@ -82,7 +83,9 @@ fn rule(code: Code, review: &Review) -> Value {
     );
     // Code scanning reads how bad a rule is from a number, of rules about security.
     let security = ["security".to_owned()];
-    let controls = controls::of(code).iter().map(Control::tag);
+    let controls = controls::of(code).iter();
+    let controls = controls.filter(|control| control.standard.is_for(provider));
+    let controls = controls.map(Control::tag);
     let tags: Vec<String> = security.into_iter().chain(controls).collect();
     json!({
         "id": code.id(),

@@ -11,13 +11,14 @@ use serde_json::Value;
 use crate::model::Direction;
 use crate::model::Peer;
 use crate::model::SgId;
-use crate::report::aws_cli::shell;
+use crate::report::aws_cli::wire;
 use crate::report::change;
 use crate::report::change::Changes;
 use crate::report::change::Terms;
 use crate::report::document::Analysis;
 use crate::report::document::GroupReport;
 use crate::report::fingerprint;
+use crate::report::shell;
 
 /// What a twin's description says in place of the customer's.
 const TWIN: &str = "flowcinch: for a staging copy";
@@ -55,9 +56,9 @@ fn copy(id: &SgId, group: &GroupReport, changes: &Changes<'_>) -> String {
     let list = |direction| {
         let permissions: Vec<Value> = change::after(group, direction, &changes.done)
             .iter()
-            .filter_map(|terms| shell::permission(terms, true).as_array()?.first().cloned())
+            .filter_map(|terms| wire::permission(terms, true).as_array()?.first().cloned())
             .collect();
-        shell::quote(&shell::compact(&Value::Array(permissions)))
+        shell::quote(&wire::compact(&Value::Array(permissions)))
     };
     format!(
         "    make_copy {} {} {} \\\n        {} \\\n        {}\n",
@@ -110,7 +111,7 @@ fn twin(
         description: TWIN.to_owned(),
         ..terms.clone()
     };
-    let permission = shell::compact(&shell::permission(&terms, true));
+    let permission = wire::compact(&wire::permission(&terms, true));
     let (owner, peer) = (
         shell::quote(group.group_id.as_str()),
         shell::quote(peer.as_str()),

@@ -5,12 +5,13 @@ use crate::model::Direction;
 use crate::model::Peer;
 use crate::model::SgId;
 use crate::model::SgRuleId;
-use crate::report::aws_cli::shell;
+use crate::report::aws_cli::wire;
 use crate::report::change;
 use crate::report::change::Change;
 use crate::report::change::Changes;
 use crate::report::change::Terms;
 use crate::report::document::Analysis;
+use crate::report::shell;
 
 /// One call.
 #[derive(Debug)]
@@ -172,14 +173,11 @@ impl Step {
     }
 
     fn authorize(&self, terms: &Terms) -> String {
-        self.call(
-            "authorize",
-            &shell::compact(&shell::permission(terms, true)),
-        )
+        self.call("authorize", &wire::compact(&wire::permission(terms, true)))
     }
 
     fn take_back(&self, terms: &Terms) -> String {
-        let permission = shell::compact(&shell::permission(terms, true));
+        let permission = wire::compact(&wire::permission(terms, true));
         format!(
             "take_back {} {} {}",
             shell::quote(self.group.as_str()),
@@ -189,7 +187,7 @@ impl Step {
     }
 
     fn revoke(&self, terms: &Terms) -> String {
-        self.call("revoke", &shell::compact(&shell::permission(terms, false)))
+        self.call("revoke", &wire::compact(&wire::permission(terms, false)))
     }
 
     fn call(&self, verb: &str, permission: &str) -> String {
@@ -214,7 +212,7 @@ impl Step {
     }
 
     fn modify(&self, id: &SgRuleId, terms: &Terms) -> String {
-        let rules = shell::compact(&shell::modification(id.as_str(), terms));
+        let rules = wire::compact(&wire::modification(id.as_str(), terms));
         format!(
             "aws ec2 modify-security-group-rules --group-id {} --security-group-rules {}",
             shell::quote(self.group.as_str()),

@@ -21,7 +21,7 @@ const REMEDIES: &[(Code, &str)] = &[
     ),
     (
         Code::WideRule,
-        "Review the proposal, apply it in its order (`flowcinch render --format terraform`, `cloudformation` or `aws-cli`), and run `flowcinch verify` on the plan.",
+        "Review the proposal, apply it in its order (`flowcinch render --format terraform`, `cloudformation`, `aws-cli` or `aliyun-cli`), and run `flowcinch verify` on the plan.",
     ),
     (
         Code::NoEffectRule,

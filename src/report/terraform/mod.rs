@@ -9,6 +9,7 @@
 mod attached;
 mod hcl;
 mod inline;
+mod ranked;
 mod separate;
 mod state;
 
@@ -19,6 +20,7 @@ use crate::model::Peer;
 use crate::model::SgRuleId;
 use crate::report::change;
 use crate::report::change::Change;
+use crate::report::change::Speaks;
 use crate::report::change::Terms;
 use crate::report::document::Analysis;
 use crate::report::document::ProposalReport;
@@ -53,9 +55,11 @@ pub struct TerraformOptions {
 /// The configuration, as `terraform fmt` leaves it.
 #[must_use]
 pub fn render(analysis: &Analysis, options: &TerraformOptions) -> String {
-    let changes = change::changes(analysis, options.least);
+    let changes = change::changes(analysis, options.least, Speaks::BOTH);
     let mut file = File::default();
-    heading(&mut file, options.stage);
+    let ranked = changes.done.iter().any(Change::is_ranked);
+    let plain = !ranked || changes.done.iter().any(|change| !change.is_ranked());
+    heading(&mut file, options.stage, plain, ranked);
     for change in &changes.done {
         file.blank();
         write_change(&mut file, change, &changes.done, options);
@@ -72,7 +76,7 @@ pub fn render(analysis: &Analysis, options: &TerraformOptions) -> String {
     file.finish()
 }
 
-fn heading(file: &mut File, stage: Stage) {
+fn heading(file: &mut File, stage: Stage, plain: bool, ranked: bool) {
     file.comment("Security group rules by flowcinch. Nothing is applied by writing this file.");
     match stage {
         Stage::Adopt => {
@@ -82,7 +86,18 @@ fn heading(file: &mut File, stage: Stage) {
             "These are the rules after the change. Read `terraform plan` before applying.",
         ),
     }
-    file.comment("Needs Terraform 1.7 and hashicorp/aws 5.");
+    if plain {
+        file.comment("Needs Terraform 1.7 and hashicorp/aws 5.");
+    }
+    if ranked {
+        file.comment("Needs Terraform 1.7 and a current aliyun/alicloud.");
+        if stage == Stage::Adopt {
+            file.comment(
+                "That plan says that rules are created: adding a rule of alicloud that is there",
+            );
+            file.comment("already takes it over and makes no other.");
+        }
+    }
 }
 
 fn write_change(
@@ -96,6 +111,12 @@ fn write_change(
     if options.stage == Stage::Tighten {
         sizes(file, change.proposal);
         reasons(file, change.proposal);
+    }
+    if change.is_ranked() {
+        return match options.stage {
+            Stage::Adopt => ranked::adopt(file, change, state),
+            Stage::Tighten => ranked::tighten(file, change, state),
+        };
     }
     match (state.style(&change.group.group_id), options.stage) {
         (Style::Unmanaged, Stage::Adopt) => separate::adopt(file, change, state),

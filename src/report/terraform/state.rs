@@ -66,6 +66,9 @@ pub(super) enum Style<'a> {
 
 pub(super) const GROUP: &str = "aws_security_group";
 pub(super) const DEFAULT_GROUP: &str = "aws_default_security_group";
+/// The group of Alibaba Cloud, and a rule of it.
+pub(super) const RANKED_GROUP: &str = "alicloud_security_group";
+pub(super) const RANKED: &str = "alicloud_security_group_rule";
 pub(super) const ATTACHED: &str = "aws_security_group_rule";
 
 /// The type of a separate rule.
@@ -96,7 +99,8 @@ impl State {
 
     fn add(&mut self, module: Module, in_root: bool) {
         for resource in module.resources {
-            let about_groups = [GROUP, DEFAULT_GROUP, ATTACHED].contains(&resource.kind.as_str())
+            let known = [GROUP, DEFAULT_GROUP, ATTACHED, RANKED_GROUP, RANKED];
+            let about_groups = known.contains(&resource.kind.as_str())
                 || Direction::BOTH
                     .map(separate)
                     .contains(&resource.kind.as_str());
@@ -137,7 +141,7 @@ impl State {
     /// The resource of the group itself.
     pub(super) fn group(&self, group: &SgId) -> Option<&Managed> {
         self.managed.iter().find(|one| {
-            [GROUP, DEFAULT_GROUP].contains(&one.kind.as_str())
+            [GROUP, DEFAULT_GROUP, RANKED_GROUP].contains(&one.kind.as_str())
                 && one.text("id") == Some(group.as_str())
         })
     }

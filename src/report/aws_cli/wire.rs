@@ -1,23 +1,10 @@
-//! Values as words of a shell script that no shell, terminal or parser acts on.
+//! Rules as the JSON of the EC2 API, in a form that no terminal acts on.
 
 use serde_json::Value;
 use serde_json::json;
 
 use crate::model::Peer;
 use crate::report::change::Terms;
-use crate::report::escape;
-
-/// One word: single quotes, which no expansion crosses. What acts on a
-/// terminal is shown instead, so this is for words that people read.
-pub(super) fn shown(text: &str) -> String {
-    quote(&escape::inert(text))
-}
-
-/// One word that is the text, byte for byte. For plain text only: JSON made by
-/// [`compact`], and ids that were checked.
-pub(super) fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
 
 /// JSON on one line, in ASCII: control characters, marks that turn text
 /// around and all letters beyond are written as numbers.
@@ -86,20 +73,10 @@ fn set(object: &mut Value, key: &str, value: Value) {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn no_shell_acts_on_a_word() {
-        let nasty = "a'b\"c $(touch x) `id` \\ ; | & ${HOME} !x *";
-        let script = format!("printf %s {}", quote(nasty));
-        let output = Command::new("bash").args(["-c", &script]).output().unwrap();
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), nasty);
-        assert_eq!(shown("a\u{1b}[31m"), "'a\\u{1b}[31m'");
-    }
+    use crate::model::Effect;
 
     #[test]
     fn a_rule_without_ports_says_so_in_numbers() {
@@ -107,6 +84,8 @@ mod tests {
             protocol: protocol.to_owned(),
             from_port: None,
             to_port: None,
+            effect: Effect::Allow,
+            priority: None,
             peer: Peer::Cidr("10.0.0.0/8".parse().unwrap()),
             description: String::new(),
         };

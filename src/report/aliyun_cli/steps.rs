@@ -1,0 +1,149 @@
+//! The steps of the change, each with the rule that it is about and the call
+//! that gives it.
+
+use crate::model::Direction;
+use crate::model::Effect;
+use crate::model::SgRuleId;
+use crate::report::change;
+use crate::report::change::Change;
+use crate::report::change::Changes;
+use crate::report::change::PeerKind;
+use crate::report::change::Ranked;
+use crate::report::change::Terms;
+use crate::report::shell;
+
+/// One call.
+struct Step<'a> {
+    change: &'a Change<'a>,
+    act: Act,
+    terms: Terms,
+}
+
+/// What it does with its rule.
+enum Act {
+    Add,
+    Remove(SgRuleId),
+}
+
+/// The steps as functions of the script.
+pub(super) fn write(changes: &Changes<'_>) -> String {
+    let steps = steps(changes);
+    let mut out = format!("total={}\n\n", steps.len());
+    out.push_str("text() {\n    case $1 in\n");
+    for (number, step) in (1..).zip(&steps) {
+        let line = format!(
+            "    {number}) printf %s {} ;;\n",
+            shell::shown(&step.text())
+        );
+        out.push_str(&line);
+    }
+    out.push_str("    esac\n}\n\n");
+    for (number, step) in (1..).zip(&steps) {
+        out.push_str(&step.function(number));
+    }
+    out
+}
+
+/// All Accepts that are added, then all Drops, then all removals.
+fn steps<'a>(changes: &'a Changes<'a>) -> Vec<Step<'a>> {
+    let (mut accepts, mut drops, mut removals) = (Vec::new(), Vec::new(), Vec::new());
+    for change in &changes.done {
+        let step = |act, terms| Step { change, act, terms };
+        for added in &change.added {
+            let list = match added.terms.effect {
+                Effect::Allow => &mut accepts,
+                Effect::Drop => &mut drops,
+            };
+            list.push(step(Act::Add, added.terms.clone()));
+        }
+        for rule in &change.removed {
+            removals.push(step(Act::Remove(rule.rule_id.clone()), Terms::of(rule)));
+        }
+    }
+    accepts.into_iter().chain(drops).chain(removals).collect()
+}
+
+impl Step<'_> {
+    /// `sg-… (app) ingress: add tcp/443 from 10.0.0.0/16, accept at priority 1`.
+    fn text(&self) -> String {
+        let short = self.terms.short(self.change.direction);
+        let act = match &self.act {
+            Act::Add => format!("add {short}"),
+            Act::Remove(id) => format!("remove {id}, {short}"),
+        };
+        format!("{}: {act}", self.change.title())
+    }
+
+    /// What the step is about as arguments of what is done with it: kind, group,
+    /// direction, id, what the rule says, and the call that gives it.
+    fn function(&self, number: usize) -> String {
+        let (kind, id) = match &self.act {
+            Act::Add => ("add", ""),
+            Act::Remove(id) if change::is_cloud_rule(id) => ("remove", id.as_str()),
+            Act::Remove(_) => ("remove", ""),
+        };
+        let group = shell::quote(self.change.group.group_id.as_str());
+        let direction = self.change.direction;
+        let (says, call) = Ranked::of(&self.terms).map_or_else(Default::default, |ranked| {
+            (self.says(&ranked), self.call(&ranked))
+        });
+        format!(
+            "step_{number}() {{\n    \"$@\" {kind} {group} {direction} {} {says} \\\n        {call}\n}}\n",
+            shell::quote(id)
+        )
+    }
+
+    /// The rule in the words of `reader.py`.
+    fn says(&self, ranked: &Ranked) -> String {
+        let kind = match PeerKind::of(&self.terms.peer) {
+            PeerKind::Cidr | PeerKind::Ipv6Cidr => "cidr",
+            PeerKind::Group => "group",
+            PeerKind::PrefixList => "list",
+        };
+        let words = [
+            ranked.policy.to_owned(),
+            ranked.priority.to_string(),
+            ranked.protocol.to_owned(),
+            ranked.ports.clone(),
+            kind.to_owned(),
+            self.terms.peer.to_string(),
+            "plain".to_owned(),
+        ];
+        // Ids and prefixes hold nothing that needs more than a tab.
+        format!("$'{}'", words.join("\\t"))
+    }
+
+    /// The call that gives the rule (ECS API, `AuthorizeSecurityGroup` and
+    /// `AuthorizeSecurityGroupEgress`).
+    fn call(&self, ranked: &Ranked) -> String {
+        let (action, side) = match self.change.direction {
+            Direction::Ingress => ("AuthorizeSecurityGroup", "Source"),
+            Direction::Egress => ("AuthorizeSecurityGroupEgress", "Dest"),
+        };
+        let peer = match PeerKind::of(&self.terms.peer) {
+            PeerKind::Cidr => format!("{side}CidrIp"),
+            PeerKind::Ipv6Cidr => format!("Ipv6{side}CidrIp"),
+            PeerKind::Group => format!("{side}GroupId"),
+            PeerKind::PrefixList => format!("{side}PrefixListId"),
+        };
+        let mut call = format!(
+            "aliyun ecs {action} --SecurityGroupId {}",
+            shell::quote(self.change.group.group_id.as_str())
+        );
+        let mut say = |key: &str, value: &str| {
+            call.push_str(" --Permissions.1.");
+            call.push_str(key);
+            call.push(' ');
+            call.push_str(value);
+        };
+        say("Policy", ranked.policy);
+        say("Priority", &ranked.priority.to_string());
+        say("IpProtocol", ranked.protocol);
+        say("PortRange", &ranked.ports);
+        say(&peer, &shell::quote(&self.terms.peer.to_string()));
+        if !self.terms.description.is_empty() {
+            say("Description", &shell::exact(&self.terms.description));
+        }
+        call
+    }
+}
