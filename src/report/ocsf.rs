@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::net::Timestamp;
 use crate::model::Provider;
+use crate::net::Timestamp;
 use crate::report::code::Code;
 use crate::report::controls::Control;
 use crate::report::document::Analysis;
@@ -51,7 +51,8 @@ pub fn render(analysis: &Analysis, review: &Review) -> String {
         .map(|entry| open(entry, time, cloud))
         .collect();
     let closed = review.fixed.iter();
-    events.extend(closed.map(|listed| event(listed, time, cloud, Activity::Close, Status::Resolved)));
+    events
+        .extend(closed.map(|listed| event(listed, time, cloud, Activity::Close, Status::Resolved)));
     format!("{:#}\n", Value::Array(events))
 }
 
@@ -101,13 +102,7 @@ fn open(entry: &Entry, time: i64, cloud: Cloud) -> Value {
     event
 }
 
-fn event(
-    listed: &Listed,
-    time: i64,
-    cloud: Cloud,
-    activity: Activity,
-    status: Status,
-) -> Value {
+fn event(listed: &Listed, time: i64, cloud: Cloud, activity: Activity, status: Status) -> Value {
     let activity = activity as u64;
     let mut event = json!({
         "activity_id": activity,

@@ -13,6 +13,7 @@ use flowcinch::model::Direction;
 use flowcinch::model::Effect;
 use flowcinch::model::EniId;
 use flowcinch::model::Peer;
+use flowcinch::model::Provider;
 use flowcinch::model::SgId;
 use flowcinch::model::SgRuleId;
 use flowcinch::net::Span;
@@ -42,6 +43,7 @@ const DAY: i64 = 86_400;
 pub(crate) fn quiet() -> Analysis {
     Analysis {
         pseudonymised: false,
+        provider: Provider::Aws,
         schema: SCHEMA.to_owned(),
         window: Some(Span {
             start: Timestamp(START),
@@ -93,6 +95,35 @@ pub(crate) fn planted() -> Analysis {
         ..Verification::default()
     };
     doubts(&mut analysis);
+    analysis
+}
+
+/// The same of a cloud whose rules are ranked, closed by a last Drop.
+pub(crate) fn ranked(mut analysis: Analysis) -> Analysis {
+    analysis.provider = Provider::Alibaba;
+    for rule in analysis
+        .security_groups
+        .iter_mut()
+        .flat_map(|group| &mut group.rules)
+    {
+        rule.priority = Some(1);
+    }
+    for rule in analysis.proposals.iter_mut().flat_map(|one| &mut one.rules) {
+        rule.priority = Some(1);
+    }
+    for proposal in &mut analysis.proposals {
+        proposal.rules.push(ProposedRule {
+            protocol: "all".to_owned(),
+            from_port: None,
+            to_port: None,
+            peer: cidr("0.0.0.0/0"),
+            priority: Some(100),
+            effect: Effect::Drop,
+            replaces: Vec::new(),
+            records: 0,
+            history: None,
+        });
+    }
     analysis
 }
 
@@ -155,6 +186,7 @@ pub(crate) fn rule(id: &str, ports: (i32, i32), peer: Peer) -> RuleReport {
         direction: Direction::Ingress,
         effect: Effect::Allow,
         priority: None,
+        limited: false,
         protocol: "tcp".to_owned(),
         from_port: Some(ports.0),
         to_port: Some(ports.1),

@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use flowcinch::model::Direction;
+use flowcinch::model::Peer;
 use flowcinch::model::SgId;
 use flowcinch::report::accepted;
+use flowcinch::report::aliyun_cli;
 use flowcinch::report::aws_cli;
 use flowcinch::report::aws_cli::Script;
 use flowcinch::report::cloudformation;
 use flowcinch::report::csv as table;
 use flowcinch::report::document::Analysis;
+use flowcinch::report::document::RuleReport;
 use flowcinch::report::json;
 use flowcinch::report::listing;
 use flowcinch::report::markdown;
@@ -102,6 +105,7 @@ fn forms(analysis: &Analysis) -> Vec<(&'static str, String)> {
             "clone-first",
             aws_cli::render(analysis, Script::CloneFirst, least),
         ),
+        ("aliyun-cli", aliyun_cli::render(analysis, least)),
         ("sarif", sarif::render(analysis, &review)),
         ("ocsf", ocsf::render(analysis, &review)),
         ("csv", table::render(&review)),
@@ -202,15 +206,19 @@ fn check_csv(text: &str) {
 fn text_of_others_is_inert_in_every_form() {
     for text in NASTY {
         check(&with(text));
+        check(&builder::ranked(with(text)));
     }
     check(&with(&NASTY.join(" ")));
+    check(&builder::ranked(with(&NASTY.join(" "))));
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn any_text_of_others_is_inert(text in any::<String>(), from in 0..NASTY.len(), to in 0..NASTY.len()) {
-        check(&with(&format!("{}{text}{}", NASTY[from], NASTY[to])));
+        let analysis = with(&format!("{}{text}{}", NASTY[from], NASTY[to]));
+        check(&analysis);
+        check(&builder::ranked(analysis));
     }
 }
 
@@ -268,15 +276,160 @@ fn terraform_reads_back_the_same_rules_and_texts() {
     }
 }
 
+/// The rules of both kinds of blocks of a file for Alibaba Cloud, but for names.
+fn alicloud(text: &str) -> BTreeSet<Vec<String>> {
+    let body: Body = text.parse().unwrap();
+    let keys = [
+        "security_group_id",
+        "type",
+        "policy",
+        "priority",
+        "ip_protocol",
+        "port_range",
+        "cidr_ip",
+        "source_security_group_id",
+        "nic_type",
+        "description",
+    ];
+    let blocks = body.get_blocks("resource");
+    blocks
+        .map(|block| {
+            assert_eq!(block.labels[0].as_str(), "alicloud_security_group_rule");
+            let value = |key: &&str| {
+                let attribute = block.body.get_attribute(key)?;
+                let text = attribute.value.as_str().map(str::to_owned);
+                Some(text.unwrap_or_else(|| attribute.value.to_string().trim().to_owned()))
+            };
+            keys.iter().filter_map(value).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn terraform_says_ranked_rules_with_their_ranks() {
+    let said = |rules: &[&[&str]]| -> BTreeSet<Vec<String>> {
+        let own = |rule: &&[&str]| {
+            let mut all = vec![builder::DB.to_owned(), "ingress".to_owned()];
+            all.extend(rule.iter().map(|&word| word.to_owned()));
+            all.push("intranet".to_owned());
+            all.push("it".to_owned());
+            all
+        };
+        rules.iter().map(own).collect()
+    };
+    let wide: &[&str] = &["accept", "1", "tcp", "1/65535", "10.0.0.0/16"];
+    let ssh: &[&str] = &["accept", "1", "tcp", "22/22", builder::OLD];
+    let analysis = builder::ranked(with("it"));
+    assert_eq!(alicloud(&hcl(&analysis, Stage::Adopt)), said(&[wide, ssh]));
+    let after = hcl(&analysis, Stage::Tighten);
+    let database: &[&str] = &["accept", "1", "tcp", "5432/5432", builder::APP];
+    let mut wanted = said(&[ssh, database]);
+    let mut last = said(&[&["drop", "100", "all", "-1/-1", "0.0.0.0/0"]]);
+    // The Drop is new and has no customer's text.
+    let mut drop = last.pop_first().unwrap();
+    drop.pop();
+    wanted.insert(drop);
+    assert_eq!(alicloud(&after), wanted);
+    assert!(after.contains("depends_on"), "the Drop comes last: {after}");
+    assert!(after.contains("RevokeSecurityGroup --SecurityGroupId"));
+    // What Terraform holds by its words alone is told to go, and stays.
+    let held = |id: &str| {
+        format!(
+            r#"{{"values": {{"root_module": {{"resources": [{{
+            "address": "alicloud_security_group_rule.wide", "mode": "managed",
+            "type": "alicloud_security_group_rule", "name": "wide", "values": {{
+            "security_group_id": "{}", "type": "ingress", "policy": "accept", "priority": 1,
+            "ip_protocol": "tcp", "port_range": "1/65535", "cidr_ip": "10.0.0.0/16",
+            "security_group_rule_id": "{id}"}}}}]}}}}}}"#,
+            builder::DB
+        )
+    };
+    for id in ["", "sgr-0ccccccccccccccc6"] {
+        let options = TerraformOptions {
+            state: State::parse(held(id).as_bytes()).unwrap(),
+            stage: Stage::Tighten,
+            least: Applicability::ReportOnly,
+        };
+        let text = terraform::render(&analysis, &options);
+        assert!(
+            text.contains("from = alicloud_security_group_rule.wide"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("22/22"),
+            "what it does not hold is left alone: {text}"
+        );
+    }
+}
+
+#[test]
+fn a_format_holds_what_it_cannot_say() {
+    let least = Applicability::ReportOnly;
+    let ranked = builder::ranked(builder::planted());
+    let aws = aws_cli::render(&ranked, Script::Change, least);
+    assert!(aws.contains("total=0") && aws.contains("aliyun-cli and terraform can"));
+    let template = cloudformation::render(&ranked, Stage::Tighten, least);
+    assert!(!template.contains("AWS::EC2"), "{template}");
+    let aliyun = aliyun_cli::render(&builder::planted(), least);
+    assert!(aliyun.contains("total=0") && aliyun.contains("aws-cli and terraform are"));
+    // What could not be given again is not taken away.
+    let holds = |change: fn(&mut RuleReport)| {
+        let mut analysis = ranked.clone();
+        for group in &mut analysis.security_groups {
+            let gone = |rule: &&mut RuleReport| rule.rule_id.as_str() == "sgr-0ccccccccccccccc6";
+            group.rules.iter_mut().filter(gone).for_each(change);
+        }
+        let script = aliyun_cli::render(&analysis, least);
+        let terraform = hcl(&analysis, Stage::Tighten);
+        script.contains("total=0") && !terraform.contains("resource \"")
+    };
+    assert!(!holds(|_| {}));
+    assert!(holds(|rule| rule.limited = true));
+    assert!(holds(|rule| rule.priority = Some(110)));
+    assert!(holds(|rule| rule.protocol = "icmpv6".to_owned()));
+    assert!(holds(
+        |rule| rule.peer = Peer::SecurityGroup(SgId::from("sg-of-others"))
+    ));
+}
+
+#[test]
+fn findings_name_the_cloud_and_only_its_controls() {
+    let mut analysis = builder::planted();
+    analysis.security_groups[0].rules[0].codes = vec!["PO401".to_owned()];
+    let aws = ocsf::render(&analysis, &review(&analysis));
+    assert!(aws.contains("\"AWS\"") && aws.contains("AWS::EC2::SecurityGroup"));
+    let analysis = builder::ranked(analysis);
+    let all = [
+        ocsf::render(&analysis, &review(&analysis)),
+        sarif::render(&analysis, &review(&analysis)),
+        table::render(&review(&analysis)),
+        markdown::render(&analysis, &review(&analysis), true),
+    ];
+    assert!(all[0].contains("\"Alibaba Cloud\"") && all[0].contains("ACS::ECS::SecurityGroup"));
+    for text in &all {
+        for word in ["AWS", "SecurityHub", "EC2."] {
+            assert!(!text.contains(word), "{word}: {text}");
+        }
+    }
+    assert!(all[1].contains("PCI-DSS-4.0.1"), "{}", all[1]);
+}
+
 #[test]
 fn the_script_is_bash_and_does_nothing_by_itself() {
     let case = Case::new();
     let analysis = with(&NASTY.join(" "));
     for (name, script) in [
-        ("change.sh", Script::Change),
-        ("copies.sh", Script::CloneFirst),
+        ("change.sh", Some(Script::Change)),
+        ("copies.sh", Some(Script::CloneFirst)),
+        ("ranked.sh", None),
     ] {
-        let text = aws_cli::render(&analysis, script, Applicability::ReportOnly);
+        let text = match script {
+            Some(script) => aws_cli::render(&analysis, script, Applicability::ReportOnly),
+            None => aliyun_cli::render(
+                &builder::ranked(analysis.clone()),
+                Applicability::ReportOnly,
+            ),
+        };
         let path = case.file(name, &text);
         let run = |args: &[&str]| {
             let mut command = Command::new("bash");
@@ -294,7 +447,7 @@ fn the_script_is_bash_and_does_nothing_by_itself() {
     assert!(!case.path("pwned").exists());
     assert_eq!(
         std::fs::read_dir(case.path(".")).unwrap().count(),
-        2,
+        3,
         "no journal"
     );
 }

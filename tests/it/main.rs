@@ -6,6 +6,7 @@
 mod accuracy;
 mod alibaba;
 mod alibaba_logs;
+mod aliyun;
 mod backtest;
 mod builder;
 mod case;

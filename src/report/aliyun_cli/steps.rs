@@ -141,8 +141,13 @@ impl Step<'_> {
         say("IpProtocol", ranked.protocol);
         say("PortRange", &ranked.ports);
         say(&peer, &shell::quote(&self.terms.peer.to_string()));
-        if !self.terms.description.is_empty() {
-            say("Description", &shell::exact(&self.terms.description));
+        let description = &self.terms.description;
+        if description.starts_with('-') {
+            // Behind a blank it would be taken for another flag.
+            call.push_str(" --Permissions.1.Description=");
+            call.push_str(&shell::exact(description));
+        } else if !description.is_empty() {
+            say("Description", &shell::exact(description));
         }
         call
     }
