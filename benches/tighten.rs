@@ -98,6 +98,7 @@ fn tightened(needs: &[Need], rule_quota: u32) -> Proposal {
         references: &References::none(),
         book: None,
         let_out: None,
+        among: None,
         vacancy: &Vacancy::none(),
         limits: &Limits {
             rule_quota,

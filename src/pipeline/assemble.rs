@@ -21,6 +21,7 @@ use crate::attribute::verdicts::RuleVerdict;
 use crate::attribute::verdicts::Verdicts;
 use crate::evidence::Evidence;
 use crate::evidence::activity::History;
+use crate::model::Effect;
 use crate::model::Eni;
 use crate::model::EniId;
 use crate::model::SecurityGroup;
@@ -412,6 +413,7 @@ fn proposal(proven: &Proven) -> ProposalReport {
         decision: proposal.decision,
         applicability: proposal.applicability,
         reasons: proposal.reasons.clone(),
+        inner_access_policy: proposal.isolates.then_some(Effect::Drop),
         rules: proposal.rules.iter().map(planned).collect(),
         keep: proposal.keep.clone(),
         remove: proposal.remove.clone(),

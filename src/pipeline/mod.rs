@@ -26,6 +26,7 @@ pub mod rollouts;
 pub mod rules;
 mod seen;
 pub mod snapshots;
+mod together;
 pub mod verify;
 
 pub use analyze::analyze;

@@ -45,6 +45,7 @@ use crate::pipeline::request::Request;
 use crate::pipeline::restraint::Restraint;
 use crate::pipeline::rollouts::NeedsOf;
 use crate::pipeline::rollouts::Planner;
+use crate::pipeline::together;
 use crate::report::document::rollout::RolloutReport;
 use crate::tighten;
 use crate::tighten::Case;
@@ -138,6 +139,7 @@ impl Maker<'_> {
         let rejects = &self.attribution.rejects;
         let referable = Referable::new(self.scenes, &passed, rejects, &moving);
         let let_out = self.let_out(&passed);
+        let among = together::among(self.snapshot, &passed);
         let times = Times::of(&passed, self.window.span);
         let cases = self.cases();
         let put = |of: &(&SecurityGroup, Direction), quota: u32, ask: Ask<'_>| {
@@ -157,6 +159,7 @@ impl Maker<'_> {
                 references: referable.of(&group.id, *direction),
                 book: Some(self.book),
                 let_out: let_out.get(&group.id),
+                among: among.get(&group.id),
                 answered_only: self.request.obligations == Obligations::Answered,
                 vacancy: group
                     .vpc_id
@@ -232,7 +235,9 @@ impl Maker<'_> {
         let groups = self.snapshot.groups.values();
         let all = groups.flat_map(|group| Direction::BOTH.map(|direction| (group, direction)));
         let asked = all.filter(|(group, direction)| {
-            group.rules_of(*direction).next().is_some() || self.by_no_rule(group, *direction)
+            let talk = group.policy.members_talk && *direction == Direction::Ingress;
+            let ruled = group.rules_of(*direction).next().is_some();
+            ruled || talk || self.by_no_rule(group, *direction)
         });
         asked.collect()
     }

@@ -98,13 +98,8 @@ impl Terms {
     #[must_use]
     pub fn short(&self, direction: Direction) -> String {
         let service = words::service(&self.protocol, self.from_port, self.to_port);
-        let short = format!("{service} {} {}", words::toward(direction), self.peer);
-        match (self.effect, self.priority) {
-            (Effect::Allow, None) => short,
-            (Effect::Drop, None) => format!("{short}, drop"),
-            (Effect::Allow, Some(priority)) => format!("{short}, accept at priority {priority}"),
-            (Effect::Drop, Some(priority)) => format!("{short}, drop at priority {priority}"),
-        }
+        let rank = words::rank(self.effect, self.priority);
+        format!("{service} {} {}{rank}", words::toward(direction), self.peer)
     }
 
     /// Whether the rule is ranked: `DescribeSecurityGroupAttribute` gives every
@@ -276,9 +271,9 @@ fn is_ranked(group: &GroupReport, proposal: &ProposalReport) -> bool {
         .rules
         .iter()
         .map(|rule| (rule.effect, rule.priority));
-    today
-        .chain(proposed)
-        .any(|(effect, priority)| effect == Effect::Drop || priority.is_some())
+    let mut ranks = today.chain(proposed);
+    proposal.inner_access_policy.is_some()
+        || ranks.any(|(effect, priority)| effect == Effect::Drop || priority.is_some())
 }
 
 /// What is to be done, and what is not.

@@ -434,6 +434,10 @@ pub struct ProposalReport {
     pub applicability: Applicability,
     /// Why.
     pub reasons: Vec<String>,
+    /// What the group's intra-group policy should be: `drop`, where members are
+    /// to reach each other by rules alone; left out where it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inner_access_policy: Option<Effect>,
     /// New or narrowed rules.
     pub rules: Vec<ProposedRule>,
     /// Rules to leave as they are.

@@ -263,16 +263,22 @@ fn with_rule(mut listed: Listed, rule: &RuleReport) -> Listed {
 /// A proposal that narrows; one that only removes repeats what is said of the
 /// rules that it removes.
 fn of_proposal(group: &GroupReport, proposal: &ProposalReport) -> Option<Listed> {
-    if proposal.rules.is_empty() {
+    let isolates = proposal.inner_access_policy.is_some();
+    if proposal.rules.is_empty() && !isolates {
         return None;
     }
     let before = human::volume(&proposal.exposure_before);
     let after = human::volume(&proposal.exposure_after);
     let direction = proposal.direction.to_string();
     let rules = u64::try_from(proposal.rules.len()).unwrap_or(u64::MAX);
+    let narrower = human::counted(rules, "narrower rule");
+    let what = match (isolates, proposal.rules.is_empty()) {
+        (false, _) => narrower,
+        (true, true) => "the intra-group policy Drop".to_owned(),
+        (true, false) => format!("the intra-group policy Drop and {narrower}"),
+    };
     let text = format!(
-        "{direction}: {} would do, exposure {before} -> {after}; {}",
-        human::counted(rules, "narrower rule"),
+        "{direction}: {what} would do, exposure {before} -> {after}; {}",
         words::applicability(proposal.applicability)
     );
     let subject = [group.group_id.as_str(), &direction];

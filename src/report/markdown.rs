@@ -161,6 +161,10 @@ fn one_change(change: &Change<'_>) -> String {
     for added in &change.added {
         line('+', &added.terms, "");
     }
+    if change.proposal.inner_access_policy.is_some() {
+        let line = format!("! {}\n", words::ISOLATED);
+        out.push_str(&line);
+    }
     out.push_str("```\n\n");
     for reason in &change.proposal.reasons {
         let line = format!("- {}\n", safe(reason));

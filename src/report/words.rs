@@ -6,6 +6,7 @@ use crate::attribute::verdict::Miss;
 use crate::attribute::verdict::RejectCause;
 use crate::attribute::verdict::Tier;
 use crate::model::Direction;
+use crate::model::Effect;
 use crate::tighten::plan::Applicability;
 
 /// How strong an unused claim is, in words (weakest to strongest).
@@ -27,6 +28,24 @@ pub fn confidence(confidence: Confidence) -> &'static str {
         Confidence::Low => "low confidence",
         Confidence::Medium => "medium confidence",
         Confidence::High => "high confidence",
+    }
+}
+
+/// What is said of a group whose members are to reach each other by rules alone.
+pub const ISOLATED: &str = "intra-group policy Accept -> Drop, after the rules";
+
+/// What a rule does and where it stands among others, behind its words: `, drop
+/// at priority 100`. Nothing where rules only allow and have no ranks.
+#[must_use]
+pub fn rank(effect: Effect, priority: Option<u16>) -> String {
+    let word = match effect {
+        Effect::Allow => "accept",
+        Effect::Drop => "drop",
+    };
+    match (effect, priority) {
+        (Effect::Allow, None) => String::new(),
+        (Effect::Drop, None) => format!(", {word}"),
+        (_, Some(priority)) => format!(", {word} at priority {priority}"),
     }
 }
 

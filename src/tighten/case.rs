@@ -51,6 +51,9 @@ pub struct Case<'a> {
     /// What goes out of the group's interfaces by default; `None` where its type
     /// lets nothing out.
     pub let_out: Option<&'a LetOut<'a>>,
+    /// What members use of each other by the group's own policy; `None` where
+    /// they reach each other by rules alone.
+    pub among: Option<&'a Among<'a>>,
     /// Addresses of the group's VPC that no interface owned in any snapshot.
     pub vacancy: &'a Vacancy,
     /// Quota and taste.
@@ -76,6 +79,22 @@ pub struct LetOut<'a> {
     pub beside: Vec<&'a SecurityGroup>,
     /// Whether one of them is not in the snapshot.
     pub unknown: bool,
+}
+
+/// What the members of a group use of each other without needing a rule.
+#[derive(Clone, Debug, Default)]
+pub struct Among<'a> {
+    /// What came in from an address that is, or may have been, a fellow
+    /// member's; `covered_by` names rules of any group of the interface. Sorted.
+    pub needs: Vec<Need>,
+    /// All groups that share an interface with it, itself included, sorted.
+    pub beside: Vec<&'a SecurityGroup>,
+    /// Whether one of them is not in the snapshot.
+    pub unknown: bool,
+    /// Interfaces that carry the group.
+    pub interfaces: usize,
+    /// Whether one of them has an address of IPv6.
+    pub ipv6: bool,
 }
 
 /// What may be done to a rule.

@@ -162,6 +162,7 @@ fn closed_by(case: &Case<'_>, let_out: &LetOut<'_>) -> Closing {
         references: &NO_REFERENCES,
         book: None,
         let_out: None,
+        among: None,
         limits: &limits,
         direction: Direction::Egress,
         prefix_lists: case.prefix_lists,

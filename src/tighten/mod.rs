@@ -31,6 +31,7 @@ pub mod exposure;
 pub(crate) mod family;
 pub(crate) mod fit;
 pub(crate) mod front;
+pub(crate) mod isolation;
 pub(crate) mod labels;
 pub(crate) mod many;
 pub(crate) mod moving;
@@ -56,6 +57,7 @@ pub(crate) mod solver;
 pub mod weight;
 pub(crate) mod worth;
 
+pub use case::Among;
 pub use case::Case;
 pub use case::LetOut;
 pub use case::Limits;

@@ -129,6 +129,9 @@ pub struct Proposal {
     pub applicability: Applicability,
     /// Why, in plain sentences.
     pub reasons: Vec<String>,
+    /// Whether members are to reach each other no more by the group's own
+    /// policy (`InnerAccessPolicy` to Drop).
+    pub isolates: bool,
     /// New or narrowed rules, sorted.
     pub rules: Vec<PlannedRule>,
     /// Rules to leave as they are, sorted.

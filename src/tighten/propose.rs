@@ -418,6 +418,7 @@ impl<'a> Work<'a> {
             quota_after: [dropping, self.count(&after), closing].into_iter().sum(),
             optimality_gap: None,
             curve: Vec::new(),
+            isolates: false,
             rules,
             keep: keep.into_iter().collect(),
             remove: remove.into_iter().collect(),

@@ -10,7 +10,7 @@
 //! What is let through without a rule is more than that. A basic group lets
 //! everything out by default: `closing` closes that
 //! where it can be proven to stop nothing else. Members reach each other by its
-//! intra-group policy: that is told and left as it is.
+//! intra-group policy: `isolation` closes that, likewise.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ use ipnet::IpNet;
 use ipnet::Ipv4Net;
 
 use crate::attribute::needs::Need;
-use crate::model::Direction;
+use crate::evidence::activity::History;
 use crate::model::Effect;
 use crate::model::GroupPolicy;
 use crate::model::Peer;
@@ -37,9 +37,13 @@ use crate::tighten::closing::NOT_IPV6;
 use crate::tighten::closing::closing;
 use crate::tighten::exposure::Addresses;
 use crate::tighten::exposure::exposure;
+use crate::tighten::isolation;
+use crate::tighten::isolation::Isolation;
+use crate::tighten::isolation::isolation;
 use crate::tighten::pairing::Paired;
 use crate::tighten::plan::Applicability;
 use crate::tighten::plan::Decision;
+use crate::tighten::plan::PlannedRule;
 use crate::tighten::plan::Proposal;
 use crate::tighten::propose::Work;
 use crate::tighten::propose::propose_unweighed;
@@ -105,19 +109,67 @@ pub(crate) fn propose(
             rule
         }));
     }
+    let mut isolates = false;
+    match isolation(case) {
+        Some(Isolation::Isolated(planned)) => {
+            isolates = true;
+            reasons.push(isolation::said(&planned));
+            all.rules.extend(planned);
+        }
+        Some(Isolation::Open(why)) => reasons.push(why),
+        None => {}
+    }
     all.rules.sort();
-    reasons.extend(members_talk(case, &rules));
-    let changed = !all.rules.is_empty() || !all.remove.is_empty();
+    let changed = isolates || !all.rules.is_empty() || !all.remove.is_empty();
     let (decision, applicability) = if changed {
         (Decision::Tighten, least.min(Applicability::Review))
     } else {
         (Decision::Keep, applicability)
     };
-    let proposal = Work::new(case).proposal(decision, applicability, reasons, all);
+    let records = records_among(case, &all.rules);
+    let mut proposal = Work::new(case).proposal(decision, applicability, reasons, all);
+    for (rule, (records, seen)) in proposal.rules.iter_mut().zip(records) {
+        if is_among(case, rule) {
+            (rule.records, rule.seen) = (records, seen);
+        }
+    }
+    if isolates {
+        proposal = isolated(case, proposal);
+    }
     if closed {
-        closed_default(case, proposal)
-    } else {
-        proposal
+        proposal = closed_default(case, proposal);
+    }
+    proposal
+}
+
+/// Whether the rule is for what members use of each other.
+fn is_among(case: &Case<'_>, rule: &PlannedRule) -> bool {
+    rule.replaces.is_empty()
+        && matches!(&rule.peer, Peer::SecurityGroup(label) if *label == case.group.id)
+}
+
+/// What each rule carries of what members use of each other, as it was counted
+/// for it.
+fn records_among(case: &Case<'_>, rules: &[PlannedRule]) -> Vec<(u64, Option<History>)> {
+    let own = |rule: &PlannedRule| match is_among(case, rule) {
+        true => (rule.records, rule.seen),
+        false => (0, None),
+    };
+    rules.iter().map(own).collect()
+}
+
+/// The proposal with what members may use of each other among what is open
+/// today.
+fn isolated(case: &Case<'_>, proposal: Proposal) -> Proposal {
+    let label = Peer::SecurityGroup(case.group.id.clone());
+    let rules = case.group.rules_of(case.direction);
+    let accepts = rules.filter(|rule| rule.effect == Effect::Allow);
+    let open = accepts.map(|rule| (rule.transport, &rule.peer));
+    let mut addresses = Addresses::new(case.members, case.prefix_lists);
+    Proposal {
+        isolates: true,
+        exposure_before: exposure(open.chain([(Transport::All, &label)]), &mut addresses),
+        ..proposal
     }
 }
 
@@ -174,6 +226,7 @@ fn of_rank(case: &Case<'_>, rank: Option<u16>, rules: &[&SgRule]) -> Proposal {
         references: &NO_REFERENCES,
         book: None,
         let_out: None,
+        among: None,
         limits: &limits,
         direction: case.direction,
         prefix_lists: case.prefix_lists,
@@ -211,17 +264,4 @@ fn of_rules(need: &Need, ids: &BTreeSet<&SgRuleId>) -> Option<Need> {
         covered_by: own,
         ..need.clone()
     })
-}
-
-/// What is said of members that reach each other, and why nothing is proposed
-/// for it.
-fn members_talk(case: &Case<'_>, rules: &[&SgRule]) -> Option<String> {
-    let talk = case.direction == Direction::Ingress && case.group.policy.members_talk;
-    let drops = rules.iter().any(|rule| rule.effect == Effect::Drop);
-    let why = if drops {
-        "members reach each other by the intra-group policy, and rules that drop stand beside it: were it set to Drop, a tie with an Accept for members would go to them; it is not proposed"
-    } else {
-        "members reach each other by the intra-group policy: rules say nothing of that, and to set it to Drop is not proposed"
-    };
-    talk.then(|| why.to_owned())
 }

@@ -20,7 +20,11 @@ if action == "DescribeSecurityGroupAttribute":
     own = [rule for rule in rules if rule["Direction"] == asked["--Direction"]]
     start = int(asked.get("--NextToken", 0))
     token = str(start + 2) if start + 2 < len(own) else ""
-    print(json.dumps({"NextToken": token, "Permissions": {"Permission": own[start:start + 2]}}))
+    policy = groups.setdefault("policies", {}).get(group, "Accept")
+    print(json.dumps({"InnerAccessPolicy": policy, "NextToken": token, "Permissions": {"Permission": own[start:start + 2]}}))
+elif action == "ModifySecurityGroupPolicy":
+    groups.setdefault("policies", {})[group] = asked["--InnerAccessPolicy"]
+    json.dump(groups, open("groups.json", "w"))
 else:
     direction = "egress" if action.endswith("Egress") else "ingress"
     if action.startswith("Authorize"):

@@ -124,7 +124,13 @@ impl Stage {
             all.filter(|(key, value)| key != "SecurityGroupRuleId" && !value.is_empty())
                 .collect()
         };
-        rules.map(words).collect()
+        let mut all: BTreeSet<Vec<(String, String)>> = rules.map(words).collect();
+        let policy = groups["policies"][builder::DB].as_str();
+        all.insert(vec![(
+            "InnerAccessPolicy".to_owned(),
+            policy.unwrap_or("Accept").to_owned(),
+        )]);
+        all
     }
 }
 
@@ -150,6 +156,7 @@ fn what_stands_is_what_was_proposed_and_the_way_back_leads_back() {
         [
             "AuthorizeSecurityGroup",
             "AuthorizeSecurityGroup",
+            "ModifySecurityGroupPolicy",
             "RevokeSecurityGroup"
         ]
     );
@@ -158,7 +165,7 @@ fn what_stands_is_what_was_proposed_and_the_way_back_leads_back() {
         .iter()
         .map(|rule| format!("{rule:?}"))
         .collect();
-    assert_eq!(after.len(), 3, "{after:#?}");
+    assert_eq!(after.len(), 4, "{after:#?}");
     let has = |words: &[&str]| {
         let says = |rule: &&String| words.iter().all(|word| rule.contains(word));
         after.iter().filter(says).count() == 1
@@ -176,6 +183,7 @@ fn what_stands_is_what_was_proposed_and_the_way_back_leads_back() {
         r#"("Priority", "100")"#
     ]));
     assert!(has(&["22/22", builder::OLD]));
+    assert!(has(&["InnerAccessPolicy", "Drop"]));
     stage.does("--apply");
     assert_eq!(changes(&stage.calls()), 0, "done is done");
     stage.does("--rollback");

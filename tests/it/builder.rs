@@ -112,6 +112,7 @@ pub(crate) fn ranked(mut analysis: Analysis) -> Analysis {
         rule.priority = Some(1);
     }
     for proposal in &mut analysis.proposals {
+        proposal.inner_access_policy = Some(Effect::Drop);
         proposal.rules.push(ProposedRule {
             protocol: "all".to_owned(),
             from_port: None,
@@ -307,6 +308,7 @@ fn proposal() -> ProposalReport {
             "only tcp/5432 from 2 members of app was seen in 92 days".to_owned(),
             "0.03 % of hours were lost".to_owned(),
         ],
+        inner_access_policy: None,
         rules: vec![ProposedRule {
             protocol: "tcp".to_owned(),
             from_port: Some(5432),

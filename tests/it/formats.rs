@@ -332,6 +332,7 @@ fn terraform_says_ranked_rules_with_their_ranks() {
     assert_eq!(alicloud(&after), wanted);
     assert!(after.contains("depends_on"), "the Drop comes last: {after}");
     assert!(after.contains("RevokeSecurityGroup --SecurityGroupId"));
+    assert!(after.contains("--InnerAccessPolicy Drop"), "{after}");
     // What Terraform holds by its words alone is told to go, and stays.
     let held = |id: &str| {
         format!(

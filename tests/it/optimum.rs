@@ -180,6 +180,7 @@ fn proposed_beside(
         references,
         book: None,
         let_out: None,
+        among: None,
         vacancy: &Vacancy::none(),
         limits,
     })
@@ -439,6 +440,7 @@ fn narrowed(
         book: None,
         vacancy,
         let_out: None,
+        among: None,
         limits,
     })
 }

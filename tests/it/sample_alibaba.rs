@@ -182,7 +182,9 @@ impl Printed {
     fn applied(&self, analysis: &Value) -> Printed {
         let mut groups = self.groups.clone();
         for proposal in analysis["proposals"].as_array().unwrap() {
-            let rules = &mut groups.get_mut(word(proposal, "group_id")).unwrap().2;
+            let group = groups.get_mut(word(proposal, "group_id")).unwrap();
+            group.1 &= proposal["inner_access_policy"].is_null();
+            let rules = &mut group.2;
             let mut gone: Vec<&Value> = proposal["remove"].as_array().unwrap().iter().collect();
             for rule in proposal["rules"].as_array().unwrap() {
                 gone.extend(rule["replaces"].as_array().unwrap());
@@ -213,7 +215,7 @@ fn permission(direction: &str, rule: &Value) -> Value {
     let mut printed = serde_json::json!({
         "SecurityGroupRuleId": "sgr-new",
         "Direction": direction,
-        "Policy": "Accept",
+        "Policy": if rule["effect"] == "drop" { "Drop" } else { "Accept" },
         "Priority": rule["priority"].to_string(),
         "IpProtocol": word(rule, "protocol").to_uppercase(),
         "PortRange": ports,

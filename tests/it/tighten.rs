@@ -207,6 +207,7 @@ impl World {
             references: &References::none(),
             book: None,
             let_out: None,
+            among: None,
             vacancy: &Vacancy::none(),
             limits: &self.limits,
         })

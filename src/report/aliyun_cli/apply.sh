@@ -62,6 +62,15 @@ find_rule() {
         says == ENVIRON["want"] { print $1; exit }'
 }
 
+# The intra-group policy of a group, in small letters.
+policy_of() {
+    local page
+    page=$(aliyun ecs DescribeSecurityGroupAttribute --SecurityGroupId "$1" \
+        --Direction ingress) || fail "group $1 cannot be read"
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["InnerAccessPolicy"].lower())' \
+        <<<"$page" || fail "what is said of group $1 cannot be understood"
+}
+
 # The same, once the service has caught up with a change: there, or not there.
 settled() {
     local try found=''
@@ -103,6 +112,12 @@ plan() {
 # id, what the rule says.
 check() {
     local found
+    if [[ $1 == isolate ]]; then
+        found=$(policy_of "$2") || exit 1
+        if [[ $found != accept && $found != drop ]]; then
+            fail "the intra-group policy of $2 is neither Accept nor Drop: $found"
+        fi
+    fi
     if [[ $1 != remove ]]; then return; fi
     found=$(find_rule "$2" "$3" "$5") || exit 1
     if [[ -z $found || -n $4 && $found != "$4" ]]; then
@@ -115,6 +130,10 @@ check() {
 act() {
     local was=$1 kind=$2 group=$3 direction=$4 id=$5 says=$6 found
     shift 6
+    if [[ $kind == isolate ]]; then
+        isolate "$was" "$group" "$@"
+        return
+    fi
     found=$(find_rule "$group" "$direction" "$says") || exit 1
     case $kind in
     add)
@@ -145,10 +164,30 @@ act() {
     esac
 }
 
+# Members reach each other no more by the policy of their group.
+isolate() {
+    local was=$1 group=$2 found
+    shift 2
+    found=$(policy_of "$group") || exit 1
+    if [[ $found == drop && $was != begun ]]; then
+        note done "$at" there
+        return
+    fi
+    note begun "$at"
+    give "$@" --InnerAccessPolicy Drop
+    found=$(policy_of "$group") || exit 1
+    if [[ $found != drop ]]; then fail "the intra-group policy of $group is still $found"; fi
+    note done "$at"
+}
+
 undo() {
     local was=$1 kind=$2 group=$3 direction=$4 says=$6 found
     shift 6
-    if [[ $kind == add && $(note_of "$at") == there ]]; then return; fi
+    if [[ $kind != remove && $(note_of "$at") == there ]]; then return; fi
+    if [[ $kind == isolate ]]; then
+        give "$@" --InnerAccessPolicy Accept
+        return
+    fi
     found=$(find_rule "$group" "$direction" "$says") || exit 1
     case $kind in
     add) if [[ -n $found ]]; then take "$group" "$direction" "$found"; fi ;;

@@ -42,17 +42,25 @@ function difference(proposal, group) {
   const old = (id, note) => {
     const rule = rules.get(id);
     if (!rule) return line("out", "\u2212 today", id, note);
-    return line("out", "\u2212 today", ruleService(rule), toward, " ", peer(rule.peer), "  ", code(id), note);
+    return line("out", "\u2212 today", ruleService(rule), toward, " ", peer(rule.peer), rank(rule), "  ", code(id), note);
   };
   const replaced = new Set(proposal.rules.flatMap((rule) => rule.replaces));
   return el("ul", { class: "diff" },
     [...replaced].map((id) => old(id, "")),
     proposal.remove.map((id) => old(id, " remove: " + removal(rules.get(id)))),
-    proposal.rules.map((rule) => line("in", "+ proposed", ruleService(rule), toward, " ", peer(rule.peer),
+    proposal.rules.map((rule) => line("in", "+ proposed", ruleService(rule), toward, " ", peer(rule.peer), rank(rule),
       "  " + plural(rule.records, "record"))),
+    proposal.inner_access_policy ? el("li", null, el("strong", null, "~ members"), " intra-group policy Accept to Drop, after the rules") : null,
     proposal.keep.length > 0
       ? el("li", null, el("strong", null, "= stays"), " ", proposal.keep.map((id, at) => [at > 0 ? ", " : "", code(id)]))
       : null);
+}
+
+/** Effect and priority, where rules have ranks. */
+function rank(rule) {
+  const drops = rule.effect === "drop";
+  if (rule.priority === undefined || rule.priority === null) return drops ? ", drop" : "";
+  return ", " + (drops ? "drop" : "accept") + " at priority " + rule.priority;
 }
 
 function removal(rule) {

@@ -65,9 +65,35 @@ pub(super) fn tighten(file: &mut File, change: &Change<'_>, state: &State) {
             file.block(after_accepts(block, change, added));
         }
     }
+    if change.proposal.inner_access_policy.is_some() {
+        isolate(file, change, state);
+    }
     for rule in &change.removed {
         remove(file, change, rule, state);
     }
+}
+
+/// The policy is an argument of the group's own resource.
+fn isolate(file: &mut File, change: &Change<'_>, state: &State) {
+    let group = &change.group.group_id;
+    file.comment("Members reach each other by the intra-group policy. When the rules above are");
+    match state.group(group) {
+        Some(one) => {
+            file.comment("there, and not before, write in");
+            file.comment(&format!("  {}", one.address));
+            file.comment("  inner_access_policy = \"Drop\"");
+        }
+        None => {
+            file.comment(
+                "there, and not before, set `inner_access_policy` of the group's own resource to",
+            );
+            file.comment("Drop, or by hand:");
+            file.comment(&format!(
+                "  aliyun ecs ModifySecurityGroupPolicy --SecurityGroupId {group} --InnerAccessPolicy Drop"
+            ));
+        }
+    }
+    file.blank();
 }
 
 fn is_managed(change: &Change<'_>, state: &State) -> bool {

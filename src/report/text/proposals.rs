@@ -128,7 +128,7 @@ fn write_proposal(
 
 /// What the proposal does away with first of all.
 fn code(proposal: &ProposalReport, lookup: &Lookup<'_>) -> Code {
-    if !proposal.rules.is_empty() {
+    if !proposal.rules.is_empty() || proposal.inner_access_policy.is_some() {
         return Code::WideRule;
     }
     let rule = proposal.remove.first().and_then(|id| lookup.rule(id));
@@ -246,6 +246,10 @@ fn write_diff(
     for rule in proposal.rules.iter().take(limit) {
         new_line(page, proposal, rule, lookup);
     }
+    if proposal.inner_access_policy.is_some() {
+        let text = Text::new().good("~ ").plain(words::ISOLATED);
+        page.hanging(BODY, BODY + 4, &text);
+    }
     left_out(page, BODY, proposal.rules.len(), limit, "proposed rules");
 }
 
@@ -283,6 +287,7 @@ fn old_line(page: &mut Page, id: &SgRuleId, lookup: &Lookup<'_>, note: &str) {
             let text = text.id(&lookup::service(rule)).pad_to(PEER);
             let text = text.plain(words::toward(rule.direction)).plain(" ");
             text.then(lookup.short_peer(&rule.peer))
+                .plain(&words::rank(rule.effect, rule.priority))
                 .plain("  ")
                 .id(id.as_str())
         }
@@ -295,6 +300,7 @@ fn new_line(page: &mut Page, proposal: &ProposalReport, rule: &ProposedRule, loo
     let text = Text::new().good("+ ").id(&service).pad_to(PEER);
     let text = text.plain(words::toward(proposal.direction)).plain(" ");
     let text = text.then(lookup.peer(&rule.peer));
+    let text = text.plain(&words::rank(rule.effect, rule.priority));
     let records = format!("  {}", human::counted(rule.records, "record"));
     page.hanging(BODY, BODY + 4, &text.dim(&records));
 }

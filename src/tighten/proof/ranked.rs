@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use crate::attribute::cover::Unwritten;
 use crate::attribute::needs::Need;
 use crate::attribute::needs::Passed;
 use crate::model::Direction;
@@ -102,7 +103,13 @@ pub fn check(
     proof.misfiled.extend(lost.map(|rule| rule.id.clone()));
     let accepts = proposal.rules.iter().map(Standing::planned);
     for planned in accepts.filter(|rule| rule.rank.1) {
-        if book.is_some_and(|book| is_behind_all(group, proposal.direction, planned.rank, book)) {
+        let behind = |default: bool| {
+            book.is_some_and(|book| {
+                is_behind_all(group, proposal.direction, planned.rank, default, book)
+            })
+        };
+        if behind(true) || lets_members_in(group, proposal.direction, planned.peer) && behind(false)
+        {
             continue;
         }
         let before = today.iter().map(|rule| Standing::of_today(rule));
@@ -145,10 +152,24 @@ pub fn check(
     proof
 }
 
+/// Whether the peer is whoever the group's own policy lets in today. A rule for
+/// it behind every Drop opens nothing, wherever the policy stands among rules.
+fn lets_members_in(group: &SecurityGroup, direction: Direction, peer: &Peer) -> bool {
+    let own = matches!(peer, Peer::SecurityGroup(label) if *label == group.id);
+    own && group.policy.members_talk && direction == Direction::Ingress
+}
+
 /// Whether a new Accept of this rank comes behind every Drop of every group that
-/// shares an interface with this one, all of which let through what no rule
-/// drops: then it lets nothing through that was not let through before.
-fn is_behind_all(group: &SecurityGroup, direction: Direction, rank: Rank, book: &Book<'_>) -> bool {
+/// shares an interface with this one and, where that is asked, whether all of
+/// them let through what no rule drops: then it lets nothing through that was
+/// not let through before.
+fn is_behind_all(
+    group: &SecurityGroup,
+    direction: Direction,
+    rank: Rank,
+    default: bool,
+    book: &Book<'_>,
+) -> bool {
     let today = book.today();
     let carriers = today.enis.values();
     let carriers = carriers.filter(|eni| eni.groups.contains(&group.id));
@@ -160,7 +181,7 @@ fn is_behind_all(group: &SecurityGroup, direction: Direction, rank: Rank, book: 
         let mut drops = other
             .rules_of(direction)
             .filter(|rule| rule.effect == Effect::Drop);
-        let open = other.policy.default_effect(direction) == Effect::Allow;
+        let open = !default || other.policy.default_effect(direction) == Effect::Allow;
         open && drops.all(|rule| self::rank(rule) < rank)
     })
 }
@@ -213,6 +234,8 @@ pub fn replay<'a>(
 struct Lists<'a> {
     snapshot: &'a Snapshot,
     after: BTreeMap<(&'a SgId, Direction), Vec<Standing<'a>>>,
+    /// Groups whose members will reach each other no more without a rule.
+    isolated: BTreeSet<&'a SgId>,
     /// Who has an address.
     owners: BTreeMap<IpAddr, Vec<&'a Eni>>,
 }
@@ -220,6 +243,8 @@ struct Lists<'a> {
 impl<'a> Lists<'a> {
     fn new(snapshot: &'a Snapshot, proposals: &'a [Proposal]) -> Lists<'a> {
         let mut after = BTreeMap::new();
+        let isolated = proposals.iter().filter(|proposal| proposal.isolates);
+        let isolated = isolated.map(|proposal| &proposal.group_id).collect();
         for group in snapshot.groups.values() {
             for direction in Direction::BOTH {
                 let rules = group.rules_of(direction).map(Standing::of_today);
@@ -242,12 +267,65 @@ impl<'a> Lists<'a> {
         Lists {
             snapshot,
             after,
+            isolated,
             owners,
         }
     }
 
-    /// What becomes of a conversation, asked of the merged list from the top.
+    /// What becomes of a conversation: as the merged list has it, and where
+    /// membership may have let it through and will no more, by rules alone.
     fn outcome(&self, passed: &Passed) -> Outcome {
+        let mut outcome = self.by_list(passed);
+        let members =
+            passed.unwritten == Some(Unwritten::Members) && passed.direction == Direction::Ingress;
+        let eni = self.snapshot.enis.get(&passed.interface_id);
+        let owners = self.owners.get(&passed.peer);
+        for group in eni.into_iter().flat_map(|eni| &eni.groups) {
+            let talks = self.snapshot.groups.get(group);
+            let talks = talks.is_some_and(|group| group.policy.members_talk);
+            let shares =
+                owners.is_none_or(|owners| owners.iter().any(|own| own.groups.contains(group)));
+            let isolated = members && talks && shares && self.isolated.contains(group);
+            if isolated && matches!(outcome, Outcome::Passes) {
+                outcome = self.by_rules(passed, group);
+            }
+        }
+        outcome
+    }
+
+    /// Whether rules let through what membership of `label` did: no Drop that
+    /// may match comes before Accepts that surely do, which one for the label is.
+    fn by_rules(&self, passed: &Passed, label: &SgId) -> Outcome {
+        let covering = self.covering(passed);
+        let mut left = vec![Service::from(passed.service)];
+        for rule in self.merged(passed) {
+            let Some(own) = Service::of(rule.transport, passed.protocol) else {
+                continue;
+            };
+            let hit = left.iter().find(|part| part.common(own).is_some()).copied();
+            let Some(hit) = hit else {
+                continue;
+            };
+            if !rule.rank.1 {
+                if self.may_be(rule.peer, passed.peer) {
+                    return breaks(passed, hit, rule.id.unwrap_or(&SgRuleId::from("members")));
+                }
+                continue;
+            }
+            let labelled = matches!(rule.peer, Peer::SecurityGroup(group) if group == label);
+            if rule.plain && (labelled || surely_is(rule.peer, passed.peer, &covering)) {
+                let cut = left.iter().flat_map(|part| part.without(own));
+                left = cut.flatten().collect();
+            }
+        }
+        match left.first() {
+            Some(part) => breaks(passed, *part, &SgRuleId::from("members")),
+            None => Outcome::Passes,
+        }
+    }
+
+    /// What becomes of a conversation, asked of the merged list from the top.
+    fn by_list(&self, passed: &Passed) -> Outcome {
         let covering = self.covering(passed);
         if covering.is_empty() && passed.unwritten.is_none() {
             return Outcome::Unexplained;
