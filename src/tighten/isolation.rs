@@ -196,7 +196,10 @@ pub(crate) fn said(rules: &[PlannedRule]) -> String {
     } else {
         let services: Vec<String> = rules
             .iter()
-            .map(|rule| rule.transport.to_string())
+            .map(|rule| match rule.transport {
+                Transport::Other(own) => format!("protocol {own}"),
+                own => own.to_string(),
+            })
             .collect();
         format!(
             "first add the Accepts for what they use of each other ({})",

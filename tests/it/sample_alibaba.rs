@@ -42,6 +42,9 @@ struct Printed {
     /// Kind, whether members may talk, and rules by group.
     groups: BTreeMap<String, (bool, bool, Vec<Value>)>,
     interfaces: Vec<Value>,
+    /// Whether the intra-group policy comes before all rules, or behind them:
+    /// the documentation has both.
+    members_first: bool,
     lists: BTreeMap<String, Vec<IpNet>>,
 }
 
@@ -70,6 +73,7 @@ impl Printed {
             (id, nets.collect())
         };
         Printed {
+            members_first: true,
             groups: groups.iter().map(group).collect(),
             interfaces: listed(
                 "DescribeNetworkInterfaces",
@@ -94,7 +98,7 @@ impl Printed {
         let far = &connection[if ingress { "initiator" } else { "responder" }];
         let (own, other) = (self.groups_of(near), self.groups_of(&far["interface_id"]));
         let talk = own.iter().any(|id| self.groups[id].1 && other.contains(id));
-        if ingress && talk {
+        if ingress && talk && self.members_first {
             return (true, Vec::new());
         }
         let address: IpAddr = word(far, "address").parse().unwrap();
@@ -118,7 +122,11 @@ impl Printed {
             deciding.push(word(rule, "SecurityGroupRuleId").to_owned());
         }
         deciding.sort();
-        let by_default = !ingress && own.iter().all(|id| self.groups[id].0);
+        let by_default = if ingress {
+            talk
+        } else {
+            own.iter().all(|id| self.groups[id].0)
+        };
         (best.map_or(by_default, |(_, accept)| accept), deciding)
     }
 
@@ -194,6 +202,7 @@ impl Printed {
         }
         Printed {
             groups,
+            members_first: self.members_first,
             interfaces: self.interfaces.clone(),
             lists: self.lists.clone(),
         }
@@ -256,7 +265,7 @@ fn proposals_break_nothing_that_passed_and_open_nothing() {
     #[expect(clippy::disallowed_methods, reason = "a test's own setting")]
     let clouds = std::env::var("FLOWCINCH_CLOUDS");
     let clouds = clouds.ok().and_then(|clouds| clouds.parse().ok());
-    let (mut tightened, mut closed) = (0, 0);
+    let (mut tightened, mut closed, mut isolated) = (0, 0, 0);
     for seed in 1..=clouds.unwrap_or(2) {
         let folder = make(|config| config.seed = seed);
         let path = |name: &str| folder.path().join(name);
@@ -268,9 +277,14 @@ fn proposals_break_nothing_that_passed_and_open_nothing() {
         let analysis: Value = serde_json::from_slice(&run.stdout).unwrap();
         assert_eq!(analysis["verification"]["broken"], 0);
         assert_eq!(analysis["verification"]["widened"], 0);
-        let before = Printed::read(&path("snapshot"));
-        let after = before.applied(&analysis);
-        tightened += analysis["proposals"].as_array().unwrap().len();
+        let mut before = Printed::read(&path("snapshot"));
+        let mut after = before.applied(&analysis);
+        let proposals = analysis["proposals"].as_array().unwrap();
+        tightened += proposals.len();
+        let isolates = proposals
+            .iter()
+            .filter(|one| one["inner_access_policy"] == "drop");
+        isolated += isolates.count();
         let truth = json(&path("truth.json"));
         let connections = truth["connections"].as_array().unwrap();
         for connection in connections {
@@ -285,7 +299,10 @@ fn proposals_break_nothing_that_passed_and_open_nothing() {
             }
         }
         let made: Vec<Value> = crossed(connections).collect();
-        for connection in connections.iter().chain(&made) {
+        let all = || connections.iter().chain(&made);
+        let asked = all().map(|one| (true, one));
+        for (members_first, connection) in asked.chain(all().map(|one| (false, one))) {
+            (before.members_first, after.members_first) = (members_first, members_first);
             for (end, ingress) in [("initiator", false), ("responder", true)] {
                 let near = &connection[end]["interface_id"];
                 if near.is_null() {
@@ -299,6 +316,7 @@ fn proposals_break_nothing_that_passed_and_open_nothing() {
         }
     }
     assert!(tightened > 10 && closed > 100, "{tightened}, {closed}");
+    assert!(isolated > 1, "{isolated}");
 }
 
 #[test]
