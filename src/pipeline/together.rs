@@ -1,12 +1,14 @@
 //! What members of a group use of each other, by the group's own policy.
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use crate::attribute::cover::Unwritten;
 use crate::attribute::needs::Need;
 use crate::attribute::needs::Passed;
+use crate::collections::HashMap;
 use crate::model::Direction;
 use crate::model::Eni;
 use crate::model::SecurityGroup;
@@ -58,13 +60,13 @@ fn count<'a>(own: &mut Among<'a>, eni: &'a Eni, snapshot: &'a Snapshot) {
     own.unknown |= beside.clone().any(|group| group.is_none());
     own.beside.extend(beside.flatten());
     own.interfaces += 1;
-    let prefixes = eni.prefixes.iter().map(|net| net.addr());
+    let prefixes = eni.prefixes.iter().map(IpNet::addr);
     let mut addresses = eni.addresses.iter().copied().chain(prefixes);
     own.ipv6 |= addresses.any(|address| address.is_ipv6());
 }
 
 fn add_needs(all: &mut BTreeMap<&SgId, Among<'_>>, snapshot: &Snapshot, passed: &[Passed]) {
-    let mut owners: HashMap<IpAddr, Vec<&Eni>> = HashMap::new();
+    let mut owners: HashMap<IpAddr, Vec<&Eni>> = HashMap::default();
     for eni in snapshot.enis.values() {
         for address in &eni.addresses {
             owners.entry(*address).or_default().push(eni);

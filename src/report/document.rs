@@ -71,6 +71,7 @@ pub struct Analysis {
     pub talks: Vec<TalkReport>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn is_aws(provider: &Provider) -> bool {
     *provider == Provider::Aws
 }

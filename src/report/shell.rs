@@ -31,7 +31,10 @@ pub(super) fn exact(text: &str) -> String {
         match byte {
             b'\'' | b'\\' => word.extend(['\\', char::from(byte)]),
             b' '..=b'~' => word.push(char::from(byte)),
-            _ => word.push_str(&format!("\\x{byte:02x}")),
+            _ => {
+                let number = format!("\\x{byte:02x}");
+                word.push_str(&number);
+            }
         }
     }
     word.push('\'');

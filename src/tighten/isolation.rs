@@ -198,7 +198,11 @@ pub(crate) fn said(rules: &[PlannedRule]) -> String {
             .iter()
             .map(|rule| match rule.transport {
                 Transport::Other(own) => format!("protocol {own}"),
-                own => own.to_string(),
+                own @ (Transport::All
+                | Transport::Tcp(_)
+                | Transport::Udp(_)
+                | Transport::Icmp(_)
+                | Transport::Icmpv6(_)) => own.to_string(),
             })
             .collect();
         format!(

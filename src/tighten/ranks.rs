@@ -151,9 +151,12 @@ fn is_among(case: &Case<'_>, rule: &PlannedRule) -> bool {
 /// What each rule carries of what members use of each other, as it was counted
 /// for it.
 fn records_among(case: &Case<'_>, rules: &[PlannedRule]) -> Vec<(u64, Option<History>)> {
-    let own = |rule: &PlannedRule| match is_among(case, rule) {
-        true => (rule.records, rule.seen),
-        false => (0, None),
+    let own = |rule: &PlannedRule| {
+        if is_among(case, rule) {
+            (rule.records, rule.seen)
+        } else {
+            (0, None)
+        }
     };
     rules.iter().map(own).collect()
 }

@@ -77,21 +77,18 @@ pub(super) fn tighten(file: &mut File, change: &Change<'_>, state: &State) {
 fn isolate(file: &mut File, change: &Change<'_>, state: &State) {
     let group = &change.group.group_id;
     file.comment("Members reach each other by the intra-group policy. When the rules above are");
-    match state.group(group) {
-        Some(one) => {
-            file.comment("there, and not before, write in");
-            file.comment(&format!("  {}", one.address));
-            file.comment("  inner_access_policy = \"Drop\"");
-        }
-        None => {
-            file.comment(
-                "there, and not before, set `inner_access_policy` of the group's own resource to",
-            );
-            file.comment("Drop, or by hand:");
-            file.comment(&format!(
-                "  aliyun ecs ModifySecurityGroupPolicy --SecurityGroupId {group} --InnerAccessPolicy Drop"
-            ));
-        }
+    if let Some(one) = state.group(group) {
+        file.comment("there, and not before, write in");
+        file.comment(&format!("  {}", one.address));
+        file.comment("  inner_access_policy = \"Drop\"");
+    } else {
+        file.comment(
+            "there, and not before, set `inner_access_policy` of the group's own resource to",
+        );
+        file.comment("Drop, or by hand:");
+        file.comment(&format!(
+            "  aliyun ecs ModifySecurityGroupPolicy --SecurityGroupId {group} --InnerAccessPolicy Drop"
+        ));
     }
     file.blank();
 }
@@ -124,15 +121,14 @@ fn existing(file: &mut File, change: &Change<'_>, rule: &RuleReport, state: &Sta
     }
     let terms = Terms::of(rule);
     let block = resource(change, &name_of(rule), &terms, state).filter(|_| !rule.limited);
-    match block {
-        Some(block) => file.block(block),
-        None => {
-            let short = terms.short(change.direction);
-            file.comment(&format!("{id} stays: {short}"));
-            file.comment("It is not written: the provider cannot say it in every region.");
-            file.blank();
-        }
+    if let Some(block) = block {
+        file.block(block);
+        return;
     }
+    let short = terms.short(change.direction);
+    file.comment(&format!("{id} stays: {short}"));
+    file.comment("It is not written: the provider cannot say it in every region.");
+    file.blank();
 }
 
 fn remove(file: &mut File, change: &Change<'_>, rule: &RuleReport, state: &State) {
