@@ -115,11 +115,11 @@ def run(command, **options):
     return taken, cpu, done
 
 
-def environment():
+def environment(packages=PACKAGES):
     python = os.path.join(HOME, "venv", "bin", "python")
     if not os.path.exists(python):
         venv.create(os.path.join(HOME, "venv"), with_pip=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
     listed = subprocess.run([python, "-m", "pip", "list", "--format", "json"], check=True, capture_output=True)
     versions = {p["name"]: p["version"] for p in json.loads(listed.stdout)}
     return python, versions
@@ -135,6 +135,21 @@ def corpus(binary, records):
     return out
 
 
+def unpacked(files):
+    """Bytes of text in gzipped files."""
+    text = 0
+    for path in files:
+        with gzip.open(path) as file:
+            while block := file.read(1 << 22):
+                text += len(block)
+    return text
+
+
+def machine():
+    named = (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
+    return next(named, platform.machine())
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--records", type=int, default=9_600_000)
@@ -145,11 +160,7 @@ def main():
     python, versions = environment()
     folder = corpus(asked.binary, asked.records)
     files = sorted(glob.glob(os.path.join(folder, "logs", "**", "*.gz"), recursive=True))
-    text = 0
-    for path in files:
-        with gzip.open(path) as file:
-            while block := file.read(1 << 22):
-                text += len(block)
+    text = unpacked(files)
     pattern = os.path.join(folder, "logs", "**", "*.gz")
     largest = max(files, key=os.path.getsize)
     flowcinch = [asked.binary, "analyze", os.path.join(folder, "logs"), "--snapshot",
@@ -182,11 +193,9 @@ def main():
             taken[name].append((seconds, cpu))
             said[name] = done.stdout.decode().strip()
     _, _, reader = run([python, "-c", READER, largest])
-    machine = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
-                   platform.machine())
     stored = sum(os.path.getsize(path) for path in files)
     print(f"`benches/peers.py --records {asked.records} --rounds {asked.rounds}`, "
-          f"{datetime.date.today()}, {machine}, {len(os.sched_getaffinity(0))} cores; "
+          f"{datetime.date.today()}, {machine()}, {len(os.sched_getaffinity(0))} cores; "
           f"{len(files)} files, {stored / 1e6:.0f} MB gzipped, {text / 1e9:.2f} GB of text; median of {asked.rounds}\n")
     print("| what | seconds | core seconds | GB of text a second | times flowcinch's time |\n|---|--:|--:|--:|--:|")
     own = statistics.median(seconds for seconds, _ in taken["flowcinch, to the finished JSON"])
