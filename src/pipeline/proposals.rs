@@ -48,6 +48,7 @@ use crate::pipeline::rollouts::Planner;
 use crate::pipeline::together;
 use crate::report::document::rollout::RolloutReport;
 use crate::tighten;
+use crate::tighten::Among;
 use crate::tighten::Case;
 use crate::tighten::LetOut;
 use crate::tighten::Limits;
@@ -139,7 +140,7 @@ impl Maker<'_> {
         let rejects = &self.attribution.rejects;
         let referable = Referable::new(self.scenes, &passed, rejects, &moving);
         let let_out = self.let_out(&passed);
-        let among = together::among(self.snapshot, &passed);
+        let among = self.among(&passed);
         let times = Times::of(&passed, self.window.span);
         let cases = self.cases();
         let put = |of: &(&SecurityGroup, Direction), quota: u32, ask: Ask<'_>| {
@@ -284,12 +285,40 @@ impl Maker<'_> {
                 }
             }
         }
+        let mut bare: BTreeMap<&SgId, u64> = BTreeMap::new();
+        for one in passed
+            .iter()
+            .filter(by_default)
+            .filter(|one| one.covered_by.is_empty())
+        {
+            let eni = self.snapshot.enis.get(&one.interface_id);
+            for group in eni.into_iter().flat_map(|eni| &eni.groups) {
+                let own = bare.entry(group).or_default();
+                *own = own.saturating_add(one.records);
+            }
+        }
+        for (group, own) in &mut all {
+            // Groups at the time of the records are known there alone.
+            let of = ((*group).clone(), Direction::Egress, Unwritten::Default);
+            let then = self.attribution.without_rule.get(&of).copied();
+            own.lost = then > Some(bare.get(group).copied().unwrap_or_default());
+        }
         for own in all.values_mut() {
             own.needs.sort_unstable();
             own.needs
                 .dedup_by_key(|need| (need.protocol, need.service, need.peer));
             own.beside.sort_by(|one, other| one.id.cmp(&other.id));
             own.beside.dedup_by(|one, other| one.id == other.id);
+        }
+        all
+    }
+
+    /// What members use of each other by their group's policy.
+    fn among(&self, passed: &[Passed]) -> BTreeMap<&SgId, Among<'_>> {
+        let mut all = together::among(self.snapshot, passed, &self.attribution.without_rule);
+        for own in all.values_mut() {
+            // Any of them may carry the group.
+            own.lost |= !self.attribution.unknown_interfaces.is_empty();
         }
         all
     }

@@ -79,6 +79,9 @@ pub struct LetOut<'a> {
     pub beside: Vec<&'a SecurityGroup>,
     /// Whether one of them is not in the snapshot.
     pub unknown: bool,
+    /// Whether more went out than the needs say: by interfaces that the newest
+    /// snapshot lacks, or gives other groups.
+    pub lost: bool,
 }
 
 /// What the members of a group use of each other without needing a rule.
@@ -91,6 +94,11 @@ pub struct Among<'a> {
     pub beside: Vec<&'a SecurityGroup>,
     /// Whether one of them is not in the snapshot.
     pub unknown: bool,
+    /// Records of those that no rule covers.
+    pub bare: u64,
+    /// Whether more was seen than they are, or may have been: by interfaces or
+    /// between addresses that the newest snapshot gives to others, or to nobody.
+    pub lost: bool,
     /// Interfaces that carry the group.
     pub interfaces: usize,
     /// Whether one of them has an address of IPv6.

@@ -93,6 +93,9 @@ fn conflict(case: &Case<'_>, let_out: &LetOut<'_>) -> Option<String> {
     if let_out.unknown {
         return Some("what goes out by default stays open: interfaces of the group carry another that the snapshot lacks".to_owned());
     }
+    if let_out.lost {
+        return Some("what goes out by default stays open: some of what went out was by interfaces that have changed since".to_owned());
+    }
     let late = let_out.beside.iter().flat_map(|group| {
         let rules = group.rules_of(Direction::Egress);
         rules.filter_map(move |rule| Some((group, rule, late(rule)?)))
@@ -177,24 +180,23 @@ fn closed_by(case: &Case<'_>, let_out: &LetOut<'_>) -> Closing {
                 .to_owned(),
         );
     }
-    let seen = proposal.rules.into_iter();
-    let seen = seen.map(|rule| (rule.transport, rule.peer, BEFORE_LAST, Effect::Allow));
-    let services = services().map(|peer| (Transport::All, peer, BEFORE_LAST, Effect::Allow));
-    let last = (Transport::All, everywhere(), LAST, Effect::Drop);
-    let rules = seen.chain(services).chain([last]);
-    Closing::Closed(
-        rules
-            .map(|(transport, peer, priority, effect)| PlannedRule {
-                transport,
-                peer,
-                priority: Some(priority),
-                effect,
-                replaces: Vec::new(),
-                records: 0,
-                seen: None,
-            })
-            .collect(),
-    )
+    let seen = proposal.rules.into_iter().map(|rule| PlannedRule {
+        priority: Some(BEFORE_LAST),
+        replaces: Vec::new(),
+        ..rule
+    });
+    let beside = |transport, peer, priority, effect| PlannedRule {
+        transport,
+        peer,
+        priority: Some(priority),
+        effect,
+        replaces: Vec::new(),
+        records: 0,
+        seen: None,
+    };
+    let services = services().map(|peer| beside(Transport::All, peer, BEFORE_LAST, Effect::Allow));
+    let last = beside(Transport::All, everywhere(), LAST, Effect::Drop);
+    Closing::Closed(seen.chain(services).chain([last]).collect())
 }
 
 /// What is said of it.

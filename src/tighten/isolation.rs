@@ -20,6 +20,7 @@ use crate::model::Direction;
 use crate::model::Effect;
 use crate::model::Peer;
 use crate::model::SecurityGroup;
+use crate::model::SgId;
 use crate::model::SgRule;
 use crate::model::Transport;
 use crate::net::IpProtocol;
@@ -67,6 +68,8 @@ fn stands_against(case: &Case<'_>, among: &Among<'_>) -> Option<String> {
         "the group is kept by a service of the cloud"
     } else if among.unknown {
         "interfaces of the group carry another that the snapshot lacks"
+    } else if among.lost {
+        "some of what they used of each other was, or may have been, by interfaces or addresses that the newest snapshot lacks or gives to others"
     } else if among.interfaces < 2 {
         "one interface alone carries the group, so nothing shows what members need of each other"
     } else if among.ipv6 {
@@ -137,7 +140,7 @@ fn accepts(case: &Case<'_>, among: &Among<'_>) -> Vec<PlannedRule> {
     let needs: Vec<&Need> = among
         .needs
         .iter()
-        .filter(|need| !is_let_through(need, &among.beside))
+        .filter(|need| !is_let_through(need, &among.beside, &case.group.id))
         .collect();
     for need in &needs {
         let own = ports.entry(need.protocol).or_insert_with(PortSet::empty);
@@ -174,13 +177,17 @@ fn accepts(case: &Case<'_>, among: &Among<'_>) -> Vec<PlannedRule> {
 
 /// Whether a rule of today surely lets it through; what covers a need stays, or
 /// narrower rules that cover it do.
-fn is_let_through(need: &Need, beside: &[&SecurityGroup]) -> bool {
+fn is_let_through(need: &Need, beside: &[&SecurityGroup], label: &SgId) -> bool {
     let rules = beside
         .iter()
         .flat_map(|group| group.rules_of(Direction::Ingress));
     let mut own = rules.filter(|rule| need.covered_by.contains(&rule.id));
     own.any(|rule| {
-        let named = matches!(&rule.peer, Peer::Cidr(net) if net.contains(&need.peer));
+        let named = match &rule.peer {
+            Peer::Cidr(net) => net.contains(&need.peer),
+            Peer::SecurityGroup(group) => group == label,
+            Peer::PrefixList(_) => false,
+        };
         rule.effect == Effect::Allow
             && named
             && rule.limits.is_empty()

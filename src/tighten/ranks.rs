@@ -19,7 +19,6 @@ use ipnet::IpNet;
 use ipnet::Ipv4Net;
 
 use crate::attribute::needs::Need;
-use crate::evidence::activity::History;
 use crate::model::Effect;
 use crate::model::GroupPolicy;
 use crate::model::Peer;
@@ -43,7 +42,6 @@ use crate::tighten::isolation::isolation;
 use crate::tighten::pairing::Paired;
 use crate::tighten::plan::Applicability;
 use crate::tighten::plan::Decision;
-use crate::tighten::plan::PlannedRule;
 use crate::tighten::plan::Proposal;
 use crate::tighten::propose::Work;
 use crate::tighten::propose::propose_unweighed;
@@ -126,10 +124,15 @@ pub(crate) fn propose(
     } else {
         (Decision::Keep, applicability)
     };
-    let records = records_among(case, &all.rules);
+    let records: Vec<_> = all
+        .rules
+        .iter()
+        .map(|rule| (rule.records, rule.seen))
+        .collect();
     let mut proposal = Work::new(case).proposal(decision, applicability, reasons, all);
     for (rule, (records, seen)) in proposal.rules.iter_mut().zip(records) {
-        if is_among(case, rule) {
+        // What came by no rule of today was counted with the rule for it.
+        if rule.replaces.is_empty() {
             (rule.records, rule.seen) = (records, seen);
         }
     }
@@ -140,25 +143,6 @@ pub(crate) fn propose(
         proposal = closed_default(case, proposal);
     }
     proposal
-}
-
-/// Whether the rule is for what members use of each other.
-fn is_among(case: &Case<'_>, rule: &PlannedRule) -> bool {
-    rule.replaces.is_empty()
-        && matches!(&rule.peer, Peer::SecurityGroup(label) if *label == case.group.id)
-}
-
-/// What each rule carries of what members use of each other, as it was counted
-/// for it.
-fn records_among(case: &Case<'_>, rules: &[PlannedRule]) -> Vec<(u64, Option<History>)> {
-    let own = |rule: &PlannedRule| {
-        if is_among(case, rule) {
-            (rule.records, rule.seen)
-        } else {
-            (0, None)
-        }
-    };
-    rules.iter().map(own).collect()
 }
 
 /// The proposal with what members may use of each other among what is open

@@ -59,7 +59,7 @@ find_rule() {
     rules=$(rules_of "$1" "$2") || exit 1
     printf '%s\n' "$rules" | want=$3 awk -F '\t' '
         { says = $0; sub(/^[^\t]*\t/, "", says) }
-        says == ENVIRON["want"] { print $1; exit }'
+        says == ENVIRON["want"] && !found++ { print $1 }'
 }
 
 # The intra-group policy of a group, in small letters.
@@ -164,6 +164,17 @@ act() {
     esac
 }
 
+# Waits until the service has caught up with a change of policy.
+policy_is() {
+    local try found=''
+    for try in 1 2 3 4 5; do
+        found=$(policy_of "$2") || exit 1
+        if [[ $found == "$1" ]]; then return; fi
+        sleep "${FLOWCINCH_PAUSE:-$try}"
+    done
+    fail "the intra-group policy of $2 is still $found"
+}
+
 # Members reach each other no more by the policy of their group.
 isolate() {
     local was=$1 group=$2 found
@@ -175,8 +186,7 @@ isolate() {
     fi
     note begun "$at"
     give "$@" --InnerAccessPolicy Drop
-    found=$(policy_of "$group") || exit 1
-    if [[ $found != drop ]]; then fail "the intra-group policy of $group is still $found"; fi
+    policy_is drop "$group"
     note done "$at"
 }
 
@@ -186,6 +196,7 @@ undo() {
     if [[ $kind != remove && $(note_of "$at") == there ]]; then return; fi
     if [[ $kind == isolate ]]; then
         give "$@" --InnerAccessPolicy Accept
+        policy_is accept "$group"
         return
     fi
     found=$(find_rule "$group" "$direction" "$says") || exit 1

@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 
 use crate::attribute::verdict::RuleStatus;
+use crate::model::Effect;
 use crate::model::SgRuleId;
 use crate::report::code::Code;
 use crate::report::document::Analysis;
@@ -243,7 +244,12 @@ fn write_diff(
         old_line(page, id, lookup, removal(id, lookup));
     }
     left_out(page, BODY, gone, limit, "rules of today");
-    for rule in proposal.rules.iter().take(limit) {
+    // What drops comes behind what it must not stop.
+    let (accepts, drops): (Vec<&ProposedRule>, Vec<&ProposedRule>) = proposal
+        .rules
+        .iter()
+        .partition(|rule| rule.effect == Effect::Allow);
+    for rule in accepts.into_iter().chain(drops).take(limit) {
         new_line(page, proposal, rule, lookup);
     }
     if proposal.inner_access_policy.is_some() {
