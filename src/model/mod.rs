@@ -33,6 +33,7 @@ pub use id::SgRuleId;
 pub use id::SubnetId;
 pub use id::VpcId;
 pub use policy::GroupPolicy;
+pub use policy::LAST_PRIORITY;
 pub use policy::Limits;
 pub use prefix_list::PrefixList;
 pub use provider::Provider;

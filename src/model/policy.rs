@@ -11,6 +11,10 @@ use crate::model::sg::Direction;
 use crate::model::sg::Effect;
 use crate::net::PortRange;
 
+/// The largest priority that a customer may give a rule (ECS API,
+/// `AuthorizeSecurityGroup`); the cloud itself gives larger ones.
+pub const LAST_PRIORITY: u16 = 100;
+
 /// What a group does beside its rules.
 #[expect(
     clippy::struct_excessive_bools,

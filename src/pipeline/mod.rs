@@ -26,7 +26,7 @@ pub mod rollouts;
 pub mod rules;
 mod seen;
 pub mod snapshots;
-mod together;
+mod unruled;
 pub mod verify;
 
 pub use analyze::analyze;

@@ -8,7 +8,6 @@ use ipnet::IpNet;
 use rayon::prelude::*;
 
 use crate::attribute::Attribution;
-use crate::attribute::cover::Unwritten;
 use crate::attribute::needs;
 use crate::attribute::needs::GroupNeeds;
 use crate::attribute::needs::Need;
@@ -45,12 +44,10 @@ use crate::pipeline::request::Request;
 use crate::pipeline::restraint::Restraint;
 use crate::pipeline::rollouts::NeedsOf;
 use crate::pipeline::rollouts::Planner;
-use crate::pipeline::together;
+use crate::pipeline::unruled;
 use crate::report::document::rollout::RolloutReport;
 use crate::tighten;
-use crate::tighten::Among;
 use crate::tighten::Case;
-use crate::tighten::LetOut;
 use crate::tighten::Limits;
 use crate::tighten::Standing;
 use crate::tighten::Watch;
@@ -139,8 +136,8 @@ impl Maker<'_> {
         let moving = self.moving(&passed);
         let rejects = &self.attribution.rejects;
         let referable = Referable::new(self.scenes, &passed, rejects, &moving);
-        let let_out = self.let_out(&passed);
-        let among = self.among(&passed);
+        let let_out = unruled::let_out(self.snapshot, &passed, self.attribution);
+        let among = unruled::among(self.snapshot, &passed, self.attribution);
         let times = Times::of(&passed, self.window.span);
         let cases = self.cases();
         let put = |of: &(&SecurityGroup, Direction), quota: u32, ask: Ask<'_>| {
@@ -241,86 +238,6 @@ impl Maker<'_> {
             ruled || talk || self.by_no_rule(group, *direction)
         });
         asked.collect()
-    }
-
-    /// What went out by default, by group whose type lets it.
-    fn let_out(&self, passed: &[Passed]) -> BTreeMap<&SgId, LetOut<'_>> {
-        let mut all: BTreeMap<&SgId, LetOut<'_>> = BTreeMap::new();
-        for group in self.snapshot.groups.values() {
-            if group.policy.egress_default == Effect::Allow {
-                let mut own = LetOut::default();
-                own.beside.push(group);
-                all.insert(&group.id, own);
-            }
-        }
-        if all.is_empty() {
-            return all;
-        }
-        for eni in self.snapshot.enis.values() {
-            for own in &eni.groups {
-                let Some(own) = all.get_mut(own) else {
-                    continue;
-                };
-                let beside = eni.groups.iter().map(|id| self.snapshot.groups.get(id));
-                own.unknown |= beside.clone().any(|group| group.is_none());
-                own.beside.extend(beside.flatten());
-            }
-        }
-        let by_default = |one: &&Passed| {
-            one.direction == Direction::Egress && one.unwritten == Some(Unwritten::Default)
-        };
-        for one in passed.iter().filter(by_default) {
-            let eni = self.snapshot.enis.get(&one.interface_id);
-            for group in eni.into_iter().flat_map(|eni| &eni.groups) {
-                if let Some(own) = all.get_mut(group) {
-                    own.needs.push(Need {
-                        protocol: one.protocol,
-                        service: one.service,
-                        peer: one.peer,
-                        covered_by: Vec::new(),
-                        records: one.records,
-                        seen: one.seen,
-                        in_doubt: one.in_doubt,
-                    });
-                }
-            }
-        }
-        let mut bare: BTreeMap<&SgId, u64> = BTreeMap::new();
-        for one in passed
-            .iter()
-            .filter(by_default)
-            .filter(|one| one.covered_by.is_empty())
-        {
-            let eni = self.snapshot.enis.get(&one.interface_id);
-            for group in eni.into_iter().flat_map(|eni| &eni.groups) {
-                let own = bare.entry(group).or_default();
-                *own = own.saturating_add(one.records);
-            }
-        }
-        for (group, own) in &mut all {
-            // Groups at the time of the records are known there alone.
-            let of = ((*group).clone(), Direction::Egress, Unwritten::Default);
-            let then = self.attribution.without_rule.get(&of).copied();
-            own.lost = then > Some(bare.get(group).copied().unwrap_or_default());
-        }
-        for own in all.values_mut() {
-            own.needs.sort_unstable();
-            own.needs
-                .dedup_by_key(|need| (need.protocol, need.service, need.peer));
-            own.beside.sort_by(|one, other| one.id.cmp(&other.id));
-            own.beside.dedup_by(|one, other| one.id == other.id);
-        }
-        all
-    }
-
-    /// What members use of each other by their group's policy.
-    fn among(&self, passed: &[Passed]) -> BTreeMap<&SgId, Among<'_>> {
-        let mut all = together::among(self.snapshot, passed, &self.attribution.without_rule);
-        for own in all.values_mut() {
-            // Any of them may carry the group.
-            own.lost |= !self.attribution.unknown_interfaces.is_empty();
-        }
-        all
     }
 
     /// Whether something went a way of the group without any rule.

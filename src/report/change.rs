@@ -327,11 +327,8 @@ pub fn changes(analysis: &Analysis, least: Applicability, speaks: Speaks) -> Cha
             proposal,
             why,
         };
-        if let Some(why) = reason_to_hold(analysis, group, proposal, least) {
-            changes.held.push(held(why));
-            continue;
-        }
-        if let Some(why) = speaks.refuses(group, proposal) {
+        let why = reason_to_hold(analysis, group, proposal, least);
+        if let Some(why) = why.or_else(|| speaks.refuses(group, proposal)) {
             changes.held.push(held(why));
             continue;
         }

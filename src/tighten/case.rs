@@ -50,7 +50,7 @@ pub struct Case<'a> {
     pub book: Option<&'a Book<'a>>,
     /// What goes out of the group's interfaces by default; `None` where its type
     /// lets nothing out.
-    pub let_out: Option<&'a LetOut<'a>>,
+    pub let_out: Option<&'a Unruled<'a>>,
     /// What members use of each other by the group's own policy; `None` where
     /// they reach each other by rules alone.
     pub among: Option<&'a Among<'a>>,
@@ -70,17 +70,19 @@ impl fmt::Debug for Case<'_> {
     }
 }
 
-/// What goes out of a group's interfaces by default, and who has a say in it.
+/// What passes a group's interfaces without a rule, and who has a say in it.
 #[derive(Clone, Debug, Default)]
-pub struct LetOut<'a> {
-    /// What went out by no rule at any interface that carries the group, sorted.
+pub struct Unruled<'a> {
+    /// What passed at any interface that carries the group, sorted. Of what came
+    /// from fellow members, `covered_by` names rules of any group of the
+    /// interface.
     pub needs: Vec<Need>,
     /// All groups that share an interface with it, itself included, sorted.
     pub beside: Vec<&'a SecurityGroup>,
     /// Whether one of them is not in the snapshot.
     pub unknown: bool,
-    /// Whether more went out than the needs say: by interfaces that the newest
-    /// snapshot lacks, or gives other groups.
+    /// Whether more passed than the needs say, or may have: by interfaces or
+    /// between addresses that the newest snapshot gives to others, or to nobody.
     pub lost: bool,
 }
 
@@ -88,17 +90,8 @@ pub struct LetOut<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Among<'a> {
     /// What came in from an address that is, or may have been, a fellow
-    /// member's; `covered_by` names rules of any group of the interface. Sorted.
-    pub needs: Vec<Need>,
-    /// All groups that share an interface with it, itself included, sorted.
-    pub beside: Vec<&'a SecurityGroup>,
-    /// Whether one of them is not in the snapshot.
-    pub unknown: bool,
-    /// Records of those that no rule covers.
-    pub bare: u64,
-    /// Whether more was seen than they are, or may have been: by interfaces or
-    /// between addresses that the newest snapshot gives to others, or to nobody.
-    pub lost: bool,
+    /// member's.
+    pub unruled: Unruled<'a>,
     /// Interfaces that carry the group.
     pub interfaces: usize,
     /// Whether one of them has an address of IPv6.

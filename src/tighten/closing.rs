@@ -20,6 +20,7 @@ use crate::attribute::needs::Need;
 use crate::model::Direction;
 use crate::model::Effect;
 use crate::model::GroupPolicy;
+use crate::model::LAST_PRIORITY;
 use crate::model::Limits as NoLimits;
 use crate::model::Peer;
 use crate::model::SecurityGroup;
@@ -27,9 +28,9 @@ use crate::model::SgRule;
 use crate::model::SgRuleId;
 use crate::model::Transport;
 use crate::tighten::case::Case;
-use crate::tighten::case::LetOut;
 use crate::tighten::case::Limits;
 use crate::tighten::case::Standing;
+use crate::tighten::case::Unruled;
 use crate::tighten::case::Watch;
 use crate::tighten::plan::Applicability;
 use crate::tighten::plan::Decision;
@@ -37,11 +38,8 @@ use crate::tighten::plan::PlannedRule;
 use crate::tighten::propose::propose_unweighed;
 use crate::tighten::references::References;
 
-/// The largest number that a customer can give (ECS API,
-/// `AuthorizeSecurityGroupEgress`).
-const LAST: u16 = 100;
 /// The largest number that comes before the last.
-const BEFORE_LAST: u16 = LAST - 1;
+const BEFORE_LAST: u16 = LAST_PRIORITY - 1;
 
 static NO_REFERENCES: References = References::none();
 
@@ -83,7 +81,7 @@ fn services() -> Option<Peer> {
 }
 
 /// What stands in the way, if anything does.
-fn conflict(case: &Case<'_>, let_out: &LetOut<'_>) -> Option<String> {
+fn conflict(case: &Case<'_>, let_out: &Unruled<'_>) -> Option<String> {
     if case.group.policy.managed {
         return Some(
             "what goes out by default stays open: the group is kept by a service of the cloud"
@@ -124,7 +122,7 @@ fn late(rule: &SgRule) -> Option<String> {
 }
 
 /// The narrowest Accepts for what was seen, and the Drop behind them.
-fn closed_by(case: &Case<'_>, let_out: &LetOut<'_>) -> Closing {
+fn closed_by(case: &Case<'_>, let_out: &Unruled<'_>) -> Closing {
     let all = SgRule {
         id: SgRuleId::from("default"),
         direction: Direction::Egress,
@@ -195,7 +193,7 @@ fn closed_by(case: &Case<'_>, let_out: &LetOut<'_>) -> Closing {
         seen: None,
     };
     let services = services().map(|peer| beside(Transport::All, peer, BEFORE_LAST, Effect::Allow));
-    let last = beside(Transport::All, everywhere(), LAST, Effect::Drop);
+    let last = beside(Transport::All, everywhere(), LAST_PRIORITY, Effect::Drop);
     Closing::Closed(seen.chain(services).chain([last]).collect())
 }
 

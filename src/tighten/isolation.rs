@@ -18,6 +18,7 @@ use crate::evidence::activity;
 use crate::evidence::activity::History;
 use crate::model::Direction;
 use crate::model::Effect;
+use crate::model::LAST_PRIORITY;
 use crate::model::Peer;
 use crate::model::SecurityGroup;
 use crate::model::SgId;
@@ -29,9 +30,6 @@ use crate::tighten::case::Among;
 use crate::tighten::case::Case;
 use crate::tighten::plan::PlannedRule;
 
-/// The largest number that a customer can give (ECS API,
-/// `AuthorizeSecurityGroup`).
-const LAST: u16 = 100;
 /// More rules than this for what members use of each other are no isolation.
 const FEW: usize = 8;
 /// Rules of a basic group that may name groups (ECS user guide, "Limits of
@@ -66,9 +64,9 @@ pub(crate) fn isolation(case: &Case<'_>) -> Option<Isolation> {
 fn stands_against(case: &Case<'_>, among: &Among<'_>) -> Option<String> {
     let why = if case.group.policy.managed {
         "the group is kept by a service of the cloud"
-    } else if among.unknown {
+    } else if among.unruled.unknown {
         "interfaces of the group carry another that the snapshot lacks"
-    } else if among.lost {
+    } else if among.unruled.lost {
         "some of what they used of each other was, or may have been, by interfaces or addresses that the newest snapshot lacks or gives to others"
     } else if among.interfaces < 2 {
         "one interface alone carries the group, so nothing shows what members need of each other"
@@ -82,7 +80,7 @@ fn stands_against(case: &Case<'_>, among: &Among<'_>) -> Option<String> {
 
 /// A Drop that would stop what members use, or that comes behind the last number.
 fn conflict(among: &Among<'_>) -> Option<String> {
-    let drops = among.beside.iter().flat_map(|group| {
+    let drops = among.unruled.beside.iter().flat_map(|group| {
         let rules = group.rules_of(Direction::Ingress);
         let drops = rules.filter(|rule| rule.effect == Effect::Drop);
         drops.map(move |rule| (group, rule))
@@ -90,10 +88,10 @@ fn conflict(among: &Among<'_>) -> Option<String> {
     let mut told = drops.filter_map(|(group, rule)| {
         let number = rule.priority.unwrap_or_default();
         let named = format!("`{}` of {}", rule.id, group.id);
-        if number > LAST && !among.needs.is_empty() {
+        if number > LAST_PRIORITY && !among.unruled.needs.is_empty() {
             return Some(format!("{named} drops at priority {number}, behind every number that an Accept could have"));
         }
-        let met = among.needs.iter().find(|need| meets(rule, need))?;
+        let met = among.unruled.needs.iter().find(|need| meets(rule, need))?;
         let service = Transport::of(met.protocol, met.service);
         Some(format!("{named} drops at priority {number} what they use of each other ({service}): with the policy set to Drop it would stop that, and an Accept before it could open what it closes"))
     });
@@ -138,9 +136,10 @@ fn isolated_by(case: &Case<'_>, among: &Among<'_>) -> Isolation {
 fn accepts(case: &Case<'_>, among: &Among<'_>) -> Vec<PlannedRule> {
     let mut ports: BTreeMap<IpProtocol, PortSet> = BTreeMap::new();
     let needs: Vec<&Need> = among
+        .unruled
         .needs
         .iter()
-        .filter(|need| !is_let_through(need, &among.beside, &case.group.id))
+        .filter(|need| !is_let_through(need, &among.unruled.beside, &case.group.id))
         .collect();
     for need in &needs {
         let own = ports.entry(need.protocol).or_insert_with(PortSet::empty);
@@ -165,7 +164,7 @@ fn accepts(case: &Case<'_>, among: &Among<'_>) -> Vec<PlannedRule> {
             PlannedRule {
                 transport,
                 peer: label.clone(),
-                priority: Some(LAST),
+                priority: Some(LAST_PRIORITY),
                 effect: Effect::Allow,
                 replaces: Vec::new(),
                 records,

@@ -59,9 +59,9 @@ pub(crate) mod worth;
 
 pub use case::Among;
 pub use case::Case;
-pub use case::LetOut;
 pub use case::Limits;
 pub use case::Standing;
+pub use case::Unruled;
 pub use case::Watch;
 pub use propose::propose;
 pub use propose::propose_unweighed;

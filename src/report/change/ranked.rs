@@ -6,16 +6,13 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 
 use crate::model::Effect;
+use crate::model::LAST_PRIORITY;
 use crate::model::Peer;
 use crate::model::SgId;
 use crate::report::change::Change;
 use crate::report::change::Terms;
 use crate::report::document::GroupReport;
 use crate::report::document::RuleReport;
-
-/// The largest priority that a call may ask for (ECS API,
-/// `AuthorizeSecurityGroup`); the cloud itself gives larger ones.
-const LAST: u16 = 100;
 
 /// A ranked rule as the ECS API says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +53,7 @@ impl Ranked {
             },
             priority: terms
                 .priority
-                .filter(|number| (1..=LAST).contains(number))?,
+                .filter(|number| (1..=LAST_PRIORITY).contains(number))?,
             protocol,
             ports,
         })
