@@ -7,6 +7,20 @@ use crate::report::document::ProposalReport;
 use crate::report::escape;
 use crate::report::human;
 
+/// How every script of steps runs, behind what each cloud has of its own.
+pub(super) const RUN: &str = include_str!("shell/run.sh");
+
+/// How many steps there are, and what each does in words.
+pub(super) fn steps(texts: &[String]) -> String {
+    let mut out = format!("total={}\n\ntext() {{\n    case $1 in\n", texts.len());
+    for (number, text) in (1..).zip(texts) {
+        let line = format!("    {number}) printf %s {} ;;\n", shown(text));
+        out.push_str(&line);
+    }
+    out.push_str("    esac\n}\n");
+    out
+}
+
 /// One word: single quotes, which no expansion crosses. What acts on a
 /// terminal is shown instead, so this is for words that people read.
 pub(super) fn shown(text: &str) -> String {

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -18,7 +17,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::builder;
-use crate::case::Case;
+use crate::stage::Stage;
 
 const ALIYUN: &str = include_str!("aliyun.py");
 
@@ -53,64 +52,44 @@ fn python() -> &'static str {
     })
 }
 
-struct Stage {
-    case: Case,
+struct Cloud {
+    stage: Stage,
 }
 
-impl Stage {
-    fn new() -> Stage {
-        Stage::of(&builder::ranked(builder::planted()))
+impl Cloud {
+    fn new() -> Cloud {
+        Cloud::of(&builder::ranked(builder::planted()))
     }
 
-    fn of(analysis: &Analysis) -> Stage {
-        let case = Case::new();
-        case.file(
-            "script.sh",
-            aliyun_cli::render(analysis, Applicability::ReportOnly),
-        );
+    fn of(analysis: &Analysis) -> Cloud {
+        let script = aliyun_cli::render(analysis, Applicability::ReportOnly);
+        let stage = Stage::new(&script, ("aliyun", ALIYUN), &[("FLOWCINCH_PAUSE", "0")]);
         let rules = |rules: &[RuleReport]| rules.iter().map(permission).collect::<Vec<_>>();
         let groups = analysis.security_groups.iter();
         let groups = groups.map(|group| (group.group_id.to_string(), json!(rules(&group.rules))));
         let groups: serde_json::Map<String, Value> = groups.collect();
-        case.file("groups.json", Value::Object(groups).to_string());
-        let stand_in = case.file("bin/aliyun", ALIYUN);
-        fs::set_permissions(stand_in, fs::Permissions::from_mode(0o755)).unwrap();
+        stage
+            .case
+            .file("groups.json", Value::Object(groups).to_string());
         // What a version manager puts before it costs more than it does itself.
-        symlink(python(), case.path("bin/python3")).unwrap();
-        Stage { case }
+        symlink(python(), stage.case.path("bin/python3")).unwrap();
+        Cloud { stage }
     }
 
     fn run(&self, flag: &str, variables: &[(&str, &str)]) -> (bool, String) {
-        let mut paths = vec![self.case.path("bin")];
-        paths.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
-        let output = Command::new("bash")
-            .args(["script.sh", flag])
-            .current_dir(self.case.path("."))
-            .env("PATH", std::env::join_paths(paths).unwrap())
-            .env("FLOWCINCH_JOURNAL", "journal")
-            .env("FLOWCINCH_PAUSE", "0")
-            .envs(variables.iter().copied())
-            .output()
-            .unwrap();
-        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        (output.status.success(), said)
+        self.stage.run(&[flag], variables)
     }
 
     fn does(&self, flag: &str) -> String {
-        let (done, said) = self.run(flag, &[]);
-        assert!(done, "{flag}: {said}");
-        said
+        self.stage.does(&[flag])
     }
 
     fn calls(&self) -> Vec<String> {
-        let path = self.case.path("calls");
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        drop(fs::remove_file(path));
-        text.lines().map(str::to_owned).collect()
+        self.stage.calls()
     }
 
     fn groups(&self) -> Value {
-        let text = fs::read_to_string(self.case.path("groups.json")).unwrap();
+        let text = fs::read_to_string(self.stage.case.path("groups.json")).unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
@@ -141,12 +120,12 @@ fn changes(calls: &[String]) -> usize {
 
 #[test]
 fn what_stands_is_what_was_proposed_and_the_way_back_leads_back() {
-    let stage = Stage::new();
-    let before = stage.rules();
-    stage.does("--dry-run");
-    assert_eq!(changes(&stage.calls()), 0);
-    stage.does("--apply");
-    let calls = stage.calls();
+    let cloud = Cloud::new();
+    let before = cloud.rules();
+    cloud.does("--dry-run");
+    assert_eq!(changes(&cloud.calls()), 0);
+    cloud.does("--apply");
+    let calls = cloud.calls();
     let all: Vec<&String> = calls
         .iter()
         .filter(|call| !call.starts_with("Describe"))
@@ -160,7 +139,7 @@ fn what_stands_is_what_was_proposed_and_the_way_back_leads_back() {
             "RevokeSecurityGroup"
         ]
     );
-    let after: Vec<String> = stage
+    let after: Vec<String> = cloud
         .rules()
         .iter()
         .map(|rule| format!("{rule:?}"))
@@ -184,20 +163,20 @@ fn what_stands_is_what_was_proposed_and_the_way_back_leads_back() {
     ]));
     assert!(has(&["22/22", builder::OLD]));
     assert!(has(&["InnerAccessPolicy", "Drop"]));
-    stage.does("--apply");
-    assert_eq!(changes(&stage.calls()), 0, "done is done");
-    stage.does("--rollback");
-    assert_eq!(stage.rules(), before);
-    stage.calls();
-    stage.does("--rollback");
-    assert_eq!(stage.calls(), Vec::<String>::new(), "undone is undone");
+    cloud.does("--apply");
+    assert_eq!(changes(&cloud.calls()), 0, "done is done");
+    cloud.does("--rollback");
+    assert_eq!(cloud.rules(), before);
+    cloud.calls();
+    cloud.does("--rollback");
+    assert_eq!(cloud.calls(), Vec::<String>::new(), "undone is undone");
 }
 
 /// Whatever call fails or is heard without an answer: going on ends where it
 /// would have ended, going back where it began.
 #[test]
 fn any_call_may_fail_or_lose_its_answer() {
-    let whole = Stage::new();
+    let whole = Cloud::new();
     let before = whole.rules();
     whole.does("--apply");
     let (after, all) = (whole.rules(), whole.calls());
@@ -207,30 +186,30 @@ fn any_call_may_fail_or_lose_its_answer() {
             if asks && how == "LOSE_AT" {
                 continue;
             }
-            let stage = Stage::new();
-            let (done, said) = stage.run("--apply", &[(how, &at.to_string())]);
+            let cloud = Cloud::new();
+            let (done, said) = cloud.run("--apply", &[(how, &at.to_string())]);
             assert!(!done, "{how} {at}: {said}");
             assert_eq!(
-                stage.calls(),
+                cloud.calls(),
                 all[..at],
                 "nothing is asked behind a failure"
             );
             if (at + usize::from(how == "FAIL_AT")) % 2 == 0 {
-                stage.does("--apply");
-                assert_eq!(stage.rules(), after, "{how} {at}");
+                cloud.does("--apply");
+                assert_eq!(cloud.rules(), after, "{how} {at}");
             }
-            if stage.case.path("journal").exists() {
-                stage.does("--rollback");
+            if cloud.stage.case.path("journal").exists() {
+                cloud.does("--rollback");
             }
-            assert_eq!(stage.rules(), before, "{how} {at}");
+            assert_eq!(cloud.rules(), before, "{how} {at}");
         }
     }
 }
 
 #[test]
 fn what_was_there_before_is_not_taken_away() {
-    let stage = Stage::new();
-    let mut groups = stage.groups();
+    let cloud = Cloud::new();
+    let mut groups = cloud.groups();
     let own = groups[builder::DB].as_array_mut().unwrap();
     own.push(json!({
         "SecurityGroupRuleId": "sgr-by-hand", "Direction": "ingress", "Policy": "accept",
@@ -240,11 +219,11 @@ fn what_was_there_before_is_not_taken_away() {
     let text = groups
         .to_string()
         .replace("\"Priority\":1,", "\"Priority\":\"1\",");
-    stage.case.file("groups.json", text);
-    let before = stage.rules();
-    stage.does("--apply");
-    stage.does("--rollback");
-    assert_eq!(stage.rules(), before);
+    cloud.stage.case.file("groups.json", text);
+    let before = cloud.rules();
+    cloud.does("--apply");
+    cloud.does("--rollback");
+    assert_eq!(cloud.rules(), before);
 }
 
 #[test]
@@ -258,19 +237,19 @@ fn nothing_begins_where_a_rule_is_not_what_it_was() {
         ("DestCidrIp", "10.0.0.9"),
         ("Policy", "Drop"),
     ] {
-        let stage = Stage::new();
-        let mut groups = stage.groups();
+        let cloud = Cloud::new();
+        let mut groups = cloud.groups();
         groups[builder::DB][0][key] = json!(value);
-        stage.case.file("groups.json", groups.to_string());
+        cloud.stage.case.file("groups.json", groups.to_string());
         for flag in ["--dry-run", "--apply"] {
-            let (done, said) = stage.run(flag, &[]);
+            let (done, said) = cloud.run(flag, &[]);
             assert!(
                 !done && said.contains("is not what it was"),
                 "{key}: {said}"
             );
         }
-        assert_eq!(changes(&stage.calls()), 0, "{key}");
-        assert!(!stage.case.path("journal").exists());
+        assert_eq!(changes(&cloud.calls()), 0, "{key}");
+        assert!(!cloud.stage.case.path("journal").exists());
     }
 }
 
@@ -278,28 +257,28 @@ fn nothing_begins_where_a_rule_is_not_what_it_was() {
 /// nothing.
 #[test]
 fn a_rule_that_was_not_made_is_noticed() {
-    let stage = Stage::new();
-    let mut groups = stage.groups();
+    let cloud = Cloud::new();
+    let mut groups = cloud.groups();
     let own = groups[builder::DB].as_array_mut().unwrap();
     own.push(json!({
         "SecurityGroupRuleId": "sgr-late", "Direction": "ingress", "Policy": "drop",
         "Priority": "90", "IpProtocol": "all", "PortRange": "-1/-1", "SourceCidrIp": "0.0.0.0/0",
     }));
-    stage.case.file("groups.json", groups.to_string());
-    let before = stage.rules();
-    let (done, said) = stage.run("--apply", &[]);
+    cloud.stage.case.file("groups.json", groups.to_string());
+    let before = cloud.rules();
+    let (done, said) = cloud.run("--apply", &[]);
     assert!(!done && said.contains("no such rule is there"), "{said}");
-    stage.does("--rollback");
-    assert_eq!(stage.rules(), before);
+    cloud.does("--rollback");
+    assert_eq!(cloud.rules(), before);
 }
 
 #[test]
 fn nothing_is_done_that_cannot_be_noted() {
-    let stage = Stage::new();
-    let (done, said) = stage.run("--apply", &[("FLOWCINCH_JOURNAL", "/dev/full")]);
+    let cloud = Cloud::new();
+    let (done, said) = cloud.run("--apply", &[("FLOWCINCH_JOURNAL", "/dev/full")]);
     assert!(!done, "{said}");
-    assert_eq!(changes(&stage.calls()), 0, "{said}");
-    let (done, said) = stage.run("--rollback", &[]);
+    assert_eq!(changes(&cloud.calls()), 0, "{said}");
+    let (done, said) = cloud.run("--rollback", &[]);
     assert!(!done && said.contains("no journal"), "{said}");
 }
 
@@ -316,11 +295,11 @@ fn descriptions_survive_the_way_there_and_back() {
                 text.clone_into(&mut rule.description);
             }
         }
-        let stage = Stage::of(&analysis);
-        let before = stage.rules();
-        stage.does("--apply");
-        stage.does("--rollback");
-        assert_eq!(stage.rules(), before);
-        assert!(!stage.case.path("pwned").exists());
+        let cloud = Cloud::of(&analysis);
+        let before = cloud.rules();
+        cloud.does("--apply");
+        cloud.does("--rollback");
+        assert_eq!(cloud.rules(), before);
+        assert!(!cloud.stage.case.path("pwned").exists());
     }
 }

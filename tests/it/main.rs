@@ -38,6 +38,7 @@ mod sample_alibaba;
 mod samples;
 mod scripts;
 mod source;
+mod stage;
 mod takeaway;
 mod text_report;
 mod threads;

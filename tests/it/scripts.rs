@@ -2,15 +2,13 @@
 //! is asked, answers as the analysis expects, and fails when it is told to.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
 use flowcinch::report::aws_cli;
 use flowcinch::report::aws_cli::Script;
 use flowcinch::tighten::plan::Applicability;
 
 use crate::builder;
-use crate::case::Case;
+use crate::stage::Stage;
 
 const AWS: &str = r#"#!/usr/bin/env bash
 printf '%s\n' "$*" >>calls
@@ -31,51 +29,9 @@ describe-network-interfaces*) printf '%s\n' "$GROUPS_OF" ;;
 esac
 "#;
 
-struct Stage {
-    case: Case,
-}
-
-impl Stage {
-    fn new(script: Script) -> Stage {
-        let case = Case::new();
-        let text = aws_cli::render(&builder::planted(), script, Applicability::ReportOnly);
-        case.file("script.sh", text);
-        let aws = case.file("bin/aws", AWS);
-        fs::set_permissions(aws, fs::Permissions::from_mode(0o755)).unwrap();
-        Stage { case }
-    }
-
-    /// Whether it went well, and all that it said.
-    fn run(&self, args: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
-        let mut paths = vec![self.case.path("bin")];
-        paths.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
-        let output = Command::new("bash")
-            .arg("script.sh")
-            .args(args)
-            .current_dir(self.case.path("."))
-            .env("PATH", std::env::join_paths(paths).unwrap())
-            .env("FLOWCINCH_JOURNAL", "journal")
-            .env("GROUPS_OF", builder::DB)
-            .envs(variables.iter().copied())
-            .output()
-            .unwrap();
-        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        (output.status.success(), said)
-    }
-
-    fn does(&self, args: &[&str]) -> String {
-        let (done, said) = self.run(args, &[]);
-        assert!(done, "{args:?}: {said}");
-        said
-    }
-
-    /// What was asked, and then forgotten.
-    fn calls(&self) -> Vec<String> {
-        let path = self.case.path("calls");
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        drop(fs::remove_file(path));
-        text.lines().map(str::to_owned).collect()
-    }
+fn stage(script: Script) -> Stage {
+    let text = aws_cli::render(&builder::planted(), script, Applicability::ReportOnly);
+    Stage::new(&text, ("aws", AWS), &[("GROUPS_OF", builder::DB)])
 }
 
 fn changes(calls: &[String]) -> usize {
@@ -87,7 +43,7 @@ fn changes(calls: &[String]) -> usize {
 
 #[test]
 fn a_change_stops_at_any_failure_and_undoes_what_was_done() {
-    let whole = Stage::new(Script::Change);
+    let whole = stage(Script::Change);
     whole.does(&["--apply"]);
     let all = whole.calls();
     assert!(changes(&all) >= 2, "{all:?}");
@@ -95,7 +51,7 @@ fn a_change_stops_at_any_failure_and_undoes_what_was_done() {
     let before = (all.len() - changes(&all)) / 2;
     assert!(before > 0);
     for at in 1..=all.len() {
-        let stage = Stage::new(Script::Change);
+        let stage = stage(Script::Change);
         let (done, said) = stage.run(&["--apply"], &[("FAIL_AT", &at.to_string())]);
         assert!(!done, "{at}: {said}");
         let calls = stage.calls();
@@ -116,7 +72,7 @@ fn a_change_stops_at_any_failure_and_undoes_what_was_done() {
 
 #[test]
 fn a_step_whose_answer_was_lost_is_named_and_left_alone() {
-    let stage = Stage::new(Script::Change);
+    let stage = stage(Script::Change);
     let at = {
         stage.does(&["--apply"]);
         let first = |call: &String| !call.starts_with("ec2 describe");
@@ -145,7 +101,7 @@ fn a_step_whose_answer_was_lost_is_named_and_left_alone() {
 
 #[test]
 fn without_its_journal_nothing_is_said_to_be_undone() {
-    let stage = Stage::new(Script::Change);
+    let stage = stage(Script::Change);
     stage.does(&["--apply"]);
     stage.calls();
     fs::remove_file(stage.case.path("journal")).unwrap();
@@ -160,7 +116,7 @@ fn nothing_is_done_that_cannot_be_noted() {
         (Script::Change, "--apply"),
         (Script::CloneFirst, "--create"),
     ] {
-        let stage = Stage::new(script);
+        let stage = stage(script);
         let (done, said) = stage.run(&[flag], &[("FLOWCINCH_JOURNAL", "/dev/full")]);
         assert!(!done, "{said}");
         assert_eq!(changes(&stage.calls()), 0, "{said}");
@@ -169,7 +125,7 @@ fn nothing_is_done_that_cannot_be_noted() {
 
 #[test]
 fn a_copy_that_is_not_whole_is_never_used() {
-    let whole = Stage::new(Script::CloneFirst);
+    let whole = stage(Script::CloneFirst);
     whole.does(&["--create"]);
     let all = whole.calls();
     assert!(
@@ -179,7 +135,7 @@ fn a_copy_that_is_not_whole_is_never_used() {
     );
     whole.does(&["--attach", "eni-1"]);
     for at in 1..=all.len() {
-        let stage = Stage::new(Script::CloneFirst);
+        let stage = stage(Script::CloneFirst);
         let (done, said) = stage.run(&["--create"], &[("FAIL_AT", &at.to_string())]);
         assert!(!done, "{at}: {said}");
         assert_eq!(

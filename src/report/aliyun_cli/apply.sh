@@ -1,7 +1,5 @@
-# How it runs. The steps above are data; nothing below depends on them.
-
-journal=${FLOWCINCH_JOURNAL:-flowcinch-$id.journal}
-at=0
+# What is Alibaba Cloud's own of how it runs. The steps above are data; nothing
+# below depends on them.
 
 usage() {
     cat <<END
@@ -16,26 +14,6 @@ usage: bash $0 [--dry-run | --apply | --rollback]
 Needs the aliyun command and python3. Account and region are those of your
 aliyun profile (aliyun configure).
 END
-}
-
-fail() {
-    printf 'stopped: %s\n' "$1" >&2
-    exit 1
-}
-
-state_of() {
-    if [[ -f $journal ]]; then
-        awk -v step="$1" '$2 == step { state = $1 } END { print state }' "$journal"
-    fi
-}
-
-note_of() {
-    awk -v step="$1" '$2 == step { note = $3 } END { print note }' "$journal"
-}
-
-# Nothing may be done that cannot be noted.
-note() {
-    printf '%s\n' "$*" >>"$journal" || fail "$journal cannot be written"
 }
 
 # All rules of a group and direction, page by page.
@@ -71,12 +49,18 @@ policy_of() {
         <<<"$page" || fail "what is said of group $1 cannot be understood"
 }
 
-# The same, once the service has caught up with a change: there, or not there.
+# What a question is answered with once the service has caught up with a change:
+# something (there), nothing (gone), or the word.
 settled() {
-    local try found=''
+    local want=$1 try found=''
+    shift
     for try in 1 2 3 4 5; do
-        found=$(find_rule "$2" "$3" "$4") || exit 1
-        if [[ $1 == there && -n $found || $1 == gone && -z $found ]]; then break; fi
+        found=$("$@") || exit 1
+        case $want in
+        there) if [[ -n $found ]]; then break; fi ;;
+        gone) if [[ -z $found ]]; then break; fi ;;
+        *) if [[ $found == "$want" ]]; then break; fi ;;
+        esac
         sleep "${FLOWCINCH_PAUSE:-$try}"
     done
     printf '%s\n' "$found"
@@ -92,25 +76,9 @@ take() {
     give aliyun ecs "$call" --SecurityGroupId "$1" --SecurityGroupRuleId.1 "$3"
 }
 
-on_exit() {
-    local status=$?
-    if [[ $status -ne 0 && $at -gt 0 ]]; then
-        printf 'step %s of %s failed; what was done before it stands\n' "$at" "$total" >&2
-        printf '%s: bash %s --rollback\n' "$1" "$0" >&2
-    fi
-    exit "$status"
-}
-
-plan() {
-    local step
-    for ((step = 1; step <= total; step++)); do
-        printf '%3d  %s\n' "$step" "$(text "$step")"
-    done
-}
-
 # Whether a step that is not begun can still be made: kind, group, direction,
 # id, what the rule says.
-check() {
+still() {
     local found
     if [[ $1 == isolate ]]; then
         found=$(policy_of "$2") || exit 1
@@ -144,7 +112,7 @@ act() {
         else
             note begun "$at"
             give "$@"
-            found=$(settled there "$group" "$direction" "$says") || exit 1
+            found=$(settled there find_rule "$group" "$direction" "$says") || exit 1
             if [[ -z $found ]]; then
                 fail "the call was taken, and no such rule is there: does one differ in its priority alone?"
             fi
@@ -153,26 +121,15 @@ act() {
         ;;
     remove)
         if [[ -n $found || $was != begun ]]; then
-            check "$kind" "$group" "$direction" "$id" "$says"
+            still "$kind" "$group" "$direction" "$id" "$says"
             note begun "$at"
             take "$group" "$direction" "$found"
-            found=$(settled gone "$group" "$direction" "$says") || exit 1
+            found=$(settled gone find_rule "$group" "$direction" "$says") || exit 1
             if [[ -n $found ]]; then fail "rule $found of $group is still there"; fi
         fi
         note done "$at"
         ;;
     esac
-}
-
-# Waits until the service has caught up with a change of policy.
-policy_is() {
-    local try found=''
-    for try in 1 2 3 4 5; do
-        found=$(policy_of "$2") || exit 1
-        if [[ $found == "$1" ]]; then return; fi
-        sleep "${FLOWCINCH_PAUSE:-$try}"
-    done
-    fail "the intra-group policy of $2 is still $found"
 }
 
 # Members reach each other no more by the policy of their group.
@@ -186,7 +143,8 @@ isolate() {
     fi
     note begun "$at"
     give "$@" --InnerAccessPolicy Drop
-    policy_is drop "$group"
+    found=$(settled drop policy_of "$group") || exit 1
+    if [[ $found != drop ]]; then fail "the intra-group policy of $group is still $found"; fi
     note done "$at"
 }
 
@@ -196,7 +154,8 @@ undo() {
     if [[ $kind != remove && $(note_of "$at") == there ]]; then return; fi
     if [[ $kind == isolate ]]; then
         give "$@" --InnerAccessPolicy Accept
-        policy_is accept "$group"
+        found=$(settled accept policy_of "$group") || exit 1
+        if [[ $found != accept ]]; then fail "the intra-group policy of $group is still $found"; fi
         return
     fi
     found=$(find_rule "$group" "$direction" "$says") || exit 1
@@ -205,67 +164,35 @@ undo() {
     remove)
         if [[ -z $found ]]; then
             give "$@"
-            found=$(settled there "$group" "$direction" "$says") || exit 1
+            found=$(settled there find_rule "$group" "$direction" "$says") || exit 1
             if [[ -z $found ]]; then fail "the call was taken, and no such rule is there"; fi
         fi
         ;;
     esac
 }
 
+check() {
+    "step_$1" still
+}
+
+make() {
+    "step_$1" act "$2"
+}
+
+unmake() {
+    "step_$1" undo "$2"
+}
+
+# What is begun is looked for, so nothing stays unknown.
+knows() {
+    true
+}
+
 dry_run() {
     local step
     for ((step = 1; step <= total; step++)); do
         at=$step
-        "step_$step" check
+        check "$step"
         printf 'would do %s of %s: %s\n' "$step" "$total" "$(text "$step")"
     done
 }
-
-apply() {
-    local step
-    # All rules that are still to go are as they were, or nothing is begun.
-    for ((step = 1; step <= total; step++)); do
-        case $(state_of "$step") in
-        done | begun) ;;
-        *) at=$step && "step_$step" check ;;
-        esac
-    done
-    at=0
-    : >>"$journal"
-    trap 'on_exit "the way back"' EXIT
-    for ((step = 1; step <= total; step++)); do
-        state=$(state_of "$step")
-        if [[ $state == done ]]; then continue; fi
-        at=$step
-        "step_$step" act "$state"
-        printf 'did %s of %s: %s\n' "$step" "$total" "$(text "$step")"
-    done
-    at=0
-    printf 'all done; the way back: bash %s --rollback\n' "$0"
-}
-
-rollback() {
-    local step state
-    if [[ ! -e $journal ]]; then
-        fail "no journal $journal here, so what was done is not known: run it where --apply was run"
-    fi
-    trap 'on_exit "go on"' EXIT
-    for ((step = total; step >= 1; step--)); do
-        state=$(state_of "$step")
-        if [[ $state != done && $state != begun ]]; then continue; fi
-        at=$step
-        "step_$step" undo "$state"
-        note undone "$step"
-        printf 'undid %s of %s: %s\n' "$step" "$total" "$(text "$step")"
-    done
-    at=0
-    printf 'all that the journal names is undone\n'
-}
-
-case ${1:-} in
-'') plan && usage ;;
---dry-run) dry_run ;;
---apply) apply ;;
---rollback) rollback ;;
-*) usage >&2 && exit 2 ;;
-esac

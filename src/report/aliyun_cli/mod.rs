@@ -7,7 +7,8 @@
 //! that is there already without a word; so the script reads the group before
 //! and after each step, and keeps in its journal what it did and what was there
 //! before. The part that runs is the same in every script and stands in
-//! `apply.sh`, what reads a group in `reader.py`.
+//! `apply.sh` and, where clouds do not differ, in `shell/run.sh`; what reads a
+//! group in `reader.py`.
 
 mod steps;
 
@@ -32,5 +33,8 @@ pub fn render(analysis: &Analysis, least: Applicability) -> String {
     let head = shell::heading(SAYS, analysis, &changes);
     let reader = shell::quote(READER.trim_end());
     let why = shell::reasons(&changes);
-    format!("{head}\nset -euo pipefail\n\nid={id}\n\n{body}\nreader={reader}\n\n{APPLY}{why}")
+    let run = shell::RUN;
+    format!(
+        "{head}\nset -euo pipefail\n\nid={id}\n\n{body}\nreader={reader}\n\n{APPLY}\n{run}{why}"
+    )
 }

@@ -33,16 +33,9 @@ enum Act {
 /// The steps as functions of the script.
 pub(super) fn write(changes: &Changes<'_>) -> String {
     let steps = steps(changes);
-    let mut out = format!("total={}\n\n", steps.len());
-    out.push_str("text() {\n    case $1 in\n");
-    for (number, step) in (1..).zip(&steps) {
-        let line = format!(
-            "    {number}) printf %s {} ;;\n",
-            shell::shown(&step.text())
-        );
-        out.push_str(&line);
-    }
-    out.push_str("    esac\n}\n\n");
+    let texts: Vec<String> = steps.iter().map(Step::text).collect();
+    let mut out = shell::steps(&texts);
+    out.push('\n');
     for (number, step) in (1..).zip(&steps) {
         out.push_str(&step.function(number));
     }

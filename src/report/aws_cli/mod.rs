@@ -5,7 +5,7 @@
 //! The script does nothing unless it is told `--apply`; it checks that each rule
 //! is still what the analysis saw, stops at the first failure, and undoes what
 //! it did. The part that runs is the same in every script and stands in
-//! `apply.sh`; a variant that tries copies of the groups first in `clone.sh`.
+//! `apply.sh` and, where clouds do not differ, in `shell/run.sh`; a variant that tries copies of the groups first in `clone.sh`.
 
 mod clone;
 mod steps;
@@ -41,8 +41,8 @@ pub fn render(analysis: &Analysis, script: Script, least: Applicability) -> Stri
     let id = fingerprint::short(&[&body]);
     let id = id.get(..12).unwrap_or(&id);
     let runtime = match script {
-        Script::Change => APPLY,
-        Script::CloneFirst => CLONE,
+        Script::Change => format!("{APPLY}\n{}", shell::RUN),
+        Script::CloneFirst => CLONE.to_owned(),
     };
     let head = shell::heading(says(script), analysis, &changes);
     let why = shell::reasons(&changes);

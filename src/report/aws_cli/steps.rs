@@ -33,16 +33,8 @@ enum Act {
 /// The steps as functions of the script.
 pub(super) fn write(_analysis: &Analysis, changes: &Changes<'_>) -> String {
     let steps = steps(changes);
-    let mut out = format!("total={}\n\n", steps.len());
-    out.push_str("text() {\n    case $1 in\n");
-    for (number, step) in (1..).zip(&steps) {
-        let line = format!(
-            "    {number}) printf %s {} ;;\n",
-            shell::shown(&step.text())
-        );
-        out.push_str(&line);
-    }
-    out.push_str("    esac\n}\n");
+    let texts: Vec<String> = steps.iter().map(Step::text).collect();
+    let mut out = shell::steps(&texts);
     for (number, step) in (1..).zip(&steps) {
         out.push('\n');
         out.push_str(&step.functions(number));

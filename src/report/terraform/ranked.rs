@@ -8,7 +8,6 @@
 use crate::model::Direction;
 use crate::model::Effect;
 use crate::model::Peer;
-use crate::report::change;
 use crate::report::change::Added;
 use crate::report::change::Change;
 use crate::report::change::PeerKind;
@@ -22,7 +21,9 @@ use crate::report::terraform::hcl::File;
 use crate::report::terraform::name_of;
 use crate::report::terraform::name_of_new;
 use crate::report::terraform::origin;
+use crate::report::terraform::separate::by_hand;
 use crate::report::terraform::separate::removed_block;
+use crate::report::terraform::separate::warn_of_order;
 use crate::report::terraform::state;
 use crate::report::terraform::state::Managed;
 
@@ -47,10 +48,7 @@ pub(super) fn tighten(file: &mut File, change: &Change<'_>, state: &State) {
         file.comment(&format!("stay as they are in your configuration: {held}"));
     }
     if !change.removed.is_empty() && !change.added.is_empty() {
-        file.comment(
-            "Terraform may delete a rule some seconds before the one that makes up for it",
-        );
-        file.comment("is there; where that matters, use the aliyun-cli format, which adds first.");
+        warn_of_order(file, "aliyun-cli");
     }
     // In a managed group a rule that Terraform does not hold is left alone.
     if !is_managed(change, state) {
@@ -143,25 +141,17 @@ fn remove(file: &mut File, change: &Change<'_>, rule: &RuleReport, state: &State
             file.comment(&format!("take {} out", one.address));
             file.blank();
         }
-        None => by_hand(file, change, rule),
+        None => by_hand(file, rule, &revoke(change, rule)),
     }
 }
 
-/// Terraform deletes only what it holds.
-fn by_hand(file: &mut File, change: &Change<'_>, rule: &RuleReport) {
-    file.comment("It is not in this file. If Terraform holds it (apply `--terraform-stage adopt`");
-    file.comment("first), its absence deletes it; else delete it by hand:");
+fn revoke(change: &Change<'_>, rule: &RuleReport) -> String {
     let call = match change.direction {
         Direction::Ingress => "RevokeSecurityGroup",
         Direction::Egress => "RevokeSecurityGroupEgress",
     };
-    if change::is_cloud_rule(&rule.rule_id) {
-        let (group, id) = (&change.group.group_id, &rule.rule_id);
-        file.comment(&format!(
-            "  aliyun ecs {call} --SecurityGroupId {group} --SecurityGroupRuleId.1 {id}"
-        ));
-    }
-    file.blank();
+    let (group, id) = (&change.group.group_id, &rule.rule_id);
+    format!("aliyun ecs {call} --SecurityGroupId {group} --SecurityGroupRuleId.1 {id}")
 }
 
 /// The resource that holds a rule: by the id that later versions of the provider

@@ -42,10 +42,7 @@ pub(super) fn tighten(file: &mut File, change: &Change<'_>, state: &State) {
         file.comment(&format!("stay as they are in your configuration: {held}"));
     }
     if has_uncertain_order(change) {
-        file.comment(
-            "Terraform may delete a rule some seconds before the one that makes up for it",
-        );
-        file.comment("is there; where that matters, use the aws-cli format, which adds first.");
+        warn_of_order(file, "aws-cli");
     }
     for rule in &change.stays {
         // In a managed group a rule that Terraform does not hold is left alone.
@@ -184,19 +181,34 @@ pub(super) fn removed_block(one: &Managed) -> Block {
         .block(destroy)
 }
 
-/// Terraform deletes only what it holds.
 fn unmanaged_removal(file: &mut File, change: &Change<'_>, rule: &RuleReport, terms: &str) {
-    let id = rule.rule_id.as_str();
+    let id = &rule.rule_id;
     file.comment(&format!("{id} goes: {terms}"));
+    let (group, direction) = (&change.group.group_id, change.direction);
+    let call = format!(
+        "aws ec2 revoke-security-group-{direction} --group-id {group} --security-group-rule-ids {id}"
+    );
+    by_hand(file, rule, &call);
+}
+
+/// Terraform deletes only what it holds; the call deletes the rule, where the
+/// cloud gave it an id.
+pub(super) fn by_hand(file: &mut File, rule: &RuleReport, call: &str) {
     file.comment("It is not in this file. If Terraform holds it (apply `--terraform-stage adopt`");
     file.comment("first), its absence deletes it; else delete it by hand:");
     if change::is_cloud_rule(&rule.rule_id) {
-        let (group, direction) = (&change.group.group_id, change.direction);
-        file.comment(&format!(
-            "  aws ec2 revoke-security-group-{direction} --group-id {group} --security-group-rule-ids {id}"
-        ));
+        file.comment(&format!("  {call}"));
     }
     file.blank();
+}
+
+/// What is said where nothing orders a rule that goes and the one that makes up
+/// for it; `format` is the one that does.
+pub(super) fn warn_of_order(file: &mut File, format: &str) {
+    file.comment("Terraform may delete a rule some seconds before the one that makes up for it");
+    file.comment(&format!(
+        "is there; where that matters, use the {format} format, which adds first."
+    ));
 }
 
 fn resource(
