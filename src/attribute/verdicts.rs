@@ -398,8 +398,9 @@ impl<'a> RuleBench<'a> {
             "no interface carries the group: it may be used by what does not run now".to_owned()
         } else if self.watch.logged == 0 {
             format!(
-                "of the group's {} none is in the logs",
-                watch::counted(self.watch.interfaces.len(), "interface")
+                "of the group's {} {}",
+                watch::counted(self.watch.interfaces.len(), "interface"),
+                self.watch.dark()
             )
         } else {
             let silent = self.watch.silent(self.window);

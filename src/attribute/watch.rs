@@ -89,6 +89,8 @@ pub struct GroupWatch {
     pub logged: u64,
     /// Interfaces in use that the logs never speak of.
     pub unlogged: Vec<EniId>,
+    /// Of those, the ones with records, none of which tells what is asked.
+    pub mute: u64,
     /// Since when the group is known to be carried without a break, within
     /// the window.
     pub span: Option<Span>,
@@ -180,6 +182,7 @@ impl GroupWatch {
             interfaces: Vec::new(),
             logged: 0,
             unlogged: Vec::new(),
+            mute: 0,
             span: window.span.map(|span| from(span, since.max(cut))),
             hours_watched: hours,
             hours_lost: 0,
@@ -211,7 +214,10 @@ impl GroupWatch {
         }
         match post.usable() {
             Some(seen) => self.add(seen, watchers, post.carrier.since.max(cut), window),
-            None if eni.in_use => self.unlogged.push(eni.id),
+            None if eni.in_use => {
+                self.unlogged.push(eni.id);
+                self.mute += u64::from(post.seen.is_some());
+            }
             None => {}
         }
     }
@@ -259,6 +265,21 @@ impl GroupWatch {
             Effect::Drop => (!window.rejects && !self.kept).then_some(
                 "the logs carry no REJECT record, and no flow log is described that keeps them",
             ),
+        }
+    }
+
+    /// That none of its interfaces tells what it is watched for, in words that
+    /// go on from what they are interfaces of.
+    #[must_use]
+    pub fn dark(&self) -> String {
+        let kept = match self.asked {
+            Effect::Allow => "let through",
+            Effect::Drop => "dropped",
+        };
+        match self.mute {
+            0 => "none is in the logs".to_owned(),
+            1 => format!("1 is in the logs, with no record of what was {kept}"),
+            mute => format!("{mute} are in the logs, with no record of what was {kept}"),
         }
     }
 
@@ -563,6 +584,7 @@ mod tests {
             interfaces: Vec::new(),
             logged: 1,
             unlogged: Vec::new(),
+            mute: 0,
             span: None,
             hours_watched,
             hours_lost: 0,

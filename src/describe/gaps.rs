@@ -119,10 +119,17 @@ fn rules(group: &SecurityGroup, snapshot: &Snapshot, notes: &mut Notes) {
             Peer::SecurityGroup(id) if snapshot.groups.contains_key(id) => continue,
             Peer::SecurityGroup(id) => (Doubt::UNKNOWN_GROUP_IN_RULE, id.as_str()),
             Peer::PrefixList(id) if has_entries(id, snapshot) => continue,
-            Peer::PrefixList(id) => (Doubt::LIST_WITHOUT_ENTRIES, id.as_str()),
+            Peer::PrefixList(id) => (without_entries(snapshot.provider), id.as_str()),
         };
         let text = format!("{} in {}", subject(id), subject(group.id.as_str()));
         notes.about(doubt, text);
+    }
+}
+
+fn without_entries(provider: Provider) -> Doubt {
+    match provider {
+        Provider::Aws => Doubt::LIST_WITHOUT_ENTRIES,
+        Provider::Alibaba => Doubt::LIST_WITHOUT_ENTRIES_ALIBABA,
     }
 }
 

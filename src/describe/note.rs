@@ -150,6 +150,9 @@ doubts! {
     MIXED_GROUPS = "SN136",
         "interfaces with basic and advanced groups",
         "Alibaba Cloud allows no such thing; what no rule matches is taken as in doubt";
+    LIST_WITHOUT_ENTRIES_ALIBABA = "SN137",
+        "rules name prefix lists whose entries are not known (`aliyun ecs DescribePrefixListAttributes`)",
+        "the use of these rules cannot be seen";
     HISTORY_SHORTENED = "SN141",
         "AWS Config tells more changes than are kept apart",
         "the oldest ones count as one time, of which what changed is not known; narrow the history to the time of the logs";

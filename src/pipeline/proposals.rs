@@ -228,22 +228,18 @@ impl Maker<'_> {
     }
 
     /// Groups with the directions in which they have rules, or let something
-    /// through without one.
+    /// through without one, whether anything went that way or not.
     fn cases(&self) -> Vec<(&SecurityGroup, Direction)> {
         let groups = self.snapshot.groups.values();
         let all = groups.flat_map(|group| Direction::BOTH.map(|direction| (group, direction)));
         let asked = all.filter(|(group, direction)| {
-            let talk = group.policy.members_talk && *direction == Direction::Ingress;
-            let ruled = group.rules_of(*direction).next().is_some();
-            ruled || talk || self.by_no_rule(group, *direction)
+            let open = match direction {
+                Direction::Ingress => group.policy.members_talk,
+                Direction::Egress => group.policy.egress_default == Effect::Allow,
+            };
+            open || group.rules_of(*direction).next().is_some()
         });
         asked.collect()
-    }
-
-    /// Whether something went a way of the group without any rule.
-    fn by_no_rule(&self, group: &SecurityGroup, direction: Direction) -> bool {
-        let mut ways = self.attribution.without_rule.keys();
-        ways.any(|(id, way, _)| *id == group.id && *way == direction)
     }
 
     /// Replays every conversation; where rules have ranks, against the merged
@@ -438,7 +434,7 @@ impl Maker<'_> {
         if watch.interfaces.is_empty() {
             lacking.push("no interface carries the group now".to_owned());
         } else if watch.logged == 0 {
-            lacking.push("none of its interfaces is in the logs".to_owned());
+            lacking.push(format!("of its interfaces {}", watch.dark()));
         } else if !watch.unlogged.is_empty() {
             let (unlogged, all) = (watch.unlogged.len(), watch.interfaces.len());
             lacking.push(format!(

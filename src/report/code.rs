@@ -173,6 +173,8 @@ codes! {
     TwoClouds "SN135" "two-clouds",
     /// Basic and advanced groups on one interface.
     MixedGroups "SN136" "mixed-groups",
+    /// A prefix list of Alibaba Cloud without its entries.
+    PrefixListWithoutEntriesAlibaba "SN137" "prefix-list-without-entries-alibaba",
     /// What AWS Config tells from the middle of the logs on.
     UnknownBefore "SN140" "unknown-before",
     /// More changes than are kept apart.

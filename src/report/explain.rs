@@ -104,6 +104,7 @@ pub fn manual(code: Code) -> &'static Manual {
         Code::NoFlowLogsAlibaba => &snapshots::NO_FLOW_LOGS_ALIBABA,
         Code::TwoClouds => &snapshots::TWO_CLOUDS,
         Code::MixedGroups => &snapshots::MIXED_GROUPS,
+        Code::PrefixListWithoutEntriesAlibaba => &snapshots::LIST_WITHOUT_ENTRIES_ALIBABA,
         Code::UnknownBefore => &snapshots::UNKNOWN_BEFORE,
         Code::HistoryShortened => &snapshots::HISTORY_SHORTENED,
         Code::DailyHistory => &snapshots::DAILY_HISTORY,

@@ -115,7 +115,7 @@ const UNSEEN: StatusRow = (
     RuleStatus::Unobservable,
     "rule not observable",
     "rules not observable",
-    "on no interface that was logged",
+    "in doubt, or on no interface that was logged",
 );
 
 /// The lines of the answer; kinds of which there are none are left out.

@@ -198,7 +198,17 @@ fn closed_by(case: &Case<'_>, let_out: &Unruled<'_>) -> Closing {
 }
 
 /// What is said of it.
-pub(crate) const CLOSED: &str = "what no rule matches goes out by the default of the group's type: a last Drop closes that, behind Accepts for all that was seen and for the cloud's own services (100.64.0.0/10); add these before it, and mind that interfaces which come to carry the group later are closed too";
+pub(crate) fn said(planned: &[PlannedRule]) -> String {
+    let accepts = planned.iter().filter(|rule| rule.effect == Effect::Allow);
+    let how = if accepts.count() > 1 {
+        "a last Drop closes that, behind Accepts for all that was seen and for"
+    } else {
+        "nothing was seen to; a last Drop closes that, behind an Accept for"
+    };
+    format!(
+        "what no rule matches goes out by the default of the group's type: {how} the cloud's own services (100.64.0.0/10); add what stands before it first, and mind that interfaces which come to carry the group later are closed too"
+    )
+}
 
 /// What is left open.
 pub(crate) const NOT_IPV6: &str = "IPv6 is left open: flow logs need not show it";

@@ -30,7 +30,7 @@ use crate::tighten::case::Case;
 use crate::tighten::case::Limits;
 use crate::tighten::case::Standing;
 use crate::tighten::case::Watch;
-use crate::tighten::closing::CLOSED;
+use crate::tighten::closing;
 use crate::tighten::closing::Closing;
 use crate::tighten::closing::NOT_IPV6;
 use crate::tighten::closing::closing;
@@ -78,9 +78,9 @@ pub(crate) fn propose(
     let mut closed = false;
     match closing(case) {
         Some(Closing::Closed(planned)) => {
-            all.rules = planned;
             closed = true;
-            reasons.push(CLOSED.to_owned());
+            reasons.push(closing::said(&planned));
+            all.rules = planned;
             reasons.push(NOT_IPV6.to_owned());
         }
         Some(Closing::Open(why)) => {

@@ -96,7 +96,7 @@ fn the_answer_counts_each_kind_of_finding() {
         "  1 rule redundant       others let the same connections through",
         "  1 rule without effect  groups never filter that traffic",
         "  1 proposal             proved on 8,412 conversations: 0 broken, 0 widened",
-        "  1 rule not observable  on no interface that was logged",
+        "  1 rule not observable  in doubt, or on no interface that was logged",
     ];
     assert_eq!(section(&report, "ANSWER"), expected);
 }

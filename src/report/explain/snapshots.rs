@@ -254,6 +254,13 @@ pub(super) const MIXED_GROUPS: Manual = Manual {
     example: "SN136 eni-bp1aaaa. Next: print groups and interfaces again.",
 };
 
+pub(super) const LIST_WITHOUT_ENTRIES_ALIBABA: Manual = Manual {
+    says: "A rule admits a prefix list of Alibaba Cloud whose entries are not in the snapshot.",
+    matters: "Which addresses it covers is unknown: connections may pass through it that are counted as unexplained.",
+    misleads: "Entries of today need not be those of last month.",
+    example: "SN137 pl-bp1aaaa. Next: aliyun ecs DescribePrefixListAttributes --PrefixListId pl-bp1aaaa > pl-bp1aaaa.json",
+};
+
 pub(super) const UNKNOWN_BEFORE: Manual = Manual {
     says: "The first AWS Config item of a group or an interface lies within the logs, and does not say that it began then.",
     matters: "What it was before is not known. It is taken as it first was, and such traffic proves no rule used: it leaves the rules that may have let it through in doubt. Times of rules and memberships count from the item on.",
