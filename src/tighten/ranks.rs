@@ -86,7 +86,7 @@ pub(crate) fn propose(
         Some(Closing::Open(why)) => {
             reasons.push(why);
             if drops().next().is_none() {
-                reasons.push(POINTLESS.to_owned());
+                reasons.extend((!rules.is_empty()).then(|| POINTLESS.to_owned()));
                 all.keep.extend(rules.iter().map(|rule| rule.id.clone()));
                 return Work::new(case).proposal(Decision::Keep, applicability, reasons, all);
             }
