@@ -32,12 +32,6 @@ pub enum PipelineError {
     /// The rules to hold flows against are none, or do not fit.
     #[error(transparent)]
     Rules(#[from] RulesError),
-    /// Rules with ranks are not replayed against others.
-    #[error(
-        "rules of `{0}` have ranks or drop, and `verify` does not replay these yet; \
-         `analyze` judges them"
-    )]
-    Ranked(String),
     /// `--fields` makes no sense.
     #[error("`--fields`: {0}")]
     Fields(#[from] LayoutError),

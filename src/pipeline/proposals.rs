@@ -258,7 +258,7 @@ impl Maker<'_> {
             eni.is_some_and(|eni| ranked::is_ranked(eni, self.snapshot))
         };
         let (with, without): (Vec<&Passed>, Vec<&Passed>) = passed.iter().partition(has_ranks);
-        let mut replay = ranked::replay(with.into_iter(), self.snapshot, proposals);
+        let mut replay = ranked::lists::replay(with.into_iter(), self.snapshot, proposals);
         let without: Vec<Passed> = without.into_iter().cloned().collect();
         replay.absorb(tighten::proof::replay::replay_after(&without, after));
         replay

@@ -62,6 +62,11 @@ pub enum RulesError {
     /// It is cut off, or was never JSON.
     #[error("`{}`: not JSON, cut off or damaged: write it again", .0.display())]
     Syntax(PathBuf, #[source] serde_json::Error),
+    /// A plan for groups with ranks.
+    #[error(
+        "`{}`: plans of Terraform are read for AWS alone; hold the proposals (analysis.json), or a snapshot taken after the apply, against the logs", .0.display()
+    )]
+    RankedPlan(PathBuf),
     /// An analysis of other rules.
     #[error(
         "`{}`: {why}; the analysis was made from another snapshot, analyze anew or give that one", .path.display()
@@ -176,7 +181,8 @@ impl Rules {
     /// The rules as they would stand, from today's.
     ///
     /// # Errors
-    /// [`RulesError::Foreign`] where an analysis is of other rules.
+    /// [`RulesError::Foreign`] where an analysis is of other rules,
+    /// [`RulesError::RankedPlan`] where a plan is for groups with ranks.
     pub fn standing(self, path: &Path, today: &Snapshot) -> Result<Standing, RulesError> {
         let mut standing = Standing {
             groups: (*today.groups).clone(),
@@ -192,6 +198,9 @@ impl Rules {
                     why,
                 };
                 propose(&analysis, &mut standing).map_err(foreign)?;
+            }
+            Rules::Plan(_) if today.groups.values().any(|group| group.policy.ranked) => {
+                return Err(RulesError::RankedPlan(path.to_owned()));
             }
             Rules::Plan(plan) => {
                 let applied = plan.applied(today);
@@ -316,6 +325,9 @@ fn propose(analysis: &Analysis, standing: &mut Standing) -> Result<(), String> {
             ));
         };
         filed(group, proposal)?;
+        if let Some(policy) = proposal.inner_access_policy {
+            group.policy.members_talk = policy == Effect::Allow;
+        }
         let keep: BTreeSet<&SgRuleId> = proposal.keep.iter().collect();
         group
             .rules
@@ -331,8 +343,8 @@ fn propose(analysis: &Analysis, standing: &mut Standing) -> Result<(), String> {
             group.rules.push(SgRule {
                 id: SgRule::derived_id(&group.id, proposal.direction, transport, &planned.peer),
                 direction: proposal.direction,
-                effect: Effect::Allow,
-                priority: None,
+                effect: planned.effect,
+                priority: planned.priority,
                 transport,
                 peer: planned.peer.clone(),
                 description: String::new(),

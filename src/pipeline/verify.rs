@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::attribute::ledger;
+use crate::attribute::needs::Passed;
 use crate::attribute::scene::Scene;
 use crate::attribute::verdicts::Court;
 use crate::evidence::Evidence;
@@ -14,6 +15,8 @@ use crate::model::Action;
 use crate::model::Direction;
 use crate::model::Effect;
 use crate::model::Eni;
+use crate::model::GroupPolicy;
+use crate::model::Limits;
 use crate::model::Peer;
 use crate::model::SecurityGroup;
 use crate::model::SgId;
@@ -43,6 +46,7 @@ use crate::tighten::proof::against::Loss;
 use crate::tighten::proof::against::Opened;
 use crate::tighten::proof::book::Book;
 use crate::tighten::proof::book::Owners;
+use crate::tighten::proof::ranked::against as ranked;
 
 /// Replays what was seen against other rules. `path` is where they come from.
 ///
@@ -67,27 +71,12 @@ fn run(
     let kind = rules.kind();
     // Rules that do not fit are better known before hours of reading.
     let standing = rules.standing(path, series.latest())?;
-    unranked(
-        series
-            .latest()
-            .groups
-            .values()
-            .chain(standing.groups.values()),
-    )?;
     let seen = seen(request, &series, progress)?;
     progress.phase("replaying");
     let book = Book::new(&series);
     let today = series.latest();
-    let other = standing.world.as_deref().map(Owners::of_snapshot);
-    let against = Against {
-        today,
-        after: &standing.groups,
-        carried: &standing.carried,
-        book: &book,
-        other: standing.world.as_deref().zip(other.as_ref()),
-    };
-    let loss = against.loss(&request.obligations.kept(&seen.attribution.passed));
-    let opened = against.opened();
+    let passed = request.obligations.kept(&seen.attribution.passed);
+    let (loss, opened) = held(today, &standing, &book, &passed);
     let dark = dark(today, &standing, &seen.ingested.evidence);
     let blind = blind(&series, &standing, &dark, &seen);
     let outdated = seen.attribution.outdated;
@@ -123,16 +112,33 @@ fn run(
     })
 }
 
-/// Refuses rules of which a weaker one may decide, or none.
-fn unranked<'g>(mut groups: impl Iterator<Item = &'g SecurityGroup>) -> Result<(), PipelineError> {
-    let ranked = |group: &&SecurityGroup| {
-        let mut rules = group.rules.iter();
-        group.policy.ranked || rules.any(|rule| rule.effect == Effect::Drop)
-    };
-    match groups.find(ranked) {
-        Some(group) => Err(PipelineError::Ranked(group.id.to_string())),
-        None => Ok(()),
+/// What would break and what would open.
+fn held(
+    today: &Snapshot,
+    standing: &Standing,
+    book: &Book<'_>,
+    passed: &[Passed],
+) -> (Loss, Vec<Opened>) {
+    let world = standing.world.as_deref();
+    let mut groups = today.groups.values().chain(standing.groups.values());
+    if groups.any(ranked::has_ranks) {
+        let against = ranked::Against {
+            today,
+            after: &standing.groups,
+            carried: &standing.carried,
+            other: world,
+        };
+        return (against.loss(passed), against.opened());
     }
+    let other = world.map(Owners::of_snapshot);
+    let against = Against {
+        today,
+        after: &standing.groups,
+        carried: &standing.carried,
+        book,
+        other: world.zip(other.as_ref()),
+    };
+    (against.loss(passed), against.opened())
 }
 
 /// Groups whose rules change and whose interfaces no log speaks of: nothing
@@ -180,10 +186,7 @@ fn blind(
     let stays = |group: &SecurityGroup, rule: &SgRule| {
         let after = standing.groups.get(&group.id);
         let mut rules = after.into_iter().flat_map(|group| &group.rules);
-        rules.any(|own| {
-            (own.direction, own.transport, &own.peer)
-                == (rule.direction, rule.transport, &rule.peer)
-        })
+        rules.any(|own| words(own) == words(rule))
     };
     let verdicts = court.decide().rules;
     let blind = verdicts.into_iter().filter_map(|verdict| {
@@ -210,11 +213,29 @@ fn tells(seen: &InterfaceEvidence, eni: &Eni, today: &Snapshot) -> bool {
     !refused || ledger::keeps_accepts(eni, today)
 }
 
-fn said(group: &SecurityGroup) -> BTreeSet<(Direction, Transport, &Peer)> {
-    let rules = group.rules.iter();
-    rules
-        .map(|rule| (rule.direction, rule.transport, &rule.peer))
-        .collect()
+fn said(group: &SecurityGroup) -> (GroupPolicy, BTreeSet<Words<'_>>) {
+    (group.policy, group.rules.iter().map(words).collect())
+}
+
+/// All that a rule says.
+type Words<'r> = (
+    Direction,
+    Effect,
+    Option<u16>,
+    Transport,
+    &'r Peer,
+    &'r Limits,
+);
+
+fn words(rule: &SgRule) -> Words<'_> {
+    (
+        rule.direction,
+        rule.effect,
+        rule.priority,
+        rule.transport,
+        &rule.peer,
+        &rule.limits,
+    )
 }
 
 fn broken(loss: Loss) -> Vec<BrokenFlow> {

@@ -5,6 +5,8 @@
 
 #![cfg(test)]
 
+mod against;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -496,7 +498,7 @@ fn permission(group: usize, number: usize, rule: &Plain) -> Value {
 
 impl Cloud {
     /// The answers of the API, as its command line prints them.
-    fn describe(&self, case: &Case) {
+    fn describe(&self, case: &Case, folder: &str) {
         let kind = if self.advanced {
             "enterprise"
         } else {
@@ -509,7 +511,7 @@ impl Cloud {
             })
             .collect();
         let text = json!({"SecurityGroups": {"SecurityGroup": groups}}).to_string();
-        case.file("snapshot/groups.json", text);
+        case.file(&format!("{folder}/groups.json"), text);
         for (number, rules) in self.rules.iter().enumerate() {
             let rules = rules.iter().enumerate();
             let rules: Vec<Value> = rules
@@ -518,7 +520,7 @@ impl Cloud {
             let inner = if self.talks[number] { "Accept" } else { "Drop" };
             let text = json!({"SecurityGroupId": group_id(number).as_str(), "VpcId": "vpc-1",
                 "InnerAccessPolicy": inner, "Permissions": {"Permission": rules}});
-            case.file(&format!("snapshot/rules-{number}.json"), text.to_string());
+            case.file(&format!("{folder}/rules-{number}.json"), text.to_string());
         }
         let enis: Vec<Value> = self
             .carried
@@ -531,10 +533,10 @@ impl Cloud {
             })
             .collect();
         let text = json!({"NetworkInterfaceSets": {"NetworkInterfaceSet": enis}}).to_string();
-        case.file("snapshot/interfaces.json", text);
+        case.file(&format!("{folder}/interfaces.json"), text);
         let text = json!({"PrefixListId": "pl-known", "PrefixListName": "known", "MaxEntries": 5,
             "Entries": {"Entry": [{"Cidr": "10.0.0.8/29"}]}});
-        case.file("snapshot/list.json", text.to_string());
+        case.file(&format!("{folder}/list.json"), text.to_string());
     }
 
     /// One packet of each, with what became of it.
@@ -571,7 +573,7 @@ impl Cloud {
 
     fn analyze(&self, packets: &[Packet], truth: Unknown) -> Told {
         let case = Case::new();
-        self.describe(&case);
+        self.describe(&case, "snapshot");
         case.file("logs/all.log", self.logs(packets, truth));
         let run = case.run(&[
             "analyze",
@@ -706,6 +708,43 @@ fn universe(local: u8) -> impl Iterator<Item = Packet> {
     })
 }
 
+/// Packets at these hosts of which it is plain who began.
+fn apart(hosts: &[u8], packets: Vec<(Packet, prop::sample::Index)>) -> Vec<Packet> {
+    // A port that both opens and is opened leaves who began to guesswork, as do
+    // the same two ports the other way round: each port has one part here.
+    let mut parts: BTreeMap<(u8, u8, u16), bool> = BTreeMap::new();
+    // Nor does a far port reach two near ones.
+    let mut reached: BTreeMap<(u8, u8, u8, u16), u16> = BTreeMap::new();
+    let mut seen: BTreeMap<(u8, bool, u8, u16, u8), Packet> = BTreeMap::new();
+    for (packet, at) in packets {
+        let packet = Packet {
+            local: hosts[at.index(hosts.len())],
+            ..packet
+        };
+        let (near, far) = if packet.ingress {
+            (packet.port, packet.source)
+        } else {
+            (packet.source, packet.port)
+        };
+        let part = *parts
+            .entry((packet.local, packet.protocol, near))
+            .or_insert(packet.ingress);
+        let way = (packet.local, packet.peer, packet.protocol, far);
+        let alone = *reached.entry(way).or_insert(near) == near;
+        if packet.peer != packet.local && part == packet.ingress && alone {
+            let key = (
+                packet.local,
+                packet.ingress,
+                packet.protocol,
+                packet.port,
+                packet.peer,
+            );
+            seen.entry(key).or_insert(packet);
+        }
+    }
+    seen.into_values().collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
@@ -716,22 +755,7 @@ proptest! {
         members_first: bool,
     ) {
         let hosts: Vec<u8> = cloud.carried.keys().copied().collect();
-        // A port that both opens and is opened leaves who began to guesswork, as do
-        // the same two ports the other way round: each port has one part here.
-        let mut parts: BTreeMap<(u8, u8, u16), bool> = BTreeMap::new();
-        let mut seen: BTreeMap<(u8, bool, u8, u16, u8), Packet> = BTreeMap::new();
-        for (packet, at) in packets {
-            let packet = Packet { local: hosts[at.index(hosts.len())], ..packet };
-            let near = if packet.ingress { packet.port } else { packet.source };
-            let part = *parts
-                .entry((packet.local, packet.protocol, near))
-                .or_insert(packet.ingress);
-            if packet.peer != packet.local && part == packet.ingress {
-                let key = (packet.local, packet.ingress, packet.protocol, packet.port, packet.peer);
-                seen.entry(key).or_insert(packet);
-            }
-        }
-        let packets: Vec<Packet> = seen.into_values().collect();
+        let packets = apart(&hosts, packets);
         let truth = Unknown { listed: false, members_first };
         let told = cloud.analyze(&packets, truth);
         prop_assert_eq!((told.broken, told.widened), (0, 0));

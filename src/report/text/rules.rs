@@ -264,7 +264,10 @@ fn unobservable(group: &GroupReport, rules: &[&RuleReport]) -> Text {
     let number = u64::try_from(rules.len()).unwrap_or(u64::MAX);
     let why = match (group.interfaces, group.interfaces_logged) {
         (0, _) => "on no interface".to_owned(),
-        (all, 0) => format!("none of its {} logged what passed", human::counted(all, "interface")),
+        (all, 0) => format!(
+            "none of its {} logged what passed",
+            human::counted(all, "interface")
+        ),
         (_, _) => said_of(rules),
     };
     let text = Text::new().strong(Code::UnobservableRule.id()).plain("  ");

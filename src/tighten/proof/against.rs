@@ -72,6 +72,16 @@ pub struct Loss {
     pub lost: Vec<Lost>,
 }
 
+impl Loss {
+    /// What two parts of the conversations came to.
+    pub(super) fn join(mut self, other: Loss) -> Loss {
+        self.connections += other.connections;
+        self.unexplained += other.unexplained;
+        self.lost.extend(other.lost);
+        self
+    }
+}
+
 /// A box that is open after and was not before.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Opened {
@@ -118,13 +128,7 @@ impl<'a> Against<'a> {
             }
             loss
         });
-        let join = |mut one: Loss, other: Loss| {
-            one.connections += other.connections;
-            one.unexplained += other.unexplained;
-            one.lost.extend(other.lost);
-            one
-        };
-        let mut loss = parts.reduce(Loss::default, join);
+        let mut loss = parts.reduce(Loss::default, Loss::join);
         loss.lost.sort_unstable();
         loss
     }
