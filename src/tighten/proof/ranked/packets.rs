@@ -161,10 +161,12 @@ impl<'a> List<'a> {
         }
     }
 
-    /// Which of its rules are for the far side, and the label that lets it in.
-    fn admits(&self, far: &Far<'_>) -> (Vec<bool>, Option<&'a SgId>) {
-        let rules = self.rules.iter();
-        let rules = rules.map(|(_, rule)| self.world.is(&rule.peer, far));
+    /// Which of its rules are for the far side, by their places, and the label
+    /// that lets it in.
+    fn admits(&self, far: &Far<'_>) -> (Vec<usize>, Option<&'a SgId>) {
+        let rules = self.rules.iter().enumerate();
+        let rules = rules.filter(|(_, (_, rule))| self.world.is(&rule.peer, far));
+        let rules = rules.map(|(at, _)| at);
         let mut labels = self.labels.iter().copied();
         let label = labels.find(|label| match far.name {
             Some(Name::Member(group)) => group == *label,
@@ -184,7 +186,7 @@ impl<'a> List<'a> {
     /// What lets the packet through; `limits` says whether a rule's limits hold.
     fn passes(
         &self,
-        (admits, label): &(Vec<bool>, Option<&'a SgId>),
+        (admits, label): &(Vec<usize>, Option<&'a SgId>),
         serves: &[bool],
         limits: impl Fn(&SgRule) -> bool,
         policy: Policy,
@@ -193,14 +195,11 @@ impl<'a> List<'a> {
         if let (Some(by), Policy::First) = (by_label, policy) {
             return Some(by);
         }
-        let asked = self.rules.iter().zip(admits.iter().zip(serves));
-        let mut matching = asked
-            .filter(|(_, (admits, serves))| **admits && **serves)
-            .filter(|((_, rule), _)| rule.limits.is_empty() || limits(rule));
+        let asked = admits.iter().filter(|at| serves.get(**at) == Some(&true));
+        let asked = asked.filter_map(|at| self.rules.get(*at));
+        let mut matching = asked.filter(|(_, rule)| rule.limits.is_empty() || limits(rule));
         match matching.next() {
-            Some(((group, rule), _)) => {
-                (rule.effect == Effect::Allow).then_some(By::Rule(group, rule))
-            }
+            Some((group, rule)) => (rule.effect == Effect::Allow).then_some(By::Rule(group, rule)),
             None => by_label
                 .filter(|_| policy == Policy::Last)
                 .or(self.open.map(By::Default)),
@@ -221,7 +220,7 @@ pub(super) struct Packets<'a> {
 type Held<'a> = BTreeMap<&'a Limits, Option<bool>>;
 
 /// Which rules of both lists are for a far side.
-type Answer<'a> = [(Vec<bool>, Option<&'a SgId>); 2];
+type Answer<'a> = [(Vec<usize>, Option<&'a SgId>); 2];
 
 impl<'a> Packets<'a> {
     /// Of interfaces that carry one set of groups before, another after.
