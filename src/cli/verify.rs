@@ -88,10 +88,18 @@ fn certificate(config: &VerifyConfig, text: &[u8], path: &Path) -> Result<Outcom
     let report = checked?;
     let text = |_| verify::certificate_text(&report);
     deliver(config, &json::to_bytes(&report)?, &text)?;
-    Ok(if report.holds {
-        Outcome::Clean
-    } else {
+    let left_out = report.uncertified.len();
+    if left_out > 0 && config.notes {
+        messages::note(&format!(
+            "not certified: {left_out} proposals for rules with ranks"
+        ));
+    }
+    Ok(if !report.holds {
         Outcome::Findings
+    } else if left_out > 0 {
+        Outcome::Incomplete
+    } else {
+        Outcome::Clean
     })
 }
 

@@ -25,6 +25,7 @@ use crate::tighten::proof::certificate::Certificate;
 use crate::tighten::proof::certificate::Certified;
 use crate::tighten::proof::certificate::HashedFile;
 use crate::tighten::proof::certificate::Inputs;
+use crate::tighten::proof::certificate::Uncertified;
 
 /// Conversations hashed together.
 const PART: usize = 4_096;
@@ -34,6 +35,8 @@ const PART: usize = 4_096;
 pub struct Draft {
     /// What the proposals rest on.
     pub certified: Vec<Certified>,
+    /// Proposals that a certificate says nothing of.
+    pub uncertified: Vec<Uncertified>,
     /// Conversations that passed.
     pub passed: u64,
     /// Their hash.
@@ -67,6 +70,7 @@ impl Draft {
         Ok(Certificate::sealed(
             inputs,
             self.certified,
+            self.uncertified,
             self.assumptions,
         ))
     }

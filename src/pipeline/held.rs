@@ -130,6 +130,16 @@ fn same_analysis(certificate: &Certificate, path: &Path) -> Result<(), Mismatch>
             )));
         }
     }
+    for one in &certificate.uncertified {
+        if proposed.remove(&(&one.group_id, one.direction)).is_none() {
+            return Err(differs(&format!(
+                "`{}` proposes no change of `{}` {}, which the certificate leaves out",
+                path.display(),
+                one.group_id,
+                one.direction
+            )));
+        }
+    }
     match proposed.keys().next() {
         Some((group, direction)) => Err(differs(&format!(
             "`{}` proposes a change of `{group}` {direction} that is not certified",
@@ -281,7 +291,12 @@ fn same_words(
             inputs.records, certificate.inputs.records, certificate.inputs.passed
         )));
     }
-    let again = Certificate::sealed(inputs, certificate.proposals.clone(), initiators);
+    let again = Certificate::sealed(
+        inputs,
+        certificate.proposals.clone(),
+        certificate.uncertified.clone(),
+        initiators,
+    );
     if again.assumptions != certificate.assumptions {
         return Err(differs(
             "what the certificate takes for granted is not what has to be",

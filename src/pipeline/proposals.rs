@@ -57,6 +57,7 @@ use crate::tighten::plan::Decision;
 use crate::tighten::plan::Proposal;
 use crate::tighten::proof::book::Book;
 use crate::tighten::proof::certificate::Certified;
+use crate::tighten::proof::certificate::Uncertified;
 use crate::tighten::proof::ranked;
 use crate::tighten::proof::replay::After;
 use crate::tighten::proof::replay::Replay;
@@ -318,26 +319,24 @@ impl Maker<'_> {
     }
 
     fn draft(&self, proposals: &[Proposal], needs: &NeedsOf<'_>) -> Draft {
-        let changes = proposals
-            .par_iter()
-            .filter(|one| one.decision == Decision::Tighten);
-        let certified = changes.filter_map(|proposal| {
+        let changes = proposals.iter().filter_map(|proposal| {
             let group = self.snapshot.groups.get(&proposal.group_id)?;
-            if group.policy.ranked {
-                return None;
-            }
+            (proposal.decision == Decision::Tighten).then_some((group, proposal))
+        });
+        let (ranked, plain): (Vec<_>, Vec<_>) = changes.partition(|(group, _)| group.policy.ranked);
+        let certified = plain.par_iter().map(|(group, proposal)| {
             let own = needs.get(&(&group.id, proposal.direction)).copied();
-            Some(Certified::of(
-                group,
-                proposal,
-                own.unwrap_or_default(),
-                self.book,
-            ))
+            Certified::of(group, proposal, own.unwrap_or_default(), self.book)
         });
         let certified: Vec<Certified> = certified.collect();
+        let uncertified = ranked.iter().map(|(group, proposal)| Uncertified {
+            group_id: group.id.clone(),
+            direction: proposal.direction,
+        });
         let passed = &self.attribution.passed;
         Draft {
             certified,
+            uncertified: uncertified.collect(),
             passed: u64::try_from(passed.len()).unwrap_or(u64::MAX),
             passed_sha256: certificate::hash_of_passed(passed),
             assumptions: certificate::of_initiators(self.verdicts, self.table),

@@ -217,6 +217,9 @@ pub struct CertificateReport {
     pub contained: u64,
     /// What else it was held against: the analysis, the snapshot, the logs.
     pub held_against: Vec<String>,
+    /// Proposals that it says nothing of: group and direction.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncertified: Vec<String>,
     /// What it takes for granted.
     pub assumptions: Vec<String>,
 }
@@ -235,6 +238,7 @@ impl CertificateReport {
             obligations: 0,
             contained: 0,
             held_against: Vec::new(),
+            uncertified: Vec::new(),
             assumptions: Vec::new(),
         }
     }
@@ -255,6 +259,11 @@ impl CertificateReport {
             obligations: holds.obligations,
             contained: holds.contained,
             held_against,
+            uncertified: certificate
+                .uncertified
+                .iter()
+                .map(|one| format!("{} {}", one.group_id, one.direction))
+                .collect(),
             assumptions: assumptions
                 .map(|one| format!("{}: {}", one.about, one.text))
                 .collect(),
@@ -286,6 +295,10 @@ pub fn certificate_text(report: &CertificateReport) -> String {
         );
     } else {
         page.line(&format!("held against {}", report.held_against.join(", ")));
+    }
+    page.list("NOT CERTIFIED", &report.uncertified, Clone::clone);
+    if !report.uncertified.is_empty() {
+        page.line("  Rules with ranks: hold the analysis itself against snapshot and logs.");
     }
     page.list("TAKEN FOR GRANTED", &report.assumptions, Clone::clone);
     page.text

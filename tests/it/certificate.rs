@@ -2,6 +2,7 @@
 //! one of which any field was altered is refused, with the reason.
 
 use std::fs;
+use std::path::Path;
 
 use flowcinch::checksum::sha256;
 use flowcinch::model::Peer;
@@ -13,7 +14,9 @@ use flowcinch::tighten::proof::certificate::Certificate;
 use flowcinch::tighten::proof::certificate::Certified;
 use ipnet::IpNet;
 use serde_json::Value;
+use serde_json::json;
 
+use crate::case::Case;
 use crate::cloud::Cloud;
 
 /// A made-up cloud with its analysis in `report`.
@@ -97,6 +100,7 @@ fn small(certificate: &Certificate) -> Value {
     let sealed = Certificate::sealed(
         certificate.inputs.clone(),
         proposals,
+        Vec::new(),
         certificate.assumptions.clone(),
     );
     serde_json::to_value(sealed).unwrap()
@@ -174,6 +178,7 @@ fn a_lie_that_is_sealed_anew_is_still_refused() {
         let sealed = Certificate::sealed(
             certificate.inputs.clone(),
             proposals,
+            Vec::new(),
             certificate.assumptions.clone(),
         );
         refusal(&serde_json::to_value(sealed).unwrap()).expect("a lie is refused")
@@ -356,7 +361,12 @@ fn sealed(
 ) -> Certificate {
     let mut inputs = certificate.inputs.clone();
     change(&mut inputs);
-    Certificate::sealed(inputs, proposals, certificate.assumptions.clone())
+    Certificate::sealed(
+        inputs,
+        proposals,
+        Vec::new(),
+        certificate.assumptions.clone(),
+    )
 }
 
 /// Who writes a certificate can seal it. What it says of groups, logs and the
@@ -447,4 +457,36 @@ fn what_stands_twice_in_a_certificate_is_refused() {
     one.rehash();
     let twice = why(&sealed(&forged, |_| {}, proposals));
     assert!(twice.contains("not said once"), "{twice}");
+}
+
+#[test]
+fn what_rules_with_ranks_are_changed_to_is_left_out_and_said() {
+    let case = Case::new();
+    let golden =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/98-members-that-use-one-service");
+    let (logs, snapshot) = (golden.join("logs"), golden.join("snapshot"));
+    let (logs, snapshot) = (logs.to_str().unwrap(), snapshot.to_str().unwrap());
+    case.run(&["analyze", logs, "--snapshot", snapshot, "--out", "out"]);
+    for given in [&[][..], &[logs, "--snapshot", snapshot]] {
+        let run = case.run(
+            &[
+                &["verify", "out/certificate.json", "--format", "json"],
+                given,
+            ]
+            .concat(),
+        );
+        assert_eq!(run.status, Some(3), "{}", run.stderr);
+        let told: Value = serde_json::from_slice(&run.stdout).unwrap();
+        assert_eq!(told["holds"], true);
+        assert_eq!(told["proposals"], 0);
+        let left_out = told["uncertified"].as_array().unwrap();
+        assert!(left_out.contains(&json!("sg-g ingress")), "{left_out:?}");
+    }
+    let analysis = case.path("out/analysis.json");
+    let text = fs::read_to_string(&analysis).unwrap();
+    fs::write(&analysis, text.replace("tighten", "keep")).unwrap();
+    assert_eq!(
+        case.run(&["verify", "out/certificate.json"]).status,
+        Some(1)
+    );
 }

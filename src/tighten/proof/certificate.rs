@@ -54,8 +54,22 @@ pub struct Certificate {
     pub assumptions: Vec<Assumption>,
     /// Every proposal that changes something, by group and direction.
     pub proposals: Vec<Certified>,
+    /// Proposals that change something and that it says nothing of, sorted: of
+    /// rules with ranks it takes more than their own group to tell what they do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncertified: Vec<Uncertified>,
     /// SHA-256 of all of the above.
     pub seal: String,
+}
+
+/// One direction of one group that a certificate says nothing of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Uncertified {
+    /// The group.
+    pub group_id: SgId,
+    /// The direction.
+    pub direction: Direction,
 }
 
 /// What a certificate was made from.
@@ -231,6 +245,9 @@ pub enum Refusal {
         /// What is wrong.
         why: String,
     },
+    /// What it leaves out stands in the wrong place.
+    #[error("uncertified: one stands twice, or out of order")]
+    Uncertified,
     /// What it takes for granted is not what its proposals need.
     #[error("assumptions: {0}")]
     Assumptions(String),
@@ -634,6 +651,7 @@ impl Certificate {
     pub fn sealed(
         inputs: Inputs,
         proposals: Vec<Certified>,
+        uncertified: Vec<Uncertified>,
         others: Vec<Assumption>,
     ) -> Certificate {
         let mut assumptions = others;
@@ -645,6 +663,7 @@ impl Certificate {
             inputs,
             assumptions,
             proposals,
+            uncertified,
             seal: String::new(),
         };
         certificate.seal = hash_of(&certificate);
@@ -692,6 +711,9 @@ pub fn check(text: &[u8]) -> Result<(Certificate, Holds), Refusal> {
         return Err(Refusal::Assumptions(
             "one stands twice, or out of order".to_owned(),
         ));
+    }
+    if !certificate.uncertified.is_sorted_by(|one, next| one < next) {
+        return Err(Refusal::Uncertified);
     }
     let told: BTreeSet<&Assumption> = certificate.assumptions.iter().collect();
     let shown = shown(&certificate.proposals);
