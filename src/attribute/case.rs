@@ -1,6 +1,7 @@
 //! One conversation before its judge: who opened it, by which rules, and what
 //! follows for uses and needs.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -54,6 +55,26 @@ pub struct Case<'c, 'a> {
     pub panel: Rc<Panel<'a>>,
     /// What is at hand at this interface.
     pub docket: &'c Docket<'c, 'a>,
+    /// What covered it, once asked for: inward and outward.
+    covers: [OnceCell<Option<Rc<Cover>>>; 2],
+}
+
+impl<'c, 'a> Case<'c, 'a> {
+    /// Nothing of it is judged yet.
+    pub(super) fn new(
+        conversation: &'c Conversation,
+        before: Option<Before<'c, 'a>>,
+        panel: Rc<Panel<'a>>,
+        docket: &'c Docket<'c, 'a>,
+    ) -> Case<'c, 'a> {
+        Case {
+            conversation,
+            before,
+            panel,
+            docket,
+            covers: Default::default(),
+        }
+    }
 }
 
 impl Case<'_, '_> {
@@ -96,7 +117,13 @@ impl Case<'_, '_> {
     /// The rules that covered the reading in a direction, if its service is
     /// known.
     fn cover(&self, direction: Direction) -> Option<Rc<Cover>> {
-        self.cover_at(&self.panel, direction)
+        let [inward, outward] = &self.covers;
+        let known = match direction {
+            Direction::Ingress => inward,
+            Direction::Egress => outward,
+        };
+        let cover = known.get_or_init(|| self.cover_at(&self.panel, direction));
+        cover.clone()
     }
 
     /// Whether the rules of the time could let the reading through: at this
@@ -374,9 +401,8 @@ impl Case<'_, '_> {
     /// The far side as an endpoint.
     fn peer(&self) -> Endpoint {
         let address = self.conversation.key.peer;
-        let facts = self.panel.facts(address);
-        facts.map_or(Endpoint::Address(address), |facts| {
-            self.docket.bench.endpoints.of_peer(&facts)
-        })
+        let endpoints = self.docket.bench.endpoints;
+        let known = self.panel.about(address, |facts| endpoints.of_peer(facts));
+        known.unwrap_or(Endpoint::Address(address))
     }
 }

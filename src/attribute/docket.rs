@@ -77,12 +77,8 @@ impl<'c, 'a> Docket<'c, 'a> {
             conversation,
             panel: self.panel(conversation.key.era),
         });
-        Case {
-            conversation,
-            before,
-            panel: self.panel(conversation.key.era),
-            docket: self,
-        }
+        let panel = self.panel(conversation.key.era);
+        Case::new(conversation, before, panel, self)
     }
 
     /// What covered a question at a panel.

@@ -212,7 +212,11 @@ impl SideIndex {
     /// Of several that may own the address, a reference to what all carry is
     /// sure, and one to what some carry is possible.
     fn references_to_some(&self, owners: &[&Eni], sure: &mut [u64], possible: &mut [u64]) {
-        let mut common = vec![if owners.is_empty() { 0 } else { u64::MAX }; self.words];
+        // Of an address that nobody owns, as most are.
+        if owners.is_empty() {
+            return;
+        }
+        let mut common = vec![u64::MAX; self.words];
         for owner in owners {
             let mut own = vec![0; self.words];
             self.references_to(owner, &mut own);
@@ -395,7 +399,13 @@ impl<K: Copy + Ord> Stretches<K> {
 
     /// The rules of every stretch that a closed interval touches.
     fn rows(&self, first: K, last: K) -> impl Iterator<Item = &[u64]> {
-        (self.stretch(first)..=self.stretch(last)).map(|at| self.row_at(at))
+        let from = self.stretch(first);
+        let to = if last == first {
+            from
+        } else {
+            self.stretch(last)
+        };
+        (from..=to).map(|at| self.row_at(at))
     }
 
     fn row_at(&self, at: usize) -> &[u64] {

@@ -164,7 +164,9 @@ impl<'a> Hearing<'_, 'a> {
         let mut earlier: Option<Conversation> = None;
         self.order.each(evidence, |conversation| {
             let key = conversation.key;
-            earlier = earlier.take().filter(|one| continues(one.key, key));
+            if earlier.as_ref().is_some_and(|one| !continues(one.key, key)) {
+                earlier = None;
+            }
             let case = docket.case(conversation, earlier.as_ref());
             let initiator = case.initiator();
             case.judge_accepted(initiator, &mut findings);

@@ -146,6 +146,7 @@ pub fn attribute<'a>(
         .map(|((id, seen), order)| (*id, judge_interface(*id, seen, order, eras, &bench)))
         .collect();
     let mut attribution = Attribution::default();
+    attribution.make_room(&judged);
     for (id, judged) in judged {
         attribution.add(id, judged, scenes);
     }
@@ -192,7 +193,10 @@ fn judge_interface(
     };
     let mut findings = hearing.judge(&by_era);
     // All are sorted in the end: interfaces come in order.
-    findings.passed.sort_unstable();
+    let told = |one: &Passed| (one.direction, one.protocol, one.service, one.peer);
+    findings
+        .passed
+        .sort_unstable_by(|one, other| told(one).cmp(&told(other)).then_with(|| one.cmp(other)));
     Judged::Known(Box::new(findings))
 }
 
@@ -327,6 +331,19 @@ impl Attribution {
         if records > 0 {
             *self.unresolved.entry(why).or_default() += records;
         }
+    }
+
+    /// Room for the findings of all interfaces, so that none is moved twice.
+    fn make_room(&mut self, judged: &[(EniId, Judged)]) {
+        let known = judged.iter().filter_map(|(_, judged)| match judged {
+            Judged::Known(findings) => Some(findings),
+            Judged::Unknown(_) => None,
+        });
+        let (passed, rejects) = known.fold((0, 0), |(passed, rejects), one| {
+            (passed + one.passed.len(), rejects + one.rejects.len())
+        });
+        self.passed.reserve_exact(passed);
+        self.rejects.reserve_exact(rejects);
     }
 
     fn add(&mut self, id: EniId, judged: Judged, scenes: &[Scene<'_>]) {

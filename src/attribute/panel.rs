@@ -25,6 +25,7 @@ use crate::attribute::merge::Contender;
 use crate::attribute::merge::Decision;
 use crate::attribute::merge::Ground;
 use crate::attribute::scene::PeerFacts;
+use crate::attribute::scene::in_subnet_of;
 use crate::model::Direction;
 use crate::model::Eni;
 use crate::model::GroupPolicy;
@@ -32,6 +33,7 @@ use crate::model::NetworkAcl;
 use crate::model::SecurityGroup;
 use crate::model::SgId;
 use crate::model::Snapshot;
+use crate::model::vpc::Subnet;
 
 /// The snapshots that may have been in force in an era, with the groups of the
 /// interface made ready.
@@ -66,7 +68,9 @@ pub struct Seat<'a> {
     contested: bool,
     /// Whether some rule asks for more than transport and peer.
     limited: bool,
-    /// The ACL of the interface's subnet.
+    /// The interface's subnet.
+    subnet: Option<&'a Subnet>,
+    /// The ACL of that subnet.
     acl: Option<&'a NetworkAcl>,
 }
 
@@ -151,8 +155,13 @@ impl<'a> Panel<'a> {
     /// What the time's own snapshot knows of an address.
     #[must_use]
     pub fn facts(&self, peer: IpAddr) -> Option<PeerFacts<'a>> {
+        self.about(peer, PeerFacts::clone)
+    }
+
+    /// What `tell` makes of what the time's own snapshot knows of an address.
+    pub fn about<T>(&self, peer: IpAddr, tell: impl FnOnce(&PeerFacts<'a>) -> T) -> Option<T> {
         self.ask(peer);
-        self.asked.borrow().facts.first().cloned()
+        self.asked.borrow().facts.first().map(tell)
     }
 
     /// Sees to it that what is kept is about this peer.
@@ -222,6 +231,14 @@ impl<'a> Panel<'a> {
     #[must_use]
     pub fn acl(&self) -> Option<&'a NetworkAcl> {
         self.seats.first().and_then(|seat| seat.acl)
+    }
+
+    /// [`Scene::same_subnet`](crate::attribute::scene::Scene::same_subnet) in
+    /// the time's own snapshot.
+    #[must_use]
+    pub fn same_subnet(&self, peer: &PeerFacts<'_>) -> bool {
+        let mut own = self.seats.iter().take(1);
+        own.any(|seat| in_subnet_of(seat.local, seat.subnet, peer))
     }
 
     /// The rule part of test 4: what went both ways was let through at both
@@ -461,6 +478,7 @@ impl<'a> Seat<'a> {
             limited: groups.iter().any(|(group, _)| asks_more(group)),
             groups,
             unknown_group,
+            subnet: candidate.scene.subnet_of(candidate.eni),
             acl: subnet.and_then(|subnet| candidate.scene.acl(subnet)),
         }
     }

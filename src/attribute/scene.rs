@@ -24,6 +24,7 @@ use crate::model::SgId;
 use crate::model::Snapshot;
 use crate::model::SubnetId;
 use crate::model::VpcId;
+use crate::model::vpc::Subnet;
 use crate::net::AddressSet;
 
 /// A snapshot with its address book.
@@ -230,15 +231,26 @@ impl<'a> Scene<'a> {
     /// ACL sees it. Needs the subnet of both.
     #[must_use]
     pub fn same_subnet(&self, eni: &Eni, peer: &PeerFacts<'_>) -> bool {
-        let Some(own) = &eni.subnet_id else {
-            return false;
-        };
-        if let Some(owner) = peer.owner() {
-            return owner.subnet_id.as_ref() == Some(own);
-        }
-        let subnet = self.snapshot.subnets.get(own);
-        subnet.is_some_and(|subnet| subnet.cidrs.iter().any(|cidr| cidr.contains(&peer.address)))
+        in_subnet_of(eni, self.subnet_of(eni), peer)
     }
+
+    /// The subnet of an interface, where the snapshot has it.
+    #[must_use]
+    pub fn subnet_of(&self, eni: &Eni) -> Option<&'a Subnet> {
+        self.snapshot.subnets.get(eni.subnet_id.as_ref()?)
+    }
+}
+
+/// [`Scene::same_subnet`], with the subnet of the interface at hand.
+#[must_use]
+pub fn in_subnet_of(eni: &Eni, subnet: Option<&Subnet>, peer: &PeerFacts<'_>) -> bool {
+    let Some(own) = &eni.subnet_id else {
+        return false;
+    };
+    if let Some(owner) = peer.owner() {
+        return owner.subnet_id.as_ref() == Some(own);
+    }
+    subnet.is_some_and(|subnet| subnet.cidrs.iter().any(|cidr| cidr.contains(&peer.address)))
 }
 
 fn vpc_ranges(snapshot: &Snapshot) -> BTreeMap<&VpcId, AddressSet> {

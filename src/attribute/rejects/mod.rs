@@ -108,7 +108,7 @@ fn subjects<'c, 'a>(
     let candidate = case.panel.candidates().first();
     candidate.into_iter().flat_map(move |candidate| {
         Direction::BOTH.into_iter().filter_map(move |direction| {
-            let rejected = case.conversation.half(direction).rejected?;
+            let rejected = case.conversation.half(direction).rejected.as_ref()?;
             Some(Subject::new(
                 case, *candidate, direction, rejected, initiator,
             ))

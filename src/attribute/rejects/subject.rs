@@ -77,7 +77,7 @@ pub(super) struct Subject<'c, 'a> {
     pub(super) case: &'c Case<'c, 'a>,
     pub(super) candidate: Candidate<'a>,
     pub(super) direction: Direction,
-    pub(super) rejected: Cell,
+    pub(super) rejected: &'c Cell,
     pub(super) role: Role,
     /// Whether packets like these, no SYN among them, were let through before.
     pub(super) followed: bool,
@@ -93,10 +93,10 @@ impl<'c, 'a> Subject<'c, 'a> {
         case: &'c Case<'c, 'a>,
         candidate: Candidate<'a>,
         direction: Direction,
-        rejected: Cell,
+        rejected: &'c Cell,
         initiator: Initiator,
     ) -> Subject<'c, 'a> {
-        let (role, followed, opened) = role(case, direction, &rejected, initiator);
+        let (role, followed, opened) = role(case, direction, rejected, initiator);
         let address = case.conversation.key.peer;
         let known = || candidate.scene.peer(address, candidate.eni);
         let peer = case.panel.facts(address).unwrap_or_else(known);
@@ -141,7 +141,7 @@ impl<'c, 'a> Subject<'c, 'a> {
         match self.group_says() {
             GroupSays::Deny => {
                 let mut tally = stopping.tally.borrow_mut();
-                tally.credit(Some(&self.rejected), &self.rejected);
+                tally.credit(Some(self.rejected), self.rejected);
             }
             GroupSays::Open => stopping.tally.borrow_mut().doubt(),
             // A session that was forgotten (after 910 s at most, ECS user guide,
@@ -169,7 +169,7 @@ impl<'c, 'a> Subject<'c, 'a> {
             port: self.port(),
             peer: key.peer,
             cause,
-            seen: self.rejected,
+            seen: *self.rejected,
         })
     }
 
@@ -192,7 +192,7 @@ impl<'c, 'a> Subject<'c, 'a> {
             peer_groups: self.peer.groups(),
             reply: self.role == Role::Reply,
             cause,
-            seen: self.rejected,
+            seen: *self.rejected,
             fix: self.fix((cause, verdict), group, &acl, &nearest),
             dropped_by: self.dropped_by(group),
             nearest,
@@ -305,8 +305,7 @@ impl<'c, 'a> Subject<'c, 'a> {
     }
 
     fn acl_says(&self) -> AclSays {
-        let Candidate { scene, eni } = self.candidate;
-        if scene.same_subnet(eni, &self.peer) {
+        if self.case.panel.same_subnet(&self.peer) {
             return AclSays::NotAsked;
         }
         let Some(acl) = self.case.panel.acl() else {
