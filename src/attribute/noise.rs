@@ -62,9 +62,9 @@ struct Row {
     seen: Cell,
     /// Distinct ones.
     peers: u64,
-    last: IpAddr,
-    /// Filled where the key has lost its port.
-    ports: HashSet<u16>,
+    last: Option<IpAddr>,
+    /// How many, where the key has lost its port.
+    ports: usize,
 }
 
 /// The noise of one interface in about [`ROWS`] rows, sorted.
@@ -106,7 +106,7 @@ impl Noise {
 /// Noise by key.
 struct Groups {
     /// With the records of each.
-    keys: Vec<(Key, u64)>,
+    keys: Vec<(Key, Cell)>,
     /// The place in `keys` for each one of the noise.
     places: Vec<usize>,
 }
@@ -122,8 +122,8 @@ impl Groups {
             let key = one.key(step);
             let place = *by_key.entry(key).or_insert(groups.keys.len());
             match groups.keys.get_mut(place) {
-                Some((_, records)) => *records += one.seen.records,
-                None => groups.keys.push((key, one.seen.records)),
+                Some((_, seen)) => seen.merge(&one.seen),
+                None => groups.keys.push((key, one.seen)),
             }
             groups.places.push(place);
         }
@@ -137,13 +137,12 @@ impl Groups {
         if keys.len() <= ROWS {
             return keys;
         }
-        let mut ranks: Vec<usize> = (0..keys.len()).collect();
-        ranks.sort_by_key(|place| {
-            self.keys
-                .get(*place)
-                .map(|(key, all)| (Reverse(*all), *key))
-        });
-        for place in ranks.into_iter().skip(BUSIEST) {
+        let ranked = self.keys.iter().enumerate();
+        let mut ranks: Vec<(Reverse<u64>, Key, usize)> = ranked
+            .map(|(place, (key, seen))| (Reverse(seen.records), *key, place))
+            .collect();
+        ranks.select_nth_unstable(BUSIEST);
+        for (_, _, place) in ranks.into_iter().skip(BUSIEST) {
             if let Some((_, _, port, _, _)) = keys.get_mut(place) {
                 *port = None;
             }
@@ -154,16 +153,19 @@ impl Groups {
     fn rows(&self, noise: &[&Noise]) -> Vec<Row> {
         let mut rows: Vec<Row> = Vec::new();
         let mut by_key: HashMap<Key, usize> = HashMap::default();
-        let keys = self.destinations();
-        let mut row_of: Vec<Option<usize>> = vec![None; keys.len()];
-        for (one, place) in noise.iter().zip(&self.places) {
-            let (Some(key), Some(row)) = (keys.get(*place), row_of.get_mut(*place)) else {
-                continue;
-            };
-            let row = *row.get_or_insert_with(|| *by_key.entry(*key).or_insert(rows.len()));
+        let mut row_of: Vec<usize> = Vec::with_capacity(self.keys.len());
+        for (key, own) in self.destinations().into_iter().zip(&self.keys) {
+            let row = *by_key.entry(key).or_insert(rows.len());
             match rows.get_mut(row) {
-                Some(row) => row.add(one),
-                None => rows.push(Row::new(*key, one)),
+                Some(row) => row.gather(own),
+                None => rows.push(Row::new(key, own)),
+            }
+            row_of.push(row);
+        }
+        for (one, place) in noise.iter().zip(&self.places) {
+            let row = row_of.get(*place).and_then(|row| rows.get_mut(*row));
+            if let Some(row) = row {
+                row.meet(one.peer);
             }
         }
         rows
@@ -171,25 +173,27 @@ impl Groups {
 }
 
 impl Row {
-    fn new(key: Key, first: &Noise) -> Row {
-        let (_, _, port, _, _) = key;
+    fn new(key: Key, (first, seen): &(Key, Cell)) -> Row {
         Row {
             key,
-            seen: first.seen,
-            peers: 1,
-            last: first.peer,
-            ports: first.port.filter(|_| port.is_none()).into_iter().collect(),
+            seen: *seen,
+            peers: 0,
+            last: None,
+            ports: lost_ports(&key, first),
         }
     }
 
-    fn add(&mut self, one: &Noise) {
-        self.seen.merge(&one.seen);
-        if self.last != one.peer {
-            self.last = one.peer;
+    /// Takes in what is of a further key.
+    fn gather(&mut self, (own, seen): &(Key, Cell)) {
+        self.seen.merge(seen);
+        self.ports += lost_ports(&self.key, own);
+    }
+
+    fn meet(&mut self, peer: IpAddr) {
+        if self.last != Some(peer) {
+            self.last = Some(peer);
             self.peers += 1;
         }
-        let (_, _, port, _, _) = self.key;
-        self.ports.extend(one.port.filter(|_| port.is_none()));
     }
 
     fn finding(self, eni: &Eni, group_ids: &[SgId]) -> RejectFinding {
@@ -215,13 +219,18 @@ impl Row {
     }
 }
 
+/// Ports that a key loses in a row: keys of one row differ in nothing else.
+fn lost_ports((_, _, kept, _, _): &Key, (_, _, own, _, _): &Key) -> usize {
+    usize::from(kept.is_none() && own.is_some())
+}
+
 fn text(key: &Key, row: &Row) -> String {
     let (direction, protocol, port, peer, cause) = key;
     let side = match direction {
         Direction::Ingress => "from",
         Direction::Egress => "to",
     };
-    let service = match (port, row.ports.len()) {
+    let service = match (port, row.ports) {
         (Some(port), _) => format!("{protocol}/{port}"),
         (None, 0) => protocol.to_string(),
         (None, ports) => format!("{protocol} at {ports} further ports"),
