@@ -84,7 +84,7 @@ impl<'a> Times<'a> {
 
     fn dated(&self, case: &Case<'_>) -> Vec<Dated> {
         let own = self.passed.get(&(&case.group.id, case.direction));
-        let mut times: BTreeMap<Kind, (Timestamp, Timestamp)> = BTreeMap::new();
+        let mut times: HashMap<Kind, (Timestamp, Timestamp)> = HashMap::default();
         for one in own.into_iter().flatten() {
             let kind = (one.protocol, one.service, one.peer);
             let known = times.entry(kind).or_insert((one.seen.first, one.seen.last));

@@ -367,9 +367,11 @@ impl Maker<'_> {
         }
         let moves = |one: &&Passed| {
             let owners = self.scene.owners_of(one.peer);
+            if !owners.iter().any(balancer) {
+                return false;
+            }
             let eni = self.snapshot.enis.get(&one.interface_id);
-            let seen = eni.filter(|_| owners.iter().any(balancer));
-            seen.is_some_and(|eni| {
+            eni.is_some_and(|eni| {
                 let facts = self.scene.peer(one.peer, eni);
                 facts.owners.iter().any(balancer)
             })

@@ -14,10 +14,13 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use rayon::prelude::*;
 
 use crate::attribute::needs::Passed;
 use crate::attribute::rejects::RejectFinding;
 use crate::attribute::scene::Scene;
+use crate::collections::HashMap;
+use crate::collections::HashSet;
 use crate::model::Direction;
 use crate::model::Eni;
 use crate::model::EniId;
@@ -60,13 +63,13 @@ impl<'a> Referable<'a> {
             return referable;
         };
         let ways = Ways::of(newest, scenes, passed, rejects);
-        let mut known: BTreeMap<(EniId, Direction, IpAddr), Option<Carried<'_>>> = BTreeMap::new();
-        for one in passed {
-            let key = (one.interface_id, one.direction, one.peer);
-            let carried = known.entry(key).or_insert_with(|| ways.carried(one));
-            if let Some(carried) = carried {
-                referable.add(newest.snapshot, one, carried, moving);
-            }
+        // Sorted by interface and direction.
+        let ends = passed.par_chunk_by(|one, other| {
+            (one.interface_id, one.direction) == (other.interface_id, other.direction)
+        });
+        let met: Vec<Vec<Met<'_>>> = ends.map(|end| met(end, &ways)).collect();
+        for met in met.iter().flatten() {
+            referable.add(newest.snapshot, met, moving);
         }
         referable.find_reach(newest.snapshot);
         referable
@@ -77,15 +80,13 @@ impl<'a> Referable<'a> {
         self.by_group.get(&(group, direction)).unwrap_or(&self.none)
     }
 
-    fn add(
-        &mut self,
-        today: &Snapshot,
-        one: &'a Passed,
-        carried: &Carried<'_>,
-        moving: &BTreeSet<IpAddr>,
-    ) {
-        let groups: BTreeSet<&SgId> = one.covered_by.iter().map(|rule| &rule.group_id).collect();
-        for group in groups {
+    fn add(&mut self, today: &Snapshot, met: &Met<'a>, moving: &BTreeSet<IpAddr>) {
+        let Met {
+            one,
+            carried,
+            groups,
+        } = met;
+        for &group in groups {
             let home = today
                 .groups
                 .get(group)
@@ -111,8 +112,9 @@ impl<'a> Referable<'a> {
     fn find_reach(&mut self, today: &Snapshot) {
         let mut known: BTreeMap<SgId, Option<Reach>> = BTreeMap::new();
         for references in self.by_group.values_mut() {
-            let labels: BTreeSet<&SgId> = references.carried.values().flatten().collect();
-            for label in labels {
+            let mut labels: HashSet<&SgId> = HashSet::default();
+            let all = references.carried.values().flatten();
+            for label in all.filter(|label| labels.insert(label)) {
                 let reach = known
                     .entry(label.clone())
                     .or_insert_with(|| reach(today, label));
@@ -162,6 +164,41 @@ struct Carried<'a> {
     vpc: Option<&'a VpcId>,
     /// Whether its address is one of a delegated prefix.
     delegated: bool,
+}
+
+/// A peer of one interface that some interface owns today.
+struct Met<'a> {
+    /// The first conversation with it.
+    one: &'a Passed,
+    carried: Carried<'a>,
+    /// Groups that let any through.
+    groups: Vec<&'a SgId>,
+}
+
+/// The peers of what passed one interface in one direction.
+fn met<'a>(passed: &'a [Passed], ways: &Ways<'a>) -> Vec<Met<'a>> {
+    let mut met: Vec<Met<'_>> = Vec::new();
+    let mut known: HashMap<IpAddr, Option<usize>> = HashMap::default();
+    for one in passed {
+        let place = known.entry(one.peer).or_insert_with(|| {
+            let carried = ways.carried(one)?;
+            met.push(Met {
+                one,
+                carried,
+                groups: Vec::new(),
+            });
+            met.len().checked_sub(1)
+        });
+        let Some(met) = place.and_then(|place| met.get_mut(place)) else {
+            continue;
+        };
+        for (group, _) in one.by_group() {
+            if !met.groups.contains(&group) {
+                met.groups.push(group);
+            }
+        }
+    }
+    met
 }
 
 /// On which ways references work.

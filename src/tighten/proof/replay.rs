@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use crate::attribute::needs::Passed;
 use crate::attribute::needs::RuleRef;
+use crate::collections::HashMap;
 use crate::model::Direction;
 use crate::model::EniId;
 use crate::model::Peer;
@@ -48,8 +49,8 @@ pub struct Replay {
 pub struct After<'a> {
     groups: &'a BTreeMap<SgId, SecurityGroup>,
     book: Option<&'a Book<'a>>,
-    today: BTreeMap<(&'a SgId, &'a SgRuleId), &'a SgRule>,
-    standing: BTreeMap<(&'a SgId, Direction), Vec<(Transport, &'a Peer)>>,
+    today: HashMap<(&'a SgId, &'a SgRuleId), &'a SgRule>,
+    standing: HashMap<(&'a SgId, Direction), Vec<(Transport, &'a Peer)>>,
 }
 
 impl<'a> After<'a> {
@@ -59,8 +60,8 @@ impl<'a> After<'a> {
         let mut after = After {
             groups,
             book: None,
-            today: BTreeMap::new(),
-            standing: BTreeMap::new(),
+            today: HashMap::default(),
+            standing: HashMap::default(),
         };
         for group in groups.values() {
             for rule in &group.rules {
