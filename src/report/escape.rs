@@ -33,7 +33,7 @@ pub fn inert(text: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn json(text: String) -> String {
     let hidden = |c: char| c != '\n' && acts(c);
-    if !text.contains(hidden) {
+    if shows_itself(&text) || !text.contains(hidden) {
         return text;
     }
     let mut shown = String::with_capacity(text.len() + 16);
@@ -51,10 +51,21 @@ pub fn json(text: String) -> String {
     shown
 }
 
+/// Whether a text is of nothing but ASCII that shows itself, and newlines.
+fn shows_itself(text: &str) -> bool {
+    let shows = |byte: &u8| matches!(byte, b'\n' | b' '..=b'~');
+    // Chunk by chunk without a way out, which takes many bytes at a time.
+    let mut chunks = text.as_bytes().chunks(256);
+    chunks.all(|chunk| chunk.iter().fold(true, |all, byte| all & shows(byte)))
+}
+
 /// Whether a character does something other than show itself. All that takes
 /// no column counts: joiners, bidirectional marks, variation selectors and
 /// tags are told apart by no reader.
 fn acts(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_control();
+    }
     let separates = matches!(character, '\u{2028}' | '\u{2029}' | '\u{ad}');
     let marks = matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
@@ -84,6 +95,15 @@ mod tests {
     fn plain_names_stay_as_they_are() {
         for text in ["web-tier (blue)", "caf\u{e9}", "\u{7f51}\u{7edc}", ""] {
             assert!(matches!(inert(text), Cow::Borrowed(same) if same == text));
+        }
+    }
+
+    #[test]
+    fn of_ascii_control_characters_act_and_all_others_show() {
+        for character in '\0'..='\u{7f}' {
+            assert_eq!(acts(character), character.width().unwrap_or(0) == 0);
+            let shown = shows_itself(&character.to_string());
+            assert_eq!(shown, character == '\n' || !acts(character));
         }
     }
 
