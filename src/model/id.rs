@@ -2,7 +2,10 @@
 //! be mixed up. They order by their text, so every list sorted by id is the
 //! same on every machine.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::Hash;
+use std::hash::Hasher;
 use std::str;
 use std::sync::Arc;
 
@@ -79,12 +82,11 @@ text_id! {
 
 /// Network interface id, held in place: it is the join key of every record,
 /// so it is `Copy` and costs no allocation.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct EniId {
-    /// Invariant: printable ASCII, zero after `len`; so the derived order is
-    /// the order of the texts.
-    bytes: [u8; EniId::CAPACITY],
-    len: u8,
+    /// Invariant: printable ASCII, then zeros, and how many there are of the
+    /// first in the last byte; so the order of the bytes is that of the texts.
+    parts: [[u8; 8]; 4],
 }
 
 impl EniId {
@@ -95,11 +97,17 @@ impl EniId {
     #[must_use]
     pub fn from_bytes(text: &[u8]) -> Option<EniId> {
         let len = u8::try_from(text.len()).ok()?;
-        let mut bytes = [0; EniId::CAPACITY];
+        if text.len() > EniId::CAPACITY {
+            return None;
+        }
+        let mut parts = [[0; 8]; 4];
+        let bytes = parts.as_flattened_mut();
         bytes.get_mut(..text.len())?.copy_from_slice(text);
         // Over the whole array, whose length is known, this is a few vector steps.
         let graphic = bytes.iter().filter(|byte| byte.is_ascii_graphic()).count();
-        (len > 0 && graphic == text.len()).then_some(EniId { bytes, len })
+        let [_, _, _, [.., last]] = &mut parts;
+        *last = len;
+        (len > 0 && graphic == text.len()).then_some(EniId { parts })
     }
 
     /// The id, or `None` as in [`EniId::from_bytes`].
@@ -111,8 +119,38 @@ impl EniId {
     /// The id as the cloud prints it.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        let used = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
-        str::from_utf8(used).unwrap_or_default()
+        let [_, _, _, [.., len]] = self.parts;
+        let used = self.parts.as_flattened().get(..usize::from(len));
+        str::from_utf8(used.unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// Numbers that order as the bytes do.
+    #[inline]
+    fn numbers(self) -> [u64; 4] {
+        self.parts.map(u64::from_be_bytes)
+    }
+}
+
+impl Ord for EniId {
+    #[inline]
+    fn cmp(&self, other: &EniId) -> Ordering {
+        self.numbers().cmp(&other.numbers())
+    }
+}
+
+impl PartialOrd for EniId {
+    #[inline]
+    fn partial_cmp(&self, other: &EniId) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for EniId {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for number in self.numbers() {
+            state.write_u64(number);
+        }
     }
 }
 
@@ -144,6 +182,8 @@ impl<'de> Deserialize<'de> for EniId {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -155,6 +195,20 @@ mod tests {
             id("eni-0a1b2c3d4e5f60718").as_str(),
             "eni-0a1b2c3d4e5f60718"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn interface_ids_order_and_differ_as_texts_do(one in "[!-~]{1,31}", other in "[!-~]{1,31}", cut in 1_usize..31) {
+            let id = |text: &str| EniId::parse(text).unwrap();
+            let start = one.get(..cut).unwrap_or(&one);
+            for other in [other.as_str(), start] {
+                prop_assert_eq!(id(&one).cmp(&id(other)), one.as_str().cmp(other));
+                prop_assert_eq!(id(&one) == id(other), one == other);
+            }
+            let known = id(&one);
+            prop_assert_eq!(known.as_str(), one);
+        }
     }
 
     #[test]
