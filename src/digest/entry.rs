@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::digest::table;
 use crate::digest::table::Count;
 use crate::digest::table::Int;
+use crate::digest::table::Table;
 use crate::digest::table::Text;
 use crate::digest::table::Time;
 use crate::digest::table::table;
@@ -132,7 +133,7 @@ table! {
 
 /// The entries as a table; each entry's place in the list is its number.
 pub(super) fn to_bytes(entries: &[Entry]) -> parquet::errors::Result<Vec<u8>> {
-    let mut ledger = Ledger::default();
+    let mut ledger = Ledger::with_room(entries.len());
     for (number, entry) in (0_i32..).zip(entries) {
         push(&mut ledger, number, entry)?;
     }

@@ -98,6 +98,12 @@ macro_rules! table {
                 vec![$($crate::digest::table::Column::of::<$kind>(stringify!($column)),)+]
             }
 
+            fn with_room(rows: usize) -> $name {
+                $name {
+                    $($column: Vec::with_capacity(rows),)+
+                }
+            }
+
             fn write_columns(
                 &self,
                 group: &mut $crate::digest::table::Group<'_>,
@@ -146,6 +152,8 @@ pub(super) type Group<'w> = SerializedRowGroupWriter<'w, Vec<u8>>;
 /// What [`table!`] declares.
 pub(super) trait Table: Sized {
     fn columns() -> Vec<Column>;
+    /// Without rows, and with room for so many.
+    fn with_room(rows: usize) -> Self;
     fn write_columns(&self, group: &mut Group<'_>) -> Result<()>;
     fn read_columns(group: &dyn RowGroupReader, rows: usize) -> Result<Self>;
 }

@@ -9,10 +9,12 @@ use bytes::Bytes;
 use parquet::data_type::ByteArray;
 use parquet::errors::ParquetError;
 
+use crate::collections::HashMap;
 use crate::digest::table;
 use crate::digest::table::Count;
 use crate::digest::table::Flag;
 use crate::digest::table::Int;
+use crate::digest::table::Table;
 use crate::digest::table::Text;
 use crate::digest::table::Time;
 use crate::digest::table::table;
@@ -146,8 +148,7 @@ struct Writer {
     rows: Rows,
     nothing: ByteArray,
     interface: (Option<EniId>, ByteArray),
-    source: (Option<IpAddr>, ByteArray),
-    destination: (Option<IpAddr>, ByteArray),
+    addresses: HashMap<IpAddr, ByteArray>,
     words: [ByteArray; 10],
 }
 
@@ -168,11 +169,10 @@ impl Writer {
     fn rows(units: &[Unit]) -> Rows {
         let nothing = text("");
         let mut writer = Writer {
-            rows: Rows::default(),
+            rows: Rows::with_room(units.len()),
             nothing: nothing.clone(),
-            interface: (None, nothing.clone()),
-            source: (None, nothing.clone()),
-            destination: (None, nothing),
+            interface: (None, nothing),
+            addresses: HashMap::default(),
             words: WORDS.map(text),
         };
         for unit in units {
@@ -183,6 +183,14 @@ impl Writer {
 
     fn word(&self, place: usize) -> ByteArray {
         self.words.get(place).unwrap_or(&self.nothing).clone()
+    }
+
+    fn address(&mut self, address: Option<IpAddr>) -> ByteArray {
+        let Some(address) = address else {
+            return self.nothing.clone();
+        };
+        let known = self.addresses.entry(address);
+        known.or_insert_with(|| text(&address.to_string())).clone()
     }
 
     fn push(&mut self, unit: &Unit) {
@@ -211,13 +219,12 @@ impl Writer {
     }
 
     fn push_parts(&mut self, parts: &Parts) {
-        let id = known(
-            &mut self.interface,
-            parts.interface_id,
-            &self.nothing,
-            |id| id.as_str().to_owned(),
-        );
-        self.rows.interface_id.push(id);
+        if self.interface.0 != parts.interface_id {
+            let id = parts.interface_id.map(|id| text(id.as_str()));
+            let id = id.unwrap_or_else(|| self.nothing.clone());
+            self.interface = (parts.interface_id, id);
+        }
+        self.rows.interface_id.push(self.interface.1.clone());
         self.push_heard(parts.heard);
         self.push_key(parts.cell.map(|(key, _)| key));
         let span = parts.tally.span;
@@ -244,12 +251,8 @@ impl Writer {
     }
 
     fn push_key(&mut self, key: Option<CellKey>) {
-        let address = |known: &mut (Option<IpAddr>, ByteArray), address, nothing: &ByteArray| {
-            self::known(known, address, nothing, |address| address.to_string())
-        };
-        let (source, destination) = key.map(|key| (key.source, key.destination)).unzip();
-        let source = address(&mut self.source, source, &self.nothing);
-        let destination = address(&mut self.destination, destination, &self.nothing);
+        let source = self.address(key.map(|key| key.source));
+        let destination = self.address(key.map(|key| key.destination));
         self.rows.source.push(source);
         self.rows.destination.push(destination);
         let number = |number: fn(CellKey) -> i32| key.map_or(0, number);
@@ -364,22 +367,6 @@ struct Parts {
     cell: Option<(CellKey, Cell)>,
     tally: Tally,
     odd: (u64, u64),
-}
-
-/// The text of a value: that of the last one where it is the same.
-fn known<T: Copy + PartialEq>(
-    last: &mut (Option<T>, ByteArray),
-    value: Option<T>,
-    nothing: &ByteArray,
-    print: impl Fn(T) -> String,
-) -> ByteArray {
-    let Some(new) = value else {
-        return nothing.clone();
-    };
-    if last.0 != value {
-        *last = (value, text(&print(new)));
-    }
-    last.1.clone()
 }
 
 fn milliseconds(seconds: i64) -> i64 {

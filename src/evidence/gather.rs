@@ -145,21 +145,20 @@ impl<'e> Gathering<'e> {
         if let Some(span) = self.span() {
             evidence.see(span.start, span.end);
         }
-        let mut cells: HashMap<u32, Vec<Packed>> = HashMap::default();
-        for cell in self.table.iter().chain(&self.table.aside) {
-            let own = cells.entry(cell.key.interface()).or_default();
-            own.push(cell.under(0));
-        }
+        let mut cells = by_interface(self.table.iter());
+        let mut aside = by_interface(self.table.aside.iter());
         for (number, heard) in (0_u32..).zip(&self.hours) {
             let cells = cells.remove(&number).unwrap_or_default();
+            let aside = aside.remove(&number).unwrap_or_default();
             if let Some(id) = interfaces.id(number)
-                && !(cells.is_empty() && heard.observed.is_empty())
+                && !(cells.is_empty() && aside.is_empty() && heard.observed.is_empty())
             {
                 let own = evidence.interfaces.entry(id).or_default();
                 own.observed.merge(&heard.observed);
                 own.active.merge(&heard.active);
                 own.rejected.merge(&heard.rejected);
-                for cell in cells {
+                own.cells.add_packed(vec![cells]);
+                for cell in aside {
                     own.add(cell.key.open(), &cell.open());
                 }
             }
@@ -245,6 +244,16 @@ impl<'e> Gathering<'e> {
             end: Timestamp(i64::from(self.last)),
         })
     }
+}
+
+/// Cells by the number of their interface, which their keys then lack.
+fn by_interface<'c>(cells: impl Iterator<Item = &'c Packed>) -> HashMap<u32, Vec<Packed>> {
+    let mut by_number: HashMap<u32, Vec<Packed>> = HashMap::default();
+    for cell in cells {
+        let own = by_number.entry(cell.key.interface()).or_default();
+        own.push(cell.under(0));
+    }
+    by_number
 }
 
 /// One worker's cells of one interface, and its hours.
