@@ -32,6 +32,9 @@ use crate::net::Timestamp;
 const LAG: i64 = 60;
 /// Longest time that an idle TCP connection stays tracked, in seconds.
 const LONGEST_IDLE: i64 = 432_000;
+/// Seconds after which a basic group has forgotten a connection, at most (ECS
+/// user guide, "Security groups").
+const FORGOTTEN: i64 = 910;
 /// Longest aggregation interval in seconds.
 const LONGEST_INTERVAL: i64 = 600;
 
@@ -226,9 +229,23 @@ impl Case<'_, '_> {
             };
             cover.tally.borrow_mut().credit(Some(&request), &request);
             self.note_without_rule(direction, &cover, request.records, findings);
+            self.late_answers(direction, request.last, findings);
             return self.need(direction, &cover, request.records, false, findings);
         }
         self.settle_reply_only(direction, findings, records);
+    }
+
+    /// Keeps what was sent to the opener when the connection may have been
+    /// forgotten, where the default of the groups lets that out: it is no answer
+    /// then. Seen where it comes after the last request alone.
+    fn late_answers(&self, direction: Direction, asked: Timestamp, findings: &mut Findings) {
+        let reply = self.conversation.half(direction.reverse()).accepted;
+        let late = reply.is_some_and(|reply| reply.last.0 - asked.0 > FORGOTTEN + LONGEST_INTERVAL);
+        let cover = late.then(|| self.cover(direction.reverse())).flatten();
+        let by_default = |cover: &Rc<Cover>| cover.covering.unwritten == Some(Unwritten::Default);
+        if let Some(cover) = cover.filter(by_default) {
+            self.need(direction.reverse(), &cover, 0, true, findings);
+        }
     }
 
     /// Notes what surely no rule let through: groups that both ends carry, whose

@@ -62,11 +62,6 @@ pub enum RulesError {
     /// It is cut off, or was never JSON.
     #[error("`{}`: not JSON, cut off or damaged: write it again", .0.display())]
     Syntax(PathBuf, #[source] serde_json::Error),
-    /// A plan for groups with ranks.
-    #[error(
-        "`{}`: plans of Terraform are read for AWS alone; hold the proposals (analysis.json), or a snapshot taken after the apply, against the logs", .0.display()
-    )]
-    RankedPlan(PathBuf),
     /// An analysis of other rules.
     #[error(
         "`{}`: {why}; the analysis was made from another snapshot, analyze anew or give that one", .path.display()
@@ -181,8 +176,7 @@ impl Rules {
     /// The rules as they would stand, from today's.
     ///
     /// # Errors
-    /// [`RulesError::Foreign`] where an analysis is of other rules,
-    /// [`RulesError::RankedPlan`] where a plan is for groups with ranks.
+    /// [`RulesError::Foreign`] where an analysis is of other rules.
     pub fn standing(self, path: &Path, today: &Snapshot) -> Result<Standing, RulesError> {
         let mut standing = Standing {
             groups: (*today.groups).clone(),
@@ -198,9 +192,6 @@ impl Rules {
                     why,
                 };
                 propose(&analysis, &mut standing).map_err(foreign)?;
-            }
-            Rules::Plan(_) if today.groups.values().any(|group| group.policy.ranked) => {
-                return Err(RulesError::RankedPlan(path.to_owned()));
             }
             Rules::Plan(plan) => {
                 let applied = plan.applied(today);
@@ -219,7 +210,7 @@ impl Rules {
                 let missing = missing.count();
                 if missing > 0 {
                     standing.notes.push(format!(
-                        "{missing} groups of today are not in the other snapshot: they are taken as deleted"
+                        "{} of today not in the other snapshot, or without their rules there: taken as deleted", counted(missing, "group")
                     ));
                 }
                 standing.compared(today, &snapshot);

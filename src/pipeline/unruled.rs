@@ -50,7 +50,12 @@ pub(super) fn let_out<'a>(
             }
         }
     }
-    counted(all, way, &attribution.without_rule)
+    let mut counted = counted(all, way, &attribution.without_rule);
+    // Interfaces that no snapshot knows may carry any group.
+    for unruled in counted.values_mut() {
+        unruled.lost |= !attribution.unknown_interfaces.is_empty();
+    }
+    counted
 }
 
 /// What members use of each other, by group whose members reach each other.

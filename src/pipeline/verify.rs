@@ -15,6 +15,7 @@ use crate::model::Action;
 use crate::model::Direction;
 use crate::model::Effect;
 use crate::model::Eni;
+use crate::model::EniId;
 use crate::model::GroupPolicy;
 use crate::model::Limits;
 use crate::model::Peer;
@@ -76,7 +77,15 @@ fn run(
     let book = Book::new(&series);
     let today = series.latest();
     let passed = request.obligations.kept(&seen.attribution.passed);
-    let (loss, opened) = held(today, &standing, &book, &passed);
+    let evidence = &seen.ingested.evidence;
+    let strangers = !seen.attribution.unknown_interfaces.is_empty();
+    let unheard = unheard(today, evidence);
+    let found = held(today, &standing, &book, &passed, &unheard, strangers);
+    let Held {
+        loss,
+        opened,
+        untold,
+    } = found;
     let dark = dark(today, &standing, &seen.ingested.evidence);
     let blind = blind(&series, &standing, &dark, &seen);
     let outdated = seen.attribution.outdated;
@@ -86,7 +95,9 @@ fn run(
         mut undecided,
         ..
     } = standing;
-    undecided.extend(blind);
+    let told: BTreeSet<String> = untold.iter().map(|one| one.from.clone()).collect();
+    undecided.extend(untold);
+    undecided.extend(blind.into_iter().filter(|one| !told.contains(&one.from)));
     if outdated > 0 {
         notes.push(format!(
             "{} passed by a rule that today's snapshot has no more: not replayed",
@@ -112,13 +123,25 @@ fn run(
     })
 }
 
-/// What would break and what would open.
+/// What other rules do.
+struct Held {
+    loss: Loss,
+    opened: Vec<Opened>,
+    /// What would be stopped where no log could tell of it.
+    untold: Vec<Undecided>,
+}
+
+/// What would break and what would open. `unheard` are interfaces of which the
+/// logs do not tell what passed; `strangers` is whether some are in the logs
+/// that no snapshot knows.
 fn held(
     today: &Snapshot,
     standing: &Standing,
     book: &Book<'_>,
     passed: &[Passed],
-) -> (Loss, Vec<Opened>) {
+    unheard: &BTreeSet<EniId>,
+    strangers: bool,
+) -> Held {
     let world = standing.world.as_deref();
     let mut groups = today.groups.values().chain(standing.groups.values());
     if groups.any(ranked::has_ranks) {
@@ -128,7 +151,11 @@ fn held(
             carried: &standing.carried,
             other: world,
         };
-        return (against.loss(passed), against.opened());
+        return Held {
+            loss: against.loss(passed),
+            opened: against.opened(),
+            untold: untold(&against, unheard, strangers),
+        };
     }
     let other = world.map(Owners::of_snapshot);
     let against = Against {
@@ -138,7 +165,48 @@ fn held(
         book,
         other: world.zip(other.as_ref()),
     };
-    (against.loss(passed), against.opened())
+    Held {
+        loss: against.loss(passed),
+        opened: against.opened(),
+        // Rules that go are told one by one.
+        untold: Vec::new(),
+    }
+}
+
+/// Interfaces in use of which no record tells what was let through.
+fn unheard(today: &Snapshot, evidence: &Evidence) -> BTreeSet<EniId> {
+    let in_use = today.enis.values().filter(|eni| eni.in_use);
+    let unheard = in_use.filter(|eni| {
+        let seen = evidence.interfaces.get(&eni.id);
+        evidence.rows.accepted == 0
+            || !seen.is_some_and(|seen| !seen.observed.is_empty() && tells(seen, eni, today))
+    });
+    unheard.map(|eni| eni.id).collect()
+}
+
+/// What passes today and would not, where it may have been used unseen.
+fn untold(
+    against: &ranked::Against<'_>,
+    unheard: &BTreeSet<EniId>,
+    strangers: bool,
+) -> Vec<Undecided> {
+    let every: BTreeSet<EniId> = against.today.enis.keys().copied().collect();
+    let closed = against.closed(if strangers { &every } else { unheard });
+    let told = closed.into_iter().map(|one| {
+        let why = if strangers {
+            "interfaces that no snapshot knows are in the logs and may have used it"
+        } else {
+            "no log tells what was let through at some of the interfaces that carry it"
+        };
+        Undecided {
+            from: format!("{} {}", one.group_id, one.rule_id),
+            what: format!(
+                "{} {} passes by it today and would not: {why}",
+                one.direction, one.packet
+            ),
+        }
+    });
+    told.collect()
 }
 
 /// Groups whose rules change and whose interfaces no log speaks of: nothing

@@ -13,6 +13,7 @@ use crate::attribute::verdict::RejectVerdict;
 use crate::attribute::verdict::RuleStatus;
 use crate::attribute::verdict::Tier;
 use crate::model::Direction;
+use crate::model::Effect;
 use crate::model::EniId;
 use crate::model::SgId;
 use crate::model::SgRuleId;
@@ -224,8 +225,9 @@ fn of_rule(group: &GroupReport, rule: &RuleReport) -> Option<Listed> {
     };
     let service = words::service(&rule.protocol, rule.from_port, rule.to_port);
     let toward = words::toward(rule.direction);
+    let rank = words::rank(rule.effect, rule.priority);
     let text = format!(
-        "{} {service} {toward} {}: {found}",
+        "{} {service} {toward} {}{rank}: {found}",
         rule.direction, rule.peer
     );
     let subject = [group.group_id.as_str(), rule.rule_id.as_str()];
@@ -270,13 +272,18 @@ fn of_proposal(group: &GroupReport, proposal: &ProposalReport) -> Option<Listed>
     let before = human::volume(&proposal.exposure_before);
     let after = human::volume(&proposal.exposure_after);
     let direction = proposal.direction.to_string();
-    let rules = u64::try_from(proposal.rules.len()).unwrap_or(u64::MAX);
-    let narrower = human::counted(rules, "narrower rule");
-    let what = match (isolates, proposal.rules.is_empty()) {
-        (false, _) => narrower,
-        (true, true) => "the intra-group policy Drop".to_owned(),
-        (true, false) => format!("the intra-group policy Drop and {narrower}"),
+    let number = |effect: Effect| {
+        let rules = proposal.rules.iter().filter(|rule| rule.effect == effect);
+        u64::try_from(rules.count()).unwrap_or(u64::MAX)
     };
+    let (narrower, drops) = (number(Effect::Allow), number(Effect::Drop));
+    let parts = [
+        isolates.then(|| "the intra-group policy Drop".to_owned()),
+        (drops > 0).then(|| human::counted(drops, "Drop rule")),
+        (narrower > 0).then(|| human::counted(narrower, "narrower rule")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let what = parts.join(" and ");
     let text = format!(
         "{direction}: {what} would do, exposure {before} -> {after}; {}",
         words::applicability(proposal.applicability)

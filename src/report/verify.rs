@@ -399,11 +399,15 @@ fn broken_line(flow: &BrokenFlow) -> String {
 fn opened_line(opened: &OpenedBox) -> String {
     let port = opened.packet.port.as_ref();
     let port = port.map_or_else(String::new, |port| format!("/{port}"));
+    let way = match opened.direction {
+        Direction::Ingress => "in",
+        Direction::Egress => "out",
+    };
     let newly = opened
         .interface_id
         .map_or_else(String::new, |id| format!(", newly carried by {id}"));
     format!(
-        "{} {}{newly}: {} lets in e.g. {}{port} {} {}",
+        "{} {}{newly}: {} lets {way} e.g. {}{port} {} {}",
         opened.group_id,
         opened.direction,
         opened.rule_id,

@@ -92,7 +92,13 @@ fn conflict(case: &Case<'_>, let_out: &Unruled<'_>) -> Option<String> {
         return Some("what goes out by default stays open: interfaces of the group carry another that the snapshot lacks".to_owned());
     }
     if let_out.lost {
-        return Some("what goes out by default stays open: some of what went out was by interfaces that have changed since".to_owned());
+        return Some("what goes out by default stays open: some of what went out was, or may have been, by interfaces that have changed since or that no snapshot knows".to_owned());
+    }
+    if let Some(kept) = let_out.beside.iter().find(|group| group.policy.managed) {
+        return Some(format!(
+            "what goes out by default stays open: interfaces of the group carry {} too, which is kept by a service of the cloud",
+            kept.id
+        ));
     }
     let late = let_out.beside.iter().flat_map(|group| {
         let rules = group.rules_of(Direction::Egress);
@@ -209,6 +215,9 @@ pub(crate) fn said(planned: &[PlannedRule]) -> String {
         "what no rule matches goes out by the default of the group's type: {how} the cloud's own services (100.64.0.0/10); add what stands before it first, and mind that interfaces which come to carry the group later are closed too"
     )
 }
+
+/// What logs may hide.
+pub(crate) const FORGOTTEN: &str = "what is sent on a connection that was silent for more than 910 seconds goes out by default too; logs tell that only where it comes behind the last request: ask whoever pushes on long connections";
 
 /// What is left open.
 pub(crate) const NOT_IPV6: &str = "IPv6 is left open: flow logs need not show it";

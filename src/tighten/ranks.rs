@@ -82,6 +82,7 @@ pub(crate) fn propose(
             reasons.push(closing::said(&planned));
             all.rules = planned;
             reasons.push(NOT_IPV6.to_owned());
+            reasons.push(closing::FORGOTTEN.to_owned());
         }
         Some(Closing::Open(why)) => {
             reasons.push(why);

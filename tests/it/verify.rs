@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::case::Case;
 use crate::case::Run;
 
+mod ranked;
 mod undecided;
 
 const CLIENT: &str = "10.0.1.10";

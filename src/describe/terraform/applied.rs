@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 use crate::describe::error::quoted;
 use crate::describe::terraform::Delta;
 use crate::describe::terraform::Plan;
+use crate::describe::terraform::Said;
 use crate::describe::terraform::Target;
 use crate::describe::terraform::Text;
+use crate::describe::terraform::said;
 use crate::model::Direction;
 use crate::model::Effect;
 use crate::model::GroupPolicy;
@@ -18,7 +20,6 @@ use crate::model::SgId;
 use crate::model::SgRule;
 use crate::model::SgRuleId;
 use crate::model::Snapshot;
-use crate::model::Transport;
 use crate::model::VpcId;
 
 /// Groups as they will stand.
@@ -34,7 +35,7 @@ pub struct Applied {
 }
 
 /// What a rule says, and where.
-type Key<'a> = (&'a SgId, Direction, Transport, &'a Peer);
+type Key<'a> = (&'a SgId, Direction, Said<'a>);
 
 impl Plan {
     /// The groups of a snapshot after this plan.
@@ -53,17 +54,25 @@ impl Plan {
         applied.note_strangers(&placed, today);
         applied.note_races(&placed);
         for new in &self.new {
-            let group = empty(new.id.clone(), new.name.clone());
-            let vpc_id = new.vpc_id.clone();
-            applied
-                .groups
-                .insert(new.id.clone(), SecurityGroup { vpc_id, ..group });
+            let group = SecurityGroup {
+                vpc_id: new.vpc_id.clone(),
+                policy: new.policy,
+                ..empty(new.id.clone(), new.name.clone())
+            };
+            applied.groups.insert(new.id.clone(), group);
         }
         for (delta, id) in &placed {
             applied.take(delta, id);
         }
         for (delta, id) in &placed {
             applied.put(delta, id);
+        }
+        for (id, talk) in &self.members_talk {
+            if let Some(group) = applied.groups.get_mut(id) {
+                // Members of an advanced group are strangers, whatever is said.
+                let advanced = group.policy.egress_default == Effect::Drop;
+                group.policy.members_talk = *talk && !advanced;
+            }
         }
         for id in &self.gone {
             applied.groups.remove(id);
@@ -162,10 +171,8 @@ impl Applied {
                 }
                 continue;
             };
-            let known: BTreeSet<(Transport, &Peer)> = group
-                .rules_of(delta.direction)
-                .map(|rule| (rule.transport, &rule.peer))
-                .collect();
+            let known: BTreeSet<Said<'_>> =
+                group.rules_of(delta.direction).filter_map(said).collect();
             for text in delta
                 .gone
                 .iter()
@@ -188,13 +195,13 @@ impl Applied {
         let mut goes: BTreeMap<Key<'_>, &str> = BTreeMap::new();
         for (delta, id) in placed.iter().filter(|(delta, _)| !delta.idle) {
             for text in &delta.gone {
-                let key = (id, delta.direction, text.transport, &text.peer);
+                let key = (id, delta.direction, text.said());
                 goes.insert(key, &delta.address);
             }
         }
         for (delta, id) in placed.iter().filter(|(delta, _)| !delta.idle) {
             for text in &delta.come {
-                let key = (id, delta.direction, text.transport, &text.peer);
+                let key = (id, delta.direction, text.said());
                 if let Some(other) = goes.get(&key).filter(|other| **other != delta.address) {
                     self.notes.push(format!(
                         "{} takes away the rule that {} brings ({} {}): if Terraform does it in that order last, the rule is gone",
@@ -212,13 +219,11 @@ impl Applied {
         let Some(group) = self.groups.get_mut(id).filter(|_| !delta.idle) else {
             return;
         };
-        let gone: BTreeSet<(Transport, &Peer)> = delta.gone.iter().map(Text::said).collect();
-        let stays: BTreeSet<(Transport, &Peer)> = delta.come.iter().map(Text::said).collect();
+        let gone: BTreeSet<Said<'_>> = delta.gone.iter().map(Text::said).collect();
+        let stays: BTreeSet<Said<'_>> = delta.come.iter().map(Text::said).collect();
         group.rules.retain(|rule| {
-            let said = (rule.transport, &rule.peer);
-            rule.direction != delta.direction
-                || stays.contains(&said)
-                || !(delta.whole || gone.contains(&said))
+            let is_in = |all: &BTreeSet<Said<'_>>| said(rule).is_some_and(|own| all.contains(&own));
+            rule.direction != delta.direction || is_in(&stays) || !(delta.whole || is_in(&gone))
         });
     }
 
@@ -230,15 +235,15 @@ impl Applied {
         let group = group.or_insert_with(|| empty(id.clone(), String::new()));
         for text in &delta.come {
             let says = |rule: &SgRule| {
-                rule.direction == delta.direction && (rule.transport, &rule.peer) == text.said()
+                rule.direction == delta.direction && said(rule) == Some(text.said())
             };
             if !group.rules.iter().any(says) {
                 let name = format!("{}: {} {}", delta.address, text.transport, text.peer);
                 group.rules.push(SgRule {
                     id: SgRuleId::from(name.as_str()),
                     direction: delta.direction,
-                    effect: Effect::Allow,
-                    priority: None,
+                    effect: text.effect,
+                    priority: text.priority,
                     transport: text.transport,
                     peer: text.peer.clone(),
                     description: text.description.clone(),

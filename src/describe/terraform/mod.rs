@@ -8,12 +8,13 @@
 //! told apart: a rule that comes with one is never counted on, and never held
 //! to be harmless.
 //!
-//! `read` makes deltas of JSON, `values` rules of a resource's values, `unread`
+//! `read` makes deltas of JSON, `values` and `ranked` rules of a resource's values, `unread`
 //! tells what changes access and is not read,
 //! `references` finds the group that an unknown id will be, and `applied` puts
 //! the deltas on the groups of a snapshot.
 
 mod applied;
+mod ranked;
 mod read;
 mod references;
 mod unread;
@@ -27,8 +28,11 @@ use serde_json::Value;
 
 use crate::describe::error::DescribeError;
 use crate::model::Direction;
+use crate::model::Effect;
+use crate::model::GroupPolicy;
 use crate::model::Peer;
 use crate::model::SgId;
+use crate::model::SgRule;
 use crate::model::Transport;
 use crate::model::VpcId;
 
@@ -40,6 +44,8 @@ pub struct Plan {
     gone: Vec<SgId>,
     /// Groups that come: the address that stands for the id to be.
     new: Vec<NewGroup>,
+    /// Groups whose members will reach each other without a rule, or not.
+    members_talk: Vec<(SgId, bool)>,
     notes: Vec<String>,
     /// What changes access and is not read: resource, and what.
     unread: Vec<(String, String)>,
@@ -51,6 +57,7 @@ struct NewGroup {
     id: SgId,
     name: String,
     vpc_id: Option<VpcId>,
+    policy: GroupPolicy,
 }
 
 /// What one resource does to one direction of one group.
@@ -85,13 +92,24 @@ enum Target {
 struct Text {
     transport: Transport,
     peer: Peer,
+    effect: Effect,
+    priority: Option<u16>,
     description: String,
 }
 
+/// All that a rule of a plan can say.
+type Said<'r> = (Transport, &'r Peer, Effect, Option<u16>);
+
 impl Text {
-    fn said(&self) -> (Transport, &Peer) {
-        (self.transport, &self.peer)
+    fn said(&self) -> Said<'_> {
+        (self.transport, &self.peer, self.effect, self.priority)
     }
+}
+
+/// The same of a rule that stands; `None` where it says more.
+fn said(rule: &SgRule) -> Option<Said<'_>> {
+    let said = (rule.transport, &rule.peer, rule.effect, rule.priority);
+    rule.limits.is_empty().then_some(said)
 }
 
 /// Whether a JSON document is of `terraform show -json`.

@@ -9,6 +9,7 @@ use crate::describe::terraform::NewGroup;
 use crate::describe::terraform::Plan;
 use crate::describe::terraform::Target;
 use crate::describe::terraform::Text;
+use crate::describe::terraform::ranked;
 use crate::describe::terraform::references::Configuration;
 use crate::describe::terraform::unread;
 use crate::describe::terraform::values::Found;
@@ -34,6 +35,10 @@ enum Kind {
     Many,
     /// `aws_vpc_security_group_ingress_rule` and `_egress_rule`.
     One(Direction),
+    /// `alicloud_security_group`.
+    RankedGroup,
+    /// `alicloud_security_group_rule`.
+    Ranked,
 }
 
 fn kind(name: &str) -> Option<Kind> {
@@ -43,6 +48,8 @@ fn kind(name: &str) -> Option<Kind> {
         "aws_security_group_rule" => Some(Kind::Many),
         "aws_vpc_security_group_ingress_rule" => Some(Kind::One(Direction::Ingress)),
         "aws_vpc_security_group_egress_rule" => Some(Kind::One(Direction::Egress)),
+        "alicloud_security_group" => Some(Kind::RankedGroup),
+        "alicloud_security_group_rule" => Some(Kind::Ranked),
         _ => None,
     }
 }
@@ -187,10 +194,12 @@ impl Resource<'_> {
         plan: &mut Plan,
     ) -> Result<(), Fault> {
         match self.kind {
-            Kind::Group | Kind::DefaultGroup => {
+            Kind::Group | Kind::DefaultGroup | Kind::RankedGroup => {
                 self.group_change(actions, before, after, unknown, plan)
             }
-            Kind::Many | Kind::One(_) => self.rule_change(actions, before, after, unknown, plan),
+            Kind::Many | Kind::One(_) | Kind::Ranked => {
+                self.rule_change(actions, before, after, unknown, plan)
+            }
         }
     }
 
@@ -209,7 +218,7 @@ impl Resource<'_> {
         let old = id(before)?;
         let to_be = id(after)?;
         let replaced = actions.goes && (!actions.comes || (to_be != old && is_new(unknown)));
-        if let (true, Some(old), Kind::Group) = (replaced, &old, self.kind) {
+        if let (true, Some(old), Kind::Group | Kind::RankedGroup) = (replaced, &old, self.kind) {
             plan.gone.push(old.clone());
         }
         if replaced && !actions.comes {
@@ -221,6 +230,10 @@ impl Resource<'_> {
             old.or(to_be).map_or(Target::Unknown, Target::Group)
         };
         let fresh = replaced || before.is_none();
+        if self.kind == Kind::RankedGroup {
+            let before = before.filter(|_| !fresh);
+            return self.policy_change(actions, &target, [before, after], unknown, plan);
+        }
         let whole = fresh && self.kind == Kind::DefaultGroup;
         for (block, direction) in BLOCKS {
             let old = if fresh { None } else { before };
@@ -250,6 +263,39 @@ impl Resource<'_> {
         Ok(())
     }
 
+    /// What members may do of a group with ranks, where that changes.
+    fn policy_change(
+        self,
+        actions: Actions,
+        target: &Target,
+        [before, after]: [Option<Object<'_>>; 2],
+        unknown: Option<&Value>,
+        plan: &mut Plan,
+    ) -> Result<(), Fault> {
+        let keys = ["inner_access_policy", "inner_access", "security_group_type"];
+        let hidden = |key: &&str| {
+            let said = after.is_some_and(|after| after.has(key));
+            !said && is_unknown(unknown.and_then(|unknown| unknown.get(*key)))
+        };
+        let talk = |values: Option<Object<'_>>| values.map(ranked::members_talk).transpose();
+        let (old, talk) = (talk(before)?.flatten(), talk(after)?.flatten());
+        if !actions.comes || talk.is_some() && talk == old {
+            return Ok(());
+        }
+        match (target, talk) {
+            (Target::Group(id), Some(talk)) => plan.members_talk.push((id.clone(), talk)),
+            (Target::Group(_), None) if keys.iter().all(|key| !hidden(key)) => {}
+            // What is computed for a new group is the default; of one that stands it
+            // may be anything.
+            (Target::Group(id), None) if plan.new.iter().any(|new| new.id == *id) => {}
+            (Target::Group(_) | Target::DefaultOf(..) | Target::Unknown, _) => {
+                let what = "its intra-group policy or type is known after apply";
+                plan.unread.push((self.address.to_owned(), what.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
     /// The group of a resource that has no id yet.
     fn target_to_be(
         self,
@@ -268,10 +314,14 @@ impl Resource<'_> {
         }
         let name = after.map(|after| after.words("name")).transpose()?;
         let id = SgId::from(self.address);
+        let policy = after
+            .filter(|_| self.kind == Kind::RankedGroup)
+            .map(ranked::policy);
         plan.new.push(NewGroup {
             id: id.clone(),
             name: name.unwrap_or_default(),
             vpc_id,
+            policy: policy.transpose()?.unwrap_or_default(),
         });
         Ok(Target::Group(id))
     }
@@ -371,7 +421,12 @@ impl Resource<'_> {
                 place.one(values, unknown, &mut found)?;
                 direction
             }
-            Kind::Many | Kind::Group | Kind::DefaultGroup => {
+            Kind::Ranked => {
+                let direction = direction(values)?;
+                ranked::one(place, direction, values, unknown, &mut found)?;
+                direction
+            }
+            Kind::Many | Kind::Group | Kind::DefaultGroup | Kind::RankedGroup => {
                 place.many(values, unknown, &mut found)?;
                 direction(values)?
             }
@@ -382,6 +437,12 @@ impl Resource<'_> {
     /// A resource as it stands, in a state.
     fn state(self, values: Option<Object<'_>>, plan: &mut Plan) -> Result<(), Fault> {
         match self.kind {
+            Kind::RankedGroup => {
+                let id = values.map(|values| values.optional_id("id")).transpose()?;
+                let talk = values.map(ranked::members_talk).transpose()?.flatten();
+                let group = id.flatten().map(SgId::from);
+                plan.members_talk.extend(group.zip(talk));
+            }
             Kind::Group | Kind::DefaultGroup => {
                 let id = values.map(|values| values.optional_id("id")).transpose()?;
                 let Some(id) = id.flatten().map(SgId::from) else {
@@ -399,7 +460,7 @@ impl Resource<'_> {
                     ));
                 }
             }
-            Kind::Many | Kind::One(_) => {
+            Kind::Many | Kind::One(_) | Kind::Ranked => {
                 let (target, direction, found) = self.rule(values, None)?;
                 plan.deltas
                     .push(delta(self.address, target, direction, false, found.rules));

@@ -12,6 +12,7 @@ use crate::describe::json::checked_id;
 use crate::describe::json::cidr;
 use crate::describe::terraform::Text;
 use crate::describe::terraform::references::Configuration;
+use crate::model::Effect;
 use crate::model::Peer;
 use crate::model::PrefixListId;
 use crate::model::SgId;
@@ -91,6 +92,8 @@ impl Place<'_> {
         let rules = peers.into_iter().map(|peer| Text {
             transport,
             peer,
+            effect: Effect::Allow,
+            priority: None,
             description: description.clone(),
         });
         found.rules.extend(rules);
@@ -128,6 +131,8 @@ impl Place<'_> {
         let rules = peers.into_iter().map(|peer| Text {
             transport,
             peer,
+            effect: Effect::Allow,
+            priority: None,
             description: description.clone(),
         });
         found.rules.extend(rules);

@@ -255,7 +255,7 @@ pub(super) const MIXED_GROUPS: Manual = Manual {
 };
 
 pub(super) const LIST_WITHOUT_ENTRIES_ALIBABA: Manual = Manual {
-    says: "A rule admits a prefix list of Alibaba Cloud whose entries are not in the snapshot.",
+    says: "A rule names a prefix list of Alibaba Cloud whose entries are not in the snapshot.",
     matters: "Which addresses it covers is unknown: connections may pass through it that are counted as unexplained.",
     misleads: "Entries of today need not be those of last month.",
     example: "SN137 pl-bp1aaaa. Next: aliyun ecs DescribePrefixListAttributes --PrefixListId pl-bp1aaaa > pl-bp1aaaa.json",

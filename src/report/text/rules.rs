@@ -133,6 +133,9 @@ pub(super) fn shadowed(
     }
     page.heading("SHADOWED RULES", "stronger rules decide all of it");
     section.flat(page, options.limit(OTHERS_SHOWN), |rule| {
+        if rule.also_allowed_by.is_empty() {
+            return reasons(rule, "", options);
+        }
         let by = Text::new().plain("by ");
         let by = by.then(ids(&rule.also_allowed_by, options.limit(3)));
         by.then(reasons(rule, "; ", options))

@@ -65,14 +65,16 @@ impl<'a> Standing<'a> {
         }
     }
 
-    /// A rule of another state of the group; `known` is the group today.
-    fn beside(rule: &'a SgRule, known: Option<&SecurityGroup>) -> Standing<'a> {
-        let mut today = known.into_iter().flat_map(|group| &group.rules);
-        let own = Standing::of_today(rule);
-        let same = today.any(|old| old.id == rule.id && says_the_same(old, rule));
+    /// A rule of another state of the group; `known` is the group today. Where
+    /// one of today says the same, it is that one, whatever its id.
+    fn beside(rule: &'a SgRule, known: Option<&'a SecurityGroup>) -> Standing<'a> {
+        let today = known.into_iter().flat_map(|group| &group.rules);
+        let mut same = today.filter(|old| says_the_same(old, rule));
+        let first = same.next();
+        let own = first.into_iter().chain(same).find(|old| old.id == rule.id);
         Standing {
-            id: own.id.filter(|_| same),
-            ..own
+            id: own.or(first).map(|old| &old.id),
+            ..Standing::of_today(rule)
         }
     }
 

@@ -130,10 +130,46 @@ impl<'a> Against<'a> {
     /// packet.
     #[must_use]
     pub fn opened(&self) -> Vec<Opened> {
-        let own = |eni: &'a Eni| eni.groups.as_slice();
+        let [today, after] = self.worlds();
+        let kinds: Vec<(Kind<'_>, Option<EniId>)> = self.kinds().into_iter().collect();
+        let worlds = [&today, &after];
+        let found = kinds.par_iter().flat_map_iter(|(kind, eni)| {
+            let ways = Direction::BOTH.into_iter();
+            ways.flat_map(move |direction| self.opened_at(*kind, *eni, direction, worlds))
+        });
+        once(found.collect())
+    }
+
+    /// What passes today and would not after at these interfaces, whether it was
+    /// ever seen or not; of each rule that lets it through today, one packet.
+    #[must_use]
+    pub fn closed(&self, at: &BTreeSet<EniId>) -> Vec<Opened> {
+        let [today, after] = self.worlds();
+        let mut kinds: BTreeMap<Kind<'_>, EniId> = BTreeMap::new();
+        for eni in at.iter().filter_map(|id| self.today.enis.get(id)) {
+            // The other way round: from after to today.
+            let kind = Kind {
+                vpc: eni.vpc_id.as_ref(),
+                today: self.groups_of(eni),
+                after: &eni.groups,
+            };
+            if kind.today != kind.after || self.may_change(kind.after) {
+                kinds.entry(kind).or_insert(eni.id);
+            }
+        }
+        let kinds: Vec<(Kind<'_>, EniId)> = kinds.into_iter().collect();
+        let worlds = [&after, &today];
+        let found = kinds.par_iter().flat_map_iter(|(kind, _)| {
+            let ways = Direction::BOTH.into_iter();
+            ways.flat_map(move |direction| self.opened_at(*kind, None, direction, worlds))
+        });
+        once(found.collect())
+    }
+
+    fn worlds(&self) -> [World<'a>; 2] {
         let today = World {
             groups: &self.today.groups,
-            members: members(self.today, own),
+            members: members(self.today, |eni: &'a Eni| eni.groups.as_slice()),
             lists: &self.today.prefix_lists,
         };
         let after = World {
@@ -141,20 +177,7 @@ impl<'a> Against<'a> {
             members: members(self.today, |eni| self.groups_of(eni)),
             lists: self.other.map_or(today.lists, |other| &other.prefix_lists),
         };
-        let kinds: Vec<(Kind<'_>, Option<EniId>)> = self.kinds().into_iter().collect();
-        let worlds = [&today, &after];
-        let found = kinds.par_iter().flat_map_iter(|(kind, eni)| {
-            let ways = Direction::BOTH.into_iter();
-            ways.flat_map(move |direction| self.opened_at(*kind, *eni, direction, worlds))
-        });
-        let mut opened: BTreeMap<_, Opened> = BTreeMap::new();
-        for one in found.collect::<Vec<_>>() {
-            let by = (one.group_id.clone(), one.direction, one.rule_id.clone());
-            opened.entry((by, one.interface_id)).or_insert(one);
-        }
-        let mut opened: Vec<Opened> = opened.into_values().collect();
-        opened.sort_unstable();
-        opened
+        [today, after]
     }
 
     fn groups_of(&self, eni: &'a Eni) -> &'a [SgId] {
@@ -258,6 +281,18 @@ impl<'a> Against<'a> {
         });
         opened.collect()
     }
+}
+
+/// Of each rule one, sorted.
+fn once(found: Vec<Opened>) -> Vec<Opened> {
+    let mut by_rule: BTreeMap<_, Opened> = BTreeMap::new();
+    for one in found {
+        let by = (one.group_id.clone(), one.direction, one.rule_id.clone());
+        by_rule.entry((by, one.interface_id)).or_insert(one);
+    }
+    let mut all: Vec<Opened> = by_rule.into_values().collect();
+    all.sort_unstable();
+    all
 }
 
 /// Addresses of the interfaces that carry each group.

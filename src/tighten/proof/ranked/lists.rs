@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::attribute::cover::Unwritten;
 use crate::attribute::needs::Passed;
 use crate::model::Direction;
@@ -17,6 +19,7 @@ use crate::model::SgId;
 use crate::model::SgRule;
 use crate::model::SgRuleId;
 use crate::model::Snapshot;
+use crate::net::cidr::is_private;
 use crate::tighten::plan::Proposal;
 use crate::tighten::proof::Broken;
 use crate::tighten::proof::Outcome;
@@ -62,6 +65,8 @@ pub(super) struct Lists<'a> {
     after: BTreeMap<(&'a SgId, Direction), Vec<Standing<'a>>>,
     /// Groups whose members will reach each other no more without a rule.
     isolated: BTreeSet<&'a SgId>,
+    /// Groups whose members will go on reaching each other without one.
+    talks: BTreeSet<&'a SgId>,
     /// Groups that will let out what no rule drops.
     open: BTreeSet<&'a SgId>,
     /// Groups that interfaces will carry, where that changes.
@@ -74,7 +79,43 @@ pub(super) struct Lists<'a> {
 }
 
 /// Who has an address.
-type Owners<'a> = BTreeMap<IpAddr, Vec<&'a Eni>>;
+struct Owners<'a> {
+    by_address: BTreeMap<IpAddr, Vec<&'a Eni>>,
+    /// Ranges of the VPCs.
+    ranges: Vec<IpNet>,
+}
+
+impl<'a> Owners<'a> {
+    fn of(snapshot: &'a Snapshot) -> Owners<'a> {
+        let mut by_address: BTreeMap<IpAddr, Vec<&Eni>> = BTreeMap::new();
+        for eni in snapshot.enis.values() {
+            for address in &eni.addresses {
+                by_address.entry(*address).or_default().push(eni);
+            }
+        }
+        let vpcs = snapshot.vpcs.values();
+        Owners {
+            by_address,
+            ranges: vpcs.flat_map(|vpc| vpc.cidrs.iter().copied()).collect(),
+        }
+    }
+
+    /// Whether the address is a member's, as far as is known: whose one without
+    /// an owner was, is not known any more, if it may have been anybody's.
+    fn may_carry(&self, address: IpAddr, group: &SgId) -> bool {
+        let within = || self.ranges.iter().any(|net| net.contains(&address));
+        match self.by_address.get(&address) {
+            Some(owners) => owners.iter().any(|eni| eni.groups.contains(group)),
+            None => address.is_ipv6() || is_private(address) || within(),
+        }
+    }
+
+    /// Whether it is known to be.
+    fn carry(&self, address: IpAddr, group: &SgId) -> bool {
+        let owners = self.by_address.get(&address);
+        owners.is_some_and(|owners| owners.iter().all(|eni| eni.groups.contains(group)))
+    }
+}
 
 impl<'a> Lists<'a> {
     /// Today's, with the proposals in force.
@@ -82,6 +123,7 @@ impl<'a> Lists<'a> {
         let mut lists = Lists::of(snapshot, &snapshot.groups);
         let isolated = proposals.iter().filter(|proposal| proposal.isolates);
         lists.isolated = isolated.map(|proposal| &proposal.group_id).collect();
+        lists.talks.retain(|group| !lists.isolated.contains(group));
         for proposal in proposals {
             if let Some(group) = snapshot.groups.get(&proposal.group_id) {
                 let today: Vec<&SgRule> = group.rules_of(proposal.direction).collect();
@@ -108,7 +150,7 @@ impl<'a> Lists<'a> {
         });
         lists.isolated = isolated.map(|group| &group.id).collect();
         lists.carried = Some(carried);
-        lists.other = other.map(|other| (other, owners(other)));
+        lists.other = other.map(|other| (other, Owners::of(other)));
         lists
     }
 
@@ -126,13 +168,15 @@ impl<'a> Lists<'a> {
             group.policy.default_effect(Direction::Egress) == Effect::Allow
         };
         let open = groups.values().filter(lets_out);
+        let talks = groups.values().filter(|group| group.policy.members_talk);
         Lists {
             today,
             after,
             isolated: BTreeSet::new(),
+            talks: talks.map(|group| &group.id).collect(),
             open: open.map(|group| &group.id).collect(),
             carried: None,
-            owners: owners(today),
+            owners: Owners::of(today),
             other: None,
         }
     }
@@ -146,6 +190,9 @@ impl<'a> Lists<'a> {
         if !members {
             return outcome;
         }
+        if self.surely_shared(passed) {
+            return outcome;
+        }
         for label in self.labels(passed) {
             let lost = self.isolated.contains(label) || !self.shared_after(passed, label);
             if lost && matches!(outcome, Outcome::Passes) {
@@ -155,13 +202,35 @@ impl<'a> Lists<'a> {
         outcome
     }
 
+    /// Whether the peer will be, for all that is known, a fellow member of a group
+    /// whose members reach each other.
+    fn surely_shared(&self, passed: &Passed) -> bool {
+        let own = self.groups_of(passed);
+        let mut labels = own.into_iter().filter(|group| self.talks.contains(group));
+        let today = self.owners.by_address.get(&passed.peer);
+        let other = self.other.as_ref();
+        let other = other.and_then(|(_, owners)| owners.by_address.get(&passed.peer));
+        passed.direction == Direction::Ingress
+            && labels.any(|label| {
+                let carries = |eni: &&Eni| self.carried_by(eni).contains(label);
+                let known = today.is_some_and(|owners| owners.iter().all(carries));
+                known && other.is_none_or(|owners| owners.iter().all(carries))
+            })
+    }
+
+    /// Groups that an interface of today will carry.
+    fn carried_by<'b>(&'b self, eni: &'b Eni) -> &'b [SgId] {
+        let changed = self.carried.and_then(|all| all.get(&eni.id));
+        changed.unwrap_or(&eni.groups)
+    }
+
     /// Groups by whose policy the peer may have been let in.
     pub(super) fn labels(&self, passed: &Passed) -> impl Iterator<Item = &'a SgId> {
         let groups = self.groups_of_today(passed).iter();
         groups.filter(|group| {
             let talks = self.today.groups.get(*group);
             let talks = talks.is_some_and(|group| group.policy.members_talk);
-            talks && may_carry(&self.owners, passed.peer, group)
+            talks && self.owners.may_carry(passed.peer, group)
         })
     }
 
@@ -169,7 +238,7 @@ impl<'a> Lists<'a> {
     fn shared_after(&self, passed: &Passed, label: &SgId) -> bool {
         let own = self.groups_of(passed).contains(label);
         let other = self.other.as_ref();
-        own && other.is_none_or(|(_, owners)| may_carry(owners, passed.peer, label))
+        own && other.is_none_or(|(_, owners)| owners.may_carry(passed.peer, label))
     }
 
     /// Whether rules let through what membership of `label` did: no Drop that
@@ -264,51 +333,53 @@ impl<'a> Lists<'a> {
                 return Outcome::Passes;
             }
         }
+        // No Drop that may match is left, so the default lets out what it does.
+        let unruled = self.lets_out(passed) || self.surely_shared(passed);
         match left.first() {
-            Some((part, id)) if !self.passes_unruled(passed) => breaks(passed, *part, id),
+            Some((part, id)) if !unruled => breaks(passed, *part, id),
             Some(_) | None => Outcome::Passes,
         }
     }
 
-    /// What becomes of it if no rule of today matched it: none does that stands
-    /// for the same as it did, so the new ones are asked.
+    /// What becomes of it if no rule of today let it through: a Drop that stands
+    /// for the same as it did does not match, an Accept that surely matches comes
+    /// before new ones.
     fn by_no_rule(&self, passed: &Passed) -> Outcome {
-        let by_default = SgRuleId::from(BY_DEFAULT);
+        let by = SgRuleId::from(match passed.unwritten {
+            Some(Unwritten::Members) => BY_MEMBERSHIP,
+            Some(Unwritten::Default) | None => BY_DEFAULT,
+        });
         let mut left = vec![Service::from(passed.service)];
         for rule in self.merged(passed) {
-            if rule.id.is_some() && !self.moves(rule.peer, passed.peer) {
-                continue;
-            }
             let Some(own) = Service::of(rule.transport, passed.protocol) else {
                 continue;
             };
-            if !rule.rank.1 {
-                let hit = left.iter().find(|part| part.common(own).is_some());
-                if let (true, Some(part)) = (self.may_be(rule.peer, passed.peer), hit) {
-                    return breaks(passed, *part, &by_default);
+            if rule.rank.1 {
+                if rule.plain && self.is(rule.peer, passed.peer) {
+                    let cut = left.iter().flat_map(|part| part.without(own));
+                    left = cut.flatten().collect();
                 }
-            } else if rule.plain && self.is(rule.peer, passed.peer) {
-                let cut = left.iter().flat_map(|part| part.without(own));
-                left = cut.flatten().collect();
+                continue;
+            }
+            let new = rule.id.is_none() || self.moves(rule.peer, passed.peer);
+            let hit = left.iter().find(|part| part.common(own).is_some());
+            if let (true, Some(part)) = (new && self.may_be(rule.peer, passed.peer), hit) {
+                return breaks(passed, *part, &by);
             }
         }
+        // Whether membership still does is asked elsewhere.
+        let unruled = passed.unwritten == Some(Unwritten::Members) || self.lets_out(passed);
         match left.first() {
-            Some(part) if !self.passes_unruled(passed) => breaks(passed, *part, &by_default),
+            Some(part) if !unruled => breaks(passed, *part, &by),
             Some(_) | None => Outcome::Passes,
         }
     }
 
-    /// Whether what let it through without a rule today still does, or is asked
-    /// elsewhere.
-    fn passes_unruled(&self, passed: &Passed) -> bool {
-        match passed.unwritten {
-            None => false,
-            Some(Unwritten::Members) => true,
-            Some(Unwritten::Default) => {
-                let groups = self.groups_of(passed);
-                !groups.is_empty() && groups.iter().all(|group| self.open.contains(group))
-            }
-        }
+    /// Whether what no rule matches will go out.
+    fn lets_out(&self, passed: &Passed) -> bool {
+        let groups = self.groups_of(passed);
+        let open = !groups.is_empty() && groups.iter().all(|group| self.open.contains(group));
+        open && passed.direction == Direction::Egress
     }
 
     fn covering(&self, passed: &Passed) -> Vec<&'a SgRule> {
@@ -377,9 +448,7 @@ impl<'a> Lists<'a> {
         };
         match peer {
             Peer::Cidr(net) => net.contains(&address),
-            Peer::SecurityGroup(group) => owners
-                .get(&address)
-                .is_some_and(|owners| owners.iter().all(|eni| eni.groups.contains(group))),
+            Peer::SecurityGroup(group) => owners.carry(address, group),
             Peer::PrefixList(id) => {
                 let list = world.prefix_lists.get(id);
                 let entries = list.and_then(|list| list.entries.as_ref());
@@ -394,9 +463,9 @@ impl<'a> Lists<'a> {
         let named = covering.iter().any(|rule| rule.peer == *peer);
         match (peer, self.other.as_ref()) {
             (Peer::Cidr(net), _) => net.contains(&address),
-            (Peer::SecurityGroup(_) | Peer::PrefixList(_), None) => named,
+            (Peer::SecurityGroup(_) | Peer::PrefixList(_), None) => named || self.is(peer, address),
             (Peer::SecurityGroup(group), Some((_, owners))) => {
-                named && may_carry(owners, address, group)
+                named && owners.may_carry(address, group) || self.is(peer, address)
             }
             (Peer::PrefixList(id), Some((other, _))) => {
                 let list = other.prefix_lists.get(id);
@@ -409,27 +478,11 @@ impl<'a> Lists<'a> {
     }
 }
 
-fn owners(snapshot: &Snapshot) -> Owners<'_> {
-    let mut owners: Owners<'_> = BTreeMap::new();
-    for eni in snapshot.enis.values() {
-        for address in &eni.addresses {
-            owners.entry(*address).or_default().push(eni);
-        }
-    }
-    owners
-}
-
-/// Whether the address is a member's, as far as is known.
-fn may_carry(owners: &Owners<'_>, address: IpAddr, group: &SgId) -> bool {
-    let owners = owners.get(&address);
-    owners.is_none_or(|owners| owners.iter().any(|eni| eni.groups.contains(group)))
-}
-
 /// Whether the address may be whom the rule names, as far as is known.
 fn may_be(peer: &Peer, address: IpAddr, snapshot: &Snapshot, owners: &Owners<'_>) -> bool {
     match peer {
         Peer::Cidr(net) => net.contains(&address),
-        Peer::SecurityGroup(group) => may_carry(owners, address, group),
+        Peer::SecurityGroup(group) => owners.may_carry(address, group),
         Peer::PrefixList(id) => {
             let list = snapshot.prefix_lists.get(id);
             let entries = list.and_then(|list| list.entries.as_ref());

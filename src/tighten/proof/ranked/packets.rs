@@ -9,11 +9,13 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use ipnet::IpNet;
 use ipnet::Ipv4Net;
 use ipnet::Ipv6Net;
 
+use crate::collections::HashMap;
 use crate::model::Direction;
 use crate::model::Effect;
 use crate::model::Limits;
@@ -117,13 +119,21 @@ struct List<'a> {
 }
 
 /// What lets a packet through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum By<'a> {
     /// A rule of a group.
     Rule(&'a SecurityGroup, &'a SgRule),
     /// Membership.
     Membership(&'a SgId),
     /// The default of the group's type.
+    Default(&'a SgId),
+}
+
+/// The same, a rule by its place in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Why<'a> {
+    Rule(usize),
+    Membership(&'a SgId),
     Default(&'a SgId),
 }
 
@@ -183,6 +193,17 @@ impl<'a> List<'a> {
         self.rules.iter().map(holds).collect()
     }
 
+    fn by(&self, why: Why<'a>) -> Option<By<'a>> {
+        Some(match why {
+            Why::Rule(at) => {
+                let (group, rule) = self.rules.get(at)?;
+                By::Rule(group, rule)
+            }
+            Why::Membership(label) => By::Membership(label),
+            Why::Default(group) => By::Default(group),
+        })
+    }
+
     /// What lets the packet through; `limits` says whether a rule's limits hold.
     fn passes(
         &self,
@@ -190,19 +211,19 @@ impl<'a> List<'a> {
         serves: &[bool],
         limits: impl Fn(&SgRule) -> bool,
         policy: Policy,
-    ) -> Option<By<'a>> {
-        let by_label = label.map(By::Membership);
+    ) -> Option<Why<'a>> {
+        let by_label = label.map(Why::Membership);
         if let (Some(by), Policy::First) = (by_label, policy) {
             return Some(by);
         }
         let asked = admits.iter().filter(|at| serves.get(**at) == Some(&true));
-        let asked = asked.filter_map(|at| self.rules.get(*at));
+        let asked = asked.filter_map(|at| Some((*at, self.rules.get(*at)?.1)));
         let mut matching = asked.filter(|(_, rule)| rule.limits.is_empty() || limits(rule));
         match matching.next() {
-            Some((group, rule)) => (rule.effect == Effect::Allow).then_some(By::Rule(group, rule)),
+            Some((at, rule)) => (rule.effect == Effect::Allow).then_some(Why::Rule(at)),
             None => by_label
                 .filter(|_| policy == Policy::Last)
-                .or(self.open.map(By::Default)),
+                .or(self.open.map(Why::Default)),
         }
     }
 }
@@ -240,90 +261,71 @@ impl<'a> Packets<'a> {
     /// Packets that pass after and not before, with what lets them through; of
     /// each that does, the first.
     pub(super) fn opened(&self) -> Vec<(By<'a>, Packet)> {
-        let limits = self.limits();
         let services = self.services();
+        let mut ways: HashMap<BTreeSet<&Limits>, Rc<[Held<'_>]>> = HashMap::default();
+        let mut known: BTreeSet<Why<'_>> = BTreeSet::new();
         let mut opened: Vec<(By<'_>, Packet)> = Vec::new();
         for (far, answer) in self.far_sides() {
-            let policies = far.policies();
             for (protocol, point, serves) in &services {
-                let ways = limits.iter().flat_map(|held| {
-                    let of = move |policy: &Policy| (held, *policy);
-                    policies.iter().map(of)
-                });
-                for (held, policy) in ways {
-                    let by = self.newly(&answer, serves, held, policy);
-                    let first = by.filter(|by| opened.iter().all(|(known, _)| known != by));
+                let limits = self.limits(&answer, serves);
+                let held = ways
+                    .entry(limits)
+                    .or_insert_with_key(|limits| told_apart(limits));
+                for why in self.newly(&answer, serves, held, far.policies()) {
+                    let by = self.after.by(why).filter(|_| known.insert(why));
                     let packet = Packet {
                         protocol: *protocol,
                         service: *point,
                         peer: far.told(),
                     };
-                    opened.extend(first.map(|by| (by, packet)));
+                    opened.extend(by.map(|by| (by, packet)));
                 }
             }
         }
         opened
     }
 
-    /// What lets a packet through that nothing does before.
+    /// What lets a packet through that nothing does before, however limits hold
+    /// and wherever the policy stands.
     fn newly(
         &self,
         [old, new]: &Answer<'a>,
         [serves, serves_then]: &[Vec<bool>; 2],
-        held: &Held<'a>,
-        policy: Policy,
-    ) -> Option<By<'a>> {
-        let holds = |rule: &SgRule, worst: Effect| {
-            let known = held.get(&rule.limits).copied().flatten();
-            known.unwrap_or(rule.effect == worst)
-        };
-        let before = |rule: &SgRule| holds(rule, Effect::Drop);
-        if self.before.passes(old, serves, before, policy).is_some() {
-            return None;
-        }
-        let after = |rule: &SgRule| holds(rule, Effect::Allow);
-        self.after.passes(new, serves_then, after, policy)
+        held: &[Held<'a>],
+        policies: &[Policy],
+    ) -> BTreeSet<Why<'a>> {
+        let ways = held
+            .iter()
+            .flat_map(|held| policies.iter().map(move |policy| (held, *policy)));
+        let newly = ways.filter_map(|(held, policy)| {
+            let holds = |rule: &SgRule, worst: Effect| {
+                let known = held.get(&rule.limits).copied().flatten();
+                known.unwrap_or(rule.effect == worst)
+            };
+            let before = |rule: &SgRule| holds(rule, Effect::Drop);
+            if self.before.passes(old, serves, before, policy).is_some() {
+                return None;
+            }
+            let after = |rule: &SgRule| holds(rule, Effect::Allow);
+            self.after.passes(new, serves_then, after, policy)
+        });
+        newly.collect()
+    }
+
+    /// What rules of both lists ask of one packet beside whom and what it is.
+    fn limits(&self, answer: &Answer<'a>, serves: &[Vec<bool>; 2]) -> BTreeSet<&'a Limits> {
+        let lists = [&self.before, &self.after];
+        let asked = lists.into_iter().zip(answer.iter().zip(serves));
+        let limits = asked.flat_map(|(list, ((admits, _), serves))| {
+            let asked = admits.iter().filter(|at| serves.get(**at) == Some(&true));
+            asked.filter_map(|at| Some(&list.rules.get(*at)?.1.limits))
+        });
+        limits.filter(|limits| !limits.is_empty()).collect()
     }
 
     fn rules(&self) -> impl Iterator<Item = &'a SgRule> {
         let both = self.before.rules.iter().chain(&self.after.rules);
         both.map(|(_, rule)| *rule)
-    }
-
-    /// The ways in which limits hold together: by the port that a connection
-    /// comes from, by the own address it is for, by what each list may hold.
-    fn limits(&self) -> Vec<Held<'a>> {
-        let limits = self.rules().map(|rule| &rule.limits);
-        let limits: BTreeSet<&Limits> = limits.filter(|limits| !limits.is_empty()).collect();
-        let sources = limits.iter().filter_map(|limits| limits.source_ports);
-        let sources = sources.flat_map(|ports| [Some(ports.from()), ports.to().checked_add(1)]);
-        let sources: BTreeSet<u16> = sources.flatten().chain([0]).collect();
-        let locals = limits.iter().filter_map(|limits| limits.local);
-        let locals: BTreeSet<IpAddr> = edges(locals.chain(everything())).collect();
-        let lists = limits.iter().filter_map(|limits| limits.port_list.as_ref());
-        let lists: BTreeSet<&String> = lists.collect();
-        let lists: Vec<&String> = lists.into_iter().collect();
-        let mut ways: BTreeSet<Held<'_>> = BTreeSet::new();
-        for (source, local) in sources
-            .iter()
-            .flat_map(|source| locals.iter().map(move |local| (source, local)))
-        {
-            for set in 0..1_u32 << lists.len().min(TOLD_APART) {
-                let listed = |name: &String| {
-                    let at = lists.iter().position(|list| *list == name)?;
-                    (at < TOLD_APART).then_some(set >> at & 1 == 1)
-                };
-                let holds = |limits: &&'a Limits| {
-                    let own = limits.local.is_none_or(|net| net.contains(local));
-                    let from = limits.source_ports.is_none_or(|own| own.contains(*source));
-                    let listed = limits.port_list.as_ref().map_or(Some(true), listed);
-                    let holds = if own && from { listed } else { Some(false) };
-                    (*limits, holds)
-                };
-                ways.insert(limits.iter().map(holds).collect());
-            }
-        }
-        ways.into_iter().collect()
     }
 
     /// One service of each kind, with the rules of both lists that it matches.
@@ -428,6 +430,40 @@ impl<'a> Packets<'a> {
             .filter(|list| worlds.iter().any(|world| world.list(list).is_none()))
             .collect()
     }
+}
+
+/// The ways in which limits hold together: by the port that a connection comes
+/// from, by the own address it is for, by what each list may hold.
+fn told_apart<'a>(limits: &BTreeSet<&'a Limits>) -> Rc<[Held<'a>]> {
+    let sources = limits.iter().filter_map(|limits| limits.source_ports);
+    let sources = sources.flat_map(|ports| [Some(ports.from()), ports.to().checked_add(1)]);
+    let sources: BTreeSet<u16> = sources.flatten().chain([0]).collect();
+    let locals = limits.iter().filter_map(|limits| limits.local);
+    let locals: BTreeSet<IpAddr> = edges(locals.chain(everything())).collect();
+    let lists = limits.iter().filter_map(|limits| limits.port_list.as_ref());
+    let lists: BTreeSet<&String> = lists.collect();
+    let lists: Vec<&String> = lists.into_iter().collect();
+    let mut ways: BTreeSet<Held<'_>> = BTreeSet::new();
+    let pairs = sources
+        .iter()
+        .flat_map(|source| locals.iter().map(move |local| (source, local)));
+    for (source, local) in pairs {
+        for set in 0..1_u32 << lists.len().min(TOLD_APART) {
+            let listed = |name: &String| {
+                let at = lists.iter().position(|list| *list == name)?;
+                (at < TOLD_APART).then_some(set >> at & 1 == 1)
+            };
+            let holds = |limits: &&'a Limits| {
+                let own = limits.local.is_none_or(|net| net.contains(local));
+                let from = limits.source_ports.is_none_or(|own| own.contains(*source));
+                let listed = limits.port_list.as_ref().map_or(Some(true), listed);
+                let holds = if own && from { listed } else { Some(false) };
+                (*limits, holds)
+            };
+            ways.insert(limits.iter().map(holds).collect());
+        }
+    }
+    ways.into_iter().collect()
 }
 
 /// Where prefixes begin, and what comes behind them does.

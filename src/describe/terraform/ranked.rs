@@ -1,0 +1,110 @@
+//! Rules with ranks: `alicloud_security_group_rule`, which says what a
+//! permission of the API does in other words, and what a group does beside its
+//! rules.
+
+use serde_json::Map;
+use serde_json::Value;
+
+use crate::describe::alibaba::rules::rule;
+use crate::describe::error::Fault;
+use crate::describe::json::Object;
+use crate::describe::terraform::Text;
+use crate::describe::terraform::values::Found;
+use crate::describe::terraform::values::Place;
+use crate::describe::terraform::values::is_unknown;
+use crate::model::Direction;
+use crate::model::Effect;
+use crate::model::GroupPolicy;
+use crate::model::SgId;
+
+/// Arguments, and the API's words for them by direction.
+const WORDS: [(&str, [&str; 2]); 8] = [
+    ("policy", ["Policy"; 2]),
+    ("priority", ["Priority"; 2]),
+    ("ip_protocol", ["IpProtocol"; 2]),
+    ("port_range", ["PortRange"; 2]),
+    ("cidr_ip", ["SourceCidrIp", "DestCidrIp"]),
+    ("ipv6_cidr_ip", ["Ipv6SourceCidrIp", "Ipv6DestCidrIp"]),
+    ("prefix_list_id", ["SourcePrefixListId", "DestPrefixListId"]),
+    (REFERENCE, ["SourceGroupId", "DestGroupId"]),
+];
+
+const REFERENCE: &str = "source_security_group_id";
+
+/// Adds the rule, or notes that it is known after the apply alone.
+pub(super) fn one(
+    place: Place<'_>,
+    direction: Direction,
+    values: Object<'_>,
+    unknown: Option<&Value>,
+    found: &mut Found,
+) -> Result<(), Fault> {
+    let hidden = |key: &str| is_unknown(unknown.and_then(|unknown| unknown.get(key)));
+    let to_be = place
+        .configuration
+        .group(place.address, None, REFERENCE)
+        .filter(|_| hidden(REFERENCE));
+    let mut words = Map::new();
+    words.insert("Direction".to_owned(), direction.to_string().into());
+    words.insert("Policy".to_owned(), "accept".into());
+    for (key, [ingress, egress]) in WORDS {
+        let name = match direction {
+            Direction::Ingress => ingress,
+            Direction::Egress => egress,
+        };
+        let value = values.field(key).filter(|value| !value.is_null()).cloned();
+        let address = to_be.as_ref().filter(|_| key == REFERENCE);
+        match (value, address) {
+            (_, Some(address)) => {
+                words.insert(name.to_owned(), address.as_str().into());
+            }
+            (None, None) if hidden(key) => {
+                found.unknown.push(format!("`{key}` known after apply"));
+                return Ok(());
+            }
+            (value, None) => words.extend(value.map(|value| (name.to_owned(), value))),
+        }
+    }
+    let words = Value::Object(words);
+    let nobody = SgId::from(place.address);
+    let read = Object::of(&words).map(|words| rule(&nobody, words));
+    let Some(rule) = read.transpose()? else {
+        return Ok(());
+    };
+    found.rules.push(Text {
+        transport: rule.transport,
+        peer: rule.peer,
+        effect: rule.effect,
+        priority: rule.priority,
+        description: values.words("description")?,
+    });
+    Ok(())
+}
+
+/// What a group does beside its rules, by the values of its resource: a new
+/// basic one lets members reach each other unless it says otherwise.
+pub(super) fn policy(values: Object<'_>) -> Result<GroupPolicy, Fault> {
+    let advanced = values
+        .text("security_group_type")?
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("enterprise"));
+    Ok(GroupPolicy {
+        ranked: true,
+        egress_default: if advanced {
+            Effect::Drop
+        } else {
+            Effect::Allow
+        },
+        members_talk: members_talk(values)?.unwrap_or(true) && !advanced,
+        managed: false,
+        references: !advanced,
+    })
+}
+
+/// Whether members reach each other, where the resource says so.
+pub(super) fn members_talk(values: Object<'_>) -> Result<Option<bool>, Fault> {
+    if let Some(policy) = values.text("inner_access_policy")? {
+        return Ok(Some(!policy.eq_ignore_ascii_case("drop")));
+    }
+    // Its name in older versions of the provider.
+    values.flag("inner_access")
+}
