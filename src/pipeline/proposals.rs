@@ -435,7 +435,10 @@ impl Maker<'_> {
         if watch.interfaces.is_empty() {
             lacking.push("no interface carries the group now".to_owned());
         } else if watch.logged == 0 {
-            lacking.push(format!("of its interfaces {}", watch.dark()));
+            lacking.push(match watch.mute {
+                0 => "none of its interfaces is in the logs".to_owned(),
+                _ => format!("of its interfaces {}", watch.dark()),
+            });
         } else if !watch.unlogged.is_empty() {
             let (unlogged, all) = (watch.unlogged.len(), watch.interfaces.len());
             lacking.push(format!(
