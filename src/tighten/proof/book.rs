@@ -127,7 +127,7 @@ impl<'a> Owners<'a> {
         own.peek().is_none() || own.any(|eni| eni.groups.contains(group))
     }
 
-    fn all(&self, address: IpAddr) -> impl Iterator<Item = &'a Eni> {
+    pub(super) fn all(&self, address: IpAddr) -> impl Iterator<Item = &'a Eni> {
         let hosts = self.hosts.get(&address).into_iter().flatten().copied();
         let delegated = self.delegated.iter();
         let delegated = delegated.filter(move |(net, _)| net.contains(&address));

@@ -10,6 +10,7 @@
 
 pub mod against;
 pub mod lists;
+mod owned;
 mod packets;
 
 use std::collections::BTreeSet;

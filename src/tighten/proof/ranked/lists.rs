@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-
 use crate::attribute::cover::Unwritten;
 use crate::attribute::needs::Passed;
 use crate::model::Direction;
@@ -19,13 +17,13 @@ use crate::model::SgId;
 use crate::model::SgRule;
 use crate::model::SgRuleId;
 use crate::model::Snapshot;
-use crate::net::cidr::is_private;
 use crate::tighten::plan::Proposal;
 use crate::tighten::proof::Broken;
 use crate::tighten::proof::Outcome;
 use crate::tighten::proof::ranked::BY_DEFAULT;
 use crate::tighten::proof::ranked::BY_MEMBERSHIP;
 use crate::tighten::proof::ranked::Standing;
+use crate::tighten::proof::ranked::owned::Owners;
 use crate::tighten::proof::ranked::rank;
 use crate::tighten::proof::ranked::standing;
 use crate::tighten::proof::replay::Replay;
@@ -71,50 +69,10 @@ pub(super) struct Lists<'a> {
     open: BTreeSet<&'a SgId>,
     /// Groups that interfaces will carry, where that changes.
     carried: Option<&'a BTreeMap<EniId, Vec<SgId>>>,
-    /// Who has an address today.
+    /// Who has an address today, and what lists hold.
     owners: Owners<'a>,
-    /// The same, and the prefix lists, where the rules are those of another
-    /// state of the cloud.
-    other: Option<(&'a Snapshot, Owners<'a>)>,
-}
-
-/// Who has an address.
-struct Owners<'a> {
-    by_address: BTreeMap<IpAddr, Vec<&'a Eni>>,
-    /// Ranges of the VPCs.
-    ranges: Vec<IpNet>,
-}
-
-impl<'a> Owners<'a> {
-    fn of(snapshot: &'a Snapshot) -> Owners<'a> {
-        let mut by_address: BTreeMap<IpAddr, Vec<&Eni>> = BTreeMap::new();
-        for eni in snapshot.enis.values() {
-            for address in &eni.addresses {
-                by_address.entry(*address).or_default().push(eni);
-            }
-        }
-        let vpcs = snapshot.vpcs.values();
-        Owners {
-            by_address,
-            ranges: vpcs.flat_map(|vpc| vpc.cidrs.iter().copied()).collect(),
-        }
-    }
-
-    /// Whether the address is a member's, as far as is known: whose one without
-    /// an owner was, is not known any more, if it may have been anybody's.
-    fn may_carry(&self, address: IpAddr, group: &SgId) -> bool {
-        let within = || self.ranges.iter().any(|net| net.contains(&address));
-        match self.by_address.get(&address) {
-            Some(owners) => owners.iter().any(|eni| eni.groups.contains(group)),
-            None => address.is_ipv6() || is_private(address) || within(),
-        }
-    }
-
-    /// Whether it is known to be.
-    fn carry(&self, address: IpAddr, group: &SgId) -> bool {
-        let owners = self.by_address.get(&address);
-        owners.is_some_and(|owners| owners.iter().all(|eni| eni.groups.contains(group)))
-    }
+    /// The same where the rules are those of another state of the cloud.
+    other: Option<Owners<'a>>,
 }
 
 impl<'a> Lists<'a> {
@@ -150,7 +108,7 @@ impl<'a> Lists<'a> {
         });
         lists.isolated = isolated.map(|group| &group.id).collect();
         lists.carried = Some(carried);
-        lists.other = other.map(|other| (other, Owners::of(other)));
+        lists.other = other.map(Owners::of);
         lists
     }
 
@@ -207,14 +165,14 @@ impl<'a> Lists<'a> {
     fn surely_shared(&self, passed: &Passed) -> bool {
         let own = self.groups_of(passed);
         let mut labels = own.into_iter().filter(|group| self.talks.contains(group));
-        let today = self.owners.by_address.get(&passed.peer);
-        let other = self.other.as_ref();
-        let other = other.and_then(|(_, owners)| owners.by_address.get(&passed.peer));
         passed.direction == Direction::Ingress
             && labels.any(|label| {
-                let carries = |eni: &&Eni| self.carried_by(eni).contains(label);
-                let known = today.is_some_and(|owners| owners.iter().all(carries));
-                known && other.is_none_or(|owners| owners.iter().all(carries))
+                let carries = |eni: &Eni| self.carried_by(eni).contains(label);
+                let other = self.other.as_ref();
+                let other = other.is_none_or(|owners| {
+                    !owners.owned(passed.peer) || owners.all(passed.peer, carries)
+                });
+                other && self.owners.all(passed.peer, carries)
             })
     }
 
@@ -238,7 +196,7 @@ impl<'a> Lists<'a> {
     fn shared_after(&self, passed: &Passed, label: &SgId) -> bool {
         let own = self.groups_of(passed).contains(label);
         let other = self.other.as_ref();
-        own && other.is_none_or(|(_, owners)| owners.may_carry(passed.peer, label))
+        own && other.is_none_or(|owners| owners.may_carry(passed.peer, label))
     }
 
     /// Whether rules let through what membership of `label` did: no Drop that
@@ -428,65 +386,35 @@ impl<'a> Lists<'a> {
     /// the other state of the cloud.
     fn may_be(&self, peer: &Peer, address: IpAddr) -> bool {
         let other = self.other.as_ref();
-        may_be(peer, address, self.today, &self.owners)
-            || other.is_some_and(|(other, owners)| may_be(peer, address, other, owners))
+        self.owners.may_be(peer, address)
+            || other.is_some_and(|owners| owners.may_be(peer, address))
     }
 
     /// Whether a name stands for the address in one state and not in the other.
     fn moves(&self, peer: &Peer, address: IpAddr) -> bool {
-        let today = may_be(peer, address, self.today, &self.owners);
+        let today = self.owners.may_be(peer, address);
         let other = self.other.as_ref();
-        other.is_some_and(|(other, owners)| may_be(peer, address, other, owners) != today)
+        other.is_some_and(|owners| owners.may_be(peer, address) != today)
     }
 
     /// Whether the address is known to be whom the rule names, whatever let it
     /// in until now.
     fn is(&self, peer: &Peer, address: IpAddr) -> bool {
-        let (world, owners) = match &self.other {
-            Some((other, owners)) => (*other, owners),
-            None => (self.today, &self.owners),
-        };
-        match peer {
-            Peer::Cidr(net) => net.contains(&address),
-            Peer::SecurityGroup(group) => owners.carry(address, group),
-            Peer::PrefixList(id) => {
-                let list = world.prefix_lists.get(id);
-                let entries = list.and_then(|list| list.entries.as_ref());
-                entries.is_some_and(|entries| entries.iter().any(|net| net.contains(&address)))
-            }
-        }
+        let other = self.other.as_ref();
+        other.unwrap_or(&self.owners).is(peer, address)
     }
 
     /// Whether an Accept surely matches: a name does that stood for the peer when
     /// it came, unless it stands for others in the other state of the cloud.
     fn surely_is(&self, peer: &Peer, address: IpAddr, covering: &[&SgRule]) -> bool {
         let named = covering.iter().any(|rule| rule.peer == *peer);
-        match (peer, self.other.as_ref()) {
+        match (peer, &self.other) {
             (Peer::Cidr(net), _) => net.contains(&address),
             (Peer::SecurityGroup(_) | Peer::PrefixList(_), None) => named || self.is(peer, address),
-            (Peer::SecurityGroup(group), Some((_, owners))) => {
+            (Peer::SecurityGroup(group), Some(owners)) => {
                 named && owners.may_carry(address, group) || self.is(peer, address)
             }
-            (Peer::PrefixList(id), Some((other, _))) => {
-                let list = other.prefix_lists.get(id);
-                let entries = list.and_then(|list| list.entries.as_ref());
-                entries.map_or(named, |entries| {
-                    entries.iter().any(|net| net.contains(&address))
-                })
-            }
-        }
-    }
-}
-
-/// Whether the address may be whom the rule names, as far as is known.
-fn may_be(peer: &Peer, address: IpAddr, snapshot: &Snapshot, owners: &Owners<'_>) -> bool {
-    match peer {
-        Peer::Cidr(net) => net.contains(&address),
-        Peer::SecurityGroup(group) => owners.may_carry(address, group),
-        Peer::PrefixList(id) => {
-            let list = snapshot.prefix_lists.get(id);
-            let entries = list.and_then(|list| list.entries.as_ref());
-            entries.is_none_or(|entries| entries.iter().any(|net| net.contains(&address)))
+            (Peer::PrefixList(_), Some(owners)) => owners.holds(peer, address).unwrap_or(named),
         }
     }
 }
