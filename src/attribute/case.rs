@@ -240,7 +240,7 @@ impl Case<'_, '_> {
     /// then. Seen where it comes after the last request alone.
     fn late_answers(&self, direction: Direction, asked: Timestamp, findings: &mut Findings) {
         let reply = self.conversation.half(direction.reverse()).accepted;
-        let late = reply.is_some_and(|reply| reply.last.0 - asked.0 > FORGOTTEN + LONGEST_INTERVAL);
+        let late = reply.is_some_and(|reply| reply.last.0 - asked.0 > FORGOTTEN);
         let cover = late.then(|| self.cover(direction.reverse())).flatten();
         let by_default = |cover: &Rc<Cover>| cover.covering.unwritten == Some(Unwritten::Default);
         if let Some(cover) = cover.filter(by_default) {

@@ -206,7 +206,14 @@ fn untold(
             ),
         }
     });
-    told.collect()
+    let beside = against.beside_unknown().into_iter();
+    let beside = beside.map(|(group, eni)| Undecided {
+        from: group.to_string(),
+        what: format!(
+            "{eni} carries it and the snapshot lacks its rules: what they let through may be stopped by what changes beside them"
+        ),
+    });
+    told.chain(beside).collect()
 }
 
 /// Groups whose rules change and whose interfaces no log speaks of: nothing

@@ -217,7 +217,7 @@ pub(crate) fn said(planned: &[PlannedRule]) -> String {
 }
 
 /// What logs may hide.
-pub(crate) const FORGOTTEN: &str = "what is sent on a connection that was silent for more than 910 seconds goes out by default too; logs tell that only where it comes behind the last request: ask whoever pushes on long connections";
+pub(crate) const FORGOTTEN: &str = "what is sent on a connection that was silent for more than 910 seconds goes out by default too; logs tell that only where it comes behind all that its peer asked of the service: ask whoever pushes on long connections";
 
 /// What is left open.
 pub(crate) const NOT_IPV6: &str = "IPv6 is left open: flow logs need not show it";

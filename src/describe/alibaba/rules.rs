@@ -172,17 +172,17 @@ fn protocol(object: Object<'_>) -> Result<Option<IpProtocol>, Fault> {
     known.map(Some).ok_or_else(refused)
 }
 
-/// The far side. Where a prefix and a group are both given, the prefix counts
-/// (ECS API, `AuthorizeSecurityGroup`).
+/// The far side. Where a prefix and a group are both given, the prefix counts;
+/// a list counts where neither is (ECS API, `AuthorizeSecurityGroup`).
 fn peer(object: Object<'_>, side: &Side) -> Result<Peer, Fault> {
     if let Some(net) = net(object, side)? {
         return Ok(Peer::Cidr(net));
     }
-    if let Some(list) = object.optional_id(side.list)? {
-        return Ok(Peer::PrefixList(PrefixListId::from(list)));
-    }
     if let Some(group) = object.optional_id(side.group)? {
         return Ok(Peer::SecurityGroup(SgId::from(group)));
+    }
+    if let Some(list) = object.optional_id(side.list)? {
+        return Ok(Peer::PrefixList(PrefixListId::from(list)));
     }
     Err(Fault::new(format!(
         "none of `{}`, `{}`, `{}`, `{}` is given",

@@ -100,11 +100,44 @@ pub(super) fn policy(values: Object<'_>) -> Result<GroupPolicy, Fault> {
     })
 }
 
-/// Whether members reach each other, where the resource says so.
+/// Whether members reach each other, where the resource says so; of two words
+/// that contradict each other the one that opens.
 pub(super) fn members_talk(values: Object<'_>) -> Result<Option<bool>, Fault> {
-    if let Some(policy) = values.text("inner_access_policy")? {
-        return Ok(Some(!policy.eq_ignore_ascii_case("drop")));
-    }
-    // Its name in older versions of the provider.
-    values.flag("inner_access")
+    let said = said(values)?;
+    Ok(said.into_iter().flatten().max())
+}
+
+/// By the argument of today, and by that of older versions of the provider.
+fn said(values: Object<'_>) -> Result<[Option<bool>; 2], Fault> {
+    let policy = values.text("inner_access_policy")?;
+    let policy = policy.map(|policy| !policy.eq_ignore_ascii_case("drop"));
+    Ok([policy, values.flag("inner_access")?])
+}
+
+/// What a change makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Talk {
+    /// As it is.
+    Same,
+    /// Members will reach each other, or not.
+    Will(bool),
+    /// Two arguments change, to the contrary of each other.
+    Contradiction,
+}
+
+/// The argument that changes decides: the provider keeps the other as it was.
+pub(super) fn talk(before: Option<Object<'_>>, after: Option<Object<'_>>) -> Result<Talk, Fault> {
+    let of = |values: Option<Object<'_>>| values.map(said).transpose();
+    let (old, new) = (
+        of(before)?.unwrap_or_default(),
+        of(after)?.unwrap_or_default(),
+    );
+    let changed = old.into_iter().zip(new).filter(|(old, new)| old != new);
+    let changed: Vec<bool> = changed.filter_map(|(_, new)| new).collect();
+    Ok(match changed[..] {
+        [] => Talk::Same,
+        [one] => Talk::Will(one),
+        [one, other] if one == other => Talk::Will(one),
+        _ => Talk::Contradiction,
+    })
 }

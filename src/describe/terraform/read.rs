@@ -10,6 +10,7 @@ use crate::describe::terraform::Plan;
 use crate::describe::terraform::Target;
 use crate::describe::terraform::Text;
 use crate::describe::terraform::ranked;
+use crate::describe::terraform::ranked::Talk;
 use crate::describe::terraform::references::Configuration;
 use crate::describe::terraform::unread;
 use crate::describe::terraform::values::Found;
@@ -272,24 +273,24 @@ impl Resource<'_> {
         unknown: Option<&Value>,
         plan: &mut Plan,
     ) -> Result<(), Fault> {
-        let keys = ["inner_access_policy", "inner_access", "security_group_type"];
+        if !actions.comes {
+            return Ok(());
+        }
+        let keys = ["inner_access_policy", "inner_access"];
         let hidden = |key: &&str| {
             let said = after.is_some_and(|after| after.has(key));
             !said && is_unknown(unknown.and_then(|unknown| unknown.get(*key)))
         };
-        let talk = |values: Option<Object<'_>>| values.map(ranked::members_talk).transpose();
-        let (old, talk) = (talk(before)?.flatten(), talk(after)?.flatten());
-        if !actions.comes || talk.is_some() && talk == old {
-            return Ok(());
-        }
-        match (target, talk) {
-            (Target::Group(id), Some(talk)) => plan.members_talk.push((id.clone(), talk)),
-            (Target::Group(_), None) if keys.iter().all(|key| !hidden(key)) => {}
-            // What is computed for a new group is the default; of one that stands it
-            // may be anything.
-            (Target::Group(id), None) if plan.new.iter().any(|new| new.id == *id) => {}
+        // What is computed for a new group is the default; of one that stands it
+        // may be anything.
+        let stands =
+            matches!(target, Target::Group(id) if plan.new.iter().all(|new| new.id != *id));
+        match (target, ranked::talk(before, after)?) {
+            (Target::Group(_), Talk::Same) if !(stands && keys.iter().any(hidden)) => {}
+            (Target::Group(_), Talk::Will(_)) if !stands => {}
+            (Target::Group(id), Talk::Will(talk)) => plan.members_talk.push((id.clone(), talk)),
             (Target::Group(_) | Target::DefaultOf(..) | Target::Unknown, _) => {
-                let what = "its intra-group policy or type is known after apply";
+                let what = "its intra-group policy is known after apply, or contradicts itself";
                 plan.unread.push((self.address.to_owned(), what.to_owned()));
             }
         }

@@ -10,7 +10,11 @@ use serde_json::Value;
 pub(super) struct Configuration<'a>(pub(super) Option<&'a Value>);
 
 /// Kinds of resources that have a group's id.
-const GROUPS: [&str; 2] = ["aws_security_group.", "aws_default_security_group."];
+const GROUPS: [&str; 3] = [
+    "aws_security_group.",
+    "aws_default_security_group.",
+    "alicloud_security_group.",
+];
 
 impl<'a> Configuration<'a> {
     /// What the configuration says of a resource.

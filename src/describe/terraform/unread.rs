@@ -11,11 +11,13 @@ use crate::describe::terraform::Plan;
 use crate::describe::terraform::read::address;
 
 /// Types of resources that change who gets through, whatever they change.
-const ACCESS: [(&str, &str); 21] = [
+const ACCESS: [(&str, &str); 23] = [
     ("alicloud_ecs_network_interface_attachment", GROUPS),
     ("alicloud_ecs_prefix_list", LIST),
     ("alicloud_network_acl", ACL),
     ("alicloud_network_acl_attachment", ACL),
+    ("alicloud_network_acl_entries", ACL),
+    ("alicloud_network_interface_attachment", GROUPS),
     ("aws_default_network_acl", ACL),
     ("aws_ec2_managed_prefix_list", LIST),
     ("aws_ec2_managed_prefix_list_entry", LIST),

@@ -168,9 +168,52 @@ fn the_policy_of_members_is_read_from_plans_and_snapshots() {
         1
     );
 
+    // Of two words for it the one that changes counts.
+    let both = |access: bool, policy: &str| {
+        let mut group = group(policy);
+        group["inner_access"] = json!(access);
+        group
+    };
+    let shut = change(
+        NAME,
+        &["update"],
+        both(true, "Accept"),
+        both(false, "Accept"),
+        json!({}),
+    );
+    assert_eq!(broken_rules(&planned(shut, 1)), ["members"]);
+    let torn = change(
+        NAME,
+        &["update"],
+        both(true, "Drop"),
+        both(false, "Accept"),
+        json!({}),
+    );
+    assert_eq!(planned(torn, 3)["undecided"].as_array().unwrap().len(), 1);
+
     let case = world();
     describe(&case, "other", &standing(), "Drop");
     assert_eq!(broken_rules(&found(&case, "other", 1)), ["members"]);
+}
+
+#[test]
+fn what_changes_beside_a_group_without_rules_is_undecided() {
+    let case = world();
+    let interfaces = case.path("today/interfaces.json");
+    let text = std::fs::read_to_string(&interfaces).unwrap();
+    let beside = text.replace("\"sg-g\"", "\"sg-g\",\"sg-unknown\"");
+    std::fs::write(&interfaces, &beside).unwrap();
+    assert_eq!(found(&case, "today", 0)["broken"], json!([]));
+    let stop = permission("sgr-new", "Drop", 1, "9000/9000", "0.0.0.0/0");
+    describe(
+        &case,
+        "other",
+        &[&standing()[..], &[stop]].concat(),
+        "Accept",
+    );
+    case.file("other/interfaces.json", &beside);
+    let undecided = found(&case, "other", 3)["undecided"].to_string();
+    assert!(undecided.contains("sg-unknown"), "{undecided}");
 }
 
 #[test]

@@ -166,6 +166,24 @@ impl<'a> Against<'a> {
         once(found.collect())
     }
 
+    /// Interfaces where something changes beside a group that the snapshot lacks,
+    /// each with it: what its rules let through is not known.
+    #[must_use]
+    pub fn beside_unknown(&self) -> BTreeMap<SgId, EniId> {
+        let lists = |other: &Snapshot| other.prefix_lists != self.today.prefix_lists;
+        let lists = self.other.is_some_and(lists);
+        let changed = self.today.enis.values().filter(|eni| {
+            let after = self.groups_of(eni);
+            lists || after != eni.groups || after.iter().any(|id| self.changes(id))
+        });
+        let unknown = changed.flat_map(|eni| {
+            let lacks = |id: &&SgId| !self.today.groups.contains_key(*id);
+            let lacking = eni.groups.iter().filter(lacks);
+            lacking.map(|id| (id.clone(), eni.id))
+        });
+        unknown.collect()
+    }
+
     fn worlds(&self) -> [World<'a>; 2] {
         let today = World {
             groups: &self.today.groups,

@@ -336,8 +336,13 @@ impl<'a> Lists<'a> {
     /// Whether what no rule matches will go out.
     fn lets_out(&self, passed: &Passed) -> bool {
         let groups = self.groups_of(passed);
-        let open = !groups.is_empty() && groups.iter().all(|group| self.open.contains(group));
-        open && passed.direction == Direction::Egress
+        // What a group does that no snapshot holds, it goes on doing.
+        let unknown = |group: &SgId| {
+            !self.today.groups.contains_key(group)
+                && !self.after.contains_key(&(group, Direction::Egress))
+        };
+        let open = |group: &&SgId| self.open.contains(*group) || unknown(group);
+        passed.direction == Direction::Egress && !groups.is_empty() && groups.iter().all(open)
     }
 
     fn covering(&self, passed: &Passed) -> Vec<&'a SgRule> {
