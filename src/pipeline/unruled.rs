@@ -8,7 +8,6 @@ use ipnet::IpNet;
 
 use crate::attribute::Attribution;
 use crate::attribute::cover::Unwritten;
-use crate::attribute::judge::WithoutRule;
 use crate::attribute::needs::Need;
 use crate::attribute::needs::Passed;
 use crate::collections::HashMap;
@@ -50,12 +49,7 @@ pub(super) fn let_out<'a>(
             }
         }
     }
-    let mut counted = counted(all, way, &attribution.without_rule);
-    // Interfaces that no snapshot knows may carry any group.
-    for unruled in counted.values_mut() {
-        unruled.lost |= !attribution.unknown_interfaces.is_empty();
-    }
-    counted
+    counted(all, way, attribution)
 }
 
 /// What members use of each other, by group whose members reach each other.
@@ -70,11 +64,8 @@ pub(super) fn among<'a>(
     }
     add_needs(&mut all, snapshot, passed);
     let way = (Direction::Ingress, Unwritten::Members);
-    let counted = counted(all, way, &attribution.without_rule);
-    // Interfaces that no snapshot knows may carry any group.
-    let strangers = !attribution.unknown_interfaces.is_empty();
-    let among = counted.into_iter().map(|(group, mut unruled)| {
-        unruled.lost |= strangers;
+    let among = counted(all, way, attribution).into_iter();
+    let among = among.map(|(group, unruled)| {
         let among = Among {
             unruled,
             ..Among::default()
@@ -143,16 +134,19 @@ fn tallies<'a>(
 }
 
 /// Each once and sorted, and held against what went that way by the groups that
-/// interfaces had at the time, which `without_rule` alone knows.
+/// interfaces had at the time, which `without_rule` alone knows. Interfaces that no
+/// snapshot knows may carry any group.
 fn counted<'a>(
     all: BTreeMap<&'a SgId, Tally<'a>>,
     (direction, unwritten): (Direction, Unwritten),
-    without_rule: &WithoutRule,
+    attribution: &Attribution,
 ) -> BTreeMap<&'a SgId, Unruled<'a>> {
+    let strangers = !attribution.unknown_interfaces.is_empty();
     let counted = all.into_iter().map(|(group, tally)| {
         let Tally { mut unruled, bare } = tally;
-        let then = without_rule.get(&(group.clone(), direction, unwritten));
-        unruled.lost = then.is_some_and(|then| *then > bare);
+        let way = (group.clone(), direction, unwritten);
+        let then = attribution.without_rule.get(&way);
+        unruled.lost = strangers || then.is_some_and(|then| *then > bare);
         unruled.needs.sort_unstable();
         unruled.needs.dedup_by(|one, other| merge(other, one));
         unruled.beside.sort_by(|one, other| one.id.cmp(&other.id));

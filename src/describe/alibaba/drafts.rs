@@ -164,16 +164,8 @@ impl Draft {
         }
         let advanced = listed.as_ref().is_some_and(|listed| listed.advanced);
         let policy = GroupPolicy {
-            ranked: true,
-            egress_default: if advanced {
-                Effect::Drop
-            } else {
-                Effect::Allow
-            },
-            // Members of an advanced group are strangers, whatever is printed.
-            members_talk: attribute.members_talk && !advanced,
             managed: listed.as_ref().is_some_and(|listed| listed.managed),
-            references: !advanced,
+            ..policy(advanced, attribute.members_talk)
         };
         let Listed {
             name,
@@ -192,6 +184,23 @@ impl Draft {
             policy,
             rules,
         })
+    }
+}
+
+/// What a group of the type does beside its rules; `members_talk` is what is said
+/// of its intra-group policy. Members of an advanced group are strangers, whatever
+/// is said.
+pub(in crate::describe) fn policy(advanced: bool, members_talk: bool) -> GroupPolicy {
+    GroupPolicy {
+        ranked: true,
+        egress_default: if advanced {
+            Effect::Drop
+        } else {
+            Effect::Allow
+        },
+        members_talk: members_talk && !advanced,
+        managed: false,
+        references: !advanced,
     }
 }
 

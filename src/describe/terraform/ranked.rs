@@ -5,6 +5,7 @@
 use serde_json::Map;
 use serde_json::Value;
 
+use crate::describe::alibaba::drafts;
 use crate::describe::alibaba::rules::rule;
 use crate::describe::error::Fault;
 use crate::describe::json::Object;
@@ -13,7 +14,6 @@ use crate::describe::terraform::values::Found;
 use crate::describe::terraform::values::Place;
 use crate::describe::terraform::values::is_unknown;
 use crate::model::Direction;
-use crate::model::Effect;
 use crate::model::GroupPolicy;
 use crate::model::SgId;
 
@@ -52,7 +52,7 @@ pub(super) fn one(
             Direction::Ingress => ingress,
             Direction::Egress => egress,
         };
-        let value = values.field(key).filter(|value| !value.is_null()).cloned();
+        let value = values.field(key).cloned();
         let address = to_be.as_ref().filter(|_| key == REFERENCE);
         match (value, address) {
             (_, Some(address)) => {
@@ -87,17 +87,10 @@ pub(super) fn policy(values: Object<'_>) -> Result<GroupPolicy, Fault> {
     let advanced = values
         .text("security_group_type")?
         .is_some_and(|kind| kind.eq_ignore_ascii_case("enterprise"));
-    Ok(GroupPolicy {
-        ranked: true,
-        egress_default: if advanced {
-            Effect::Drop
-        } else {
-            Effect::Allow
-        },
-        members_talk: members_talk(values)?.unwrap_or(true) && !advanced,
-        managed: false,
-        references: !advanced,
-    })
+    Ok(drafts::policy(
+        advanced,
+        members_talk(values)?.unwrap_or(true),
+    ))
 }
 
 /// Whether members reach each other, where the resource says so; of two words

@@ -29,6 +29,7 @@ use crate::model::Transport;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
 use crate::net::cidr::host_net;
+use crate::tighten::proof::Broken;
 use crate::tighten::proof::Flow;
 use crate::tighten::proof::Outcome;
 use crate::tighten::proof::Said;
@@ -73,8 +74,57 @@ pub struct Loss {
 }
 
 impl Loss {
+    /// What becomes of all conversations; `rule` names what let one through that
+    /// would break.
+    pub(super) fn over(
+        passed: &[Passed],
+        outcome: impl Fn(&Passed) -> Outcome + Sync,
+        rule: impl Fn(&Passed, &Broken) -> Option<RuleRef> + Sync,
+    ) -> Loss {
+        let parts = passed.par_chunks(PART).map(|part| {
+            let mut loss = Loss::default();
+            for one in part {
+                loss.add(one, outcome(one), &rule);
+            }
+            loss
+        });
+        let mut loss = parts.reduce(Loss::default, Loss::join);
+        loss.lost.sort_unstable();
+        loss
+    }
+
+    fn add(
+        &mut self,
+        passed: &Passed,
+        outcome: Outcome,
+        rule: &impl Fn(&Passed, &Broken) -> Option<RuleRef>,
+    ) {
+        let broken = match outcome {
+            Outcome::Unexplained => {
+                self.unexplained += 1;
+                return;
+            }
+            Outcome::Passes => None,
+            Outcome::Breaks(broken) => Some(broken),
+        };
+        self.connections += 1;
+        let lost = broken.and_then(|broken| {
+            Some(Lost {
+                interface_id: passed.interface_id,
+                direction: passed.direction,
+                protocol: broken.protocol,
+                service: broken.service,
+                peer: broken.peer,
+                rule: rule(passed, &broken)?,
+                records: passed.records,
+                in_doubt: passed.in_doubt,
+            })
+        });
+        self.lost.extend(lost);
+    }
+
     /// What two parts of the conversations came to.
-    pub(super) fn join(mut self, other: Loss) -> Loss {
+    fn join(mut self, other: Loss) -> Loss {
         self.connections += other.connections;
         self.unexplained += other.unexplained;
         self.lost.extend(other.lost);
@@ -121,16 +171,11 @@ impl<'a> Against<'a> {
     #[must_use]
     pub fn loss(&self, passed: &[Passed]) -> Loss {
         let today = self.rules_of_today();
-        let parts = passed.par_chunks(PART).map(|part| {
-            let mut loss = Loss::default();
-            for one in part {
-                self.replay(one, &today, &mut loss);
-            }
-            loss
-        });
-        let mut loss = parts.reduce(Loss::default, Loss::join);
-        loss.lost.sort_unstable();
-        loss
+        let outcome = |one: &Passed| self.outcome(one, &today);
+        Loss::over(passed, outcome, |one, broken| {
+            let of_rule = |by: &&RuleRef| by.rule_id == broken.rule_id;
+            one.covered_by.iter().find(of_rule).cloned()
+        })
     }
 
     fn rules_of_today(&self) -> BTreeMap<(&'a SgId, &'a SgRuleId), &'a SgRule> {
@@ -141,12 +186,11 @@ impl<'a> Against<'a> {
             .collect()
     }
 
-    fn replay(
+    fn outcome(
         &self,
         passed: &Passed,
         today: &BTreeMap<(&'a SgId, &'a SgRuleId), &'a SgRule>,
-        loss: &mut Loss,
-    ) {
+    ) -> Outcome {
         let covering = passed.covered_by.iter();
         let rules = covering.filter_map(|by| today.get(&(&by.group_id, &by.rule_id)).copied());
         let eni = self.today.enis.get(&passed.interface_id);
@@ -165,25 +209,7 @@ impl<'a> Against<'a> {
             .filter_map(|id| self.after.get(id))
             .flat_map(|group| group.rules_of(passed.direction))
             .map(|rule| (rule.transport, &rule.peer));
-        match flow.outcome(standing) {
-            Outcome::Unexplained => loss.unexplained += 1,
-            Outcome::Passes => loss.connections += 1,
-            Outcome::Breaks(broken) => {
-                loss.connections += 1;
-                let of_rule = |by: &&RuleRef| by.rule_id == broken.rule_id;
-                let rule = passed.covered_by.iter().find(of_rule).cloned();
-                loss.lost.extend(rule.map(|rule| Lost {
-                    interface_id: passed.interface_id,
-                    direction: passed.direction,
-                    protocol: broken.protocol,
-                    service: broken.service,
-                    peer: broken.peer,
-                    rule,
-                    records: passed.records,
-                    in_doubt: passed.in_doubt,
-                }));
-            }
-        }
+        flow.outcome(standing)
     }
 
     /// Groups that the interface will carry; of one that is no more, those

@@ -124,22 +124,27 @@ impl<'a> After<'a> {
         let standing = asked
             .iter()
             .filter_map(|id| self.standing.get(&(*id, passed.direction)));
-        match flow.outcome(standing.flatten().copied()) {
-            Outcome::Unexplained => replay.unexplained += 1,
-            Outcome::Passes => {
-                replay.connections += 1;
-                replay.witnesses += 1;
-            }
-            Outcome::Breaks(broken) => {
-                replay.connections += 1;
-                let broken = (passed.interface_id, passed.direction, broken);
-                replay.broken.push(broken);
-            }
-        }
+        replay.add(passed, flow.outcome(standing.flatten().copied()));
     }
 }
 
 impl Replay {
+    /// Counts what becomes of a conversation.
+    pub(super) fn add(&mut self, passed: &Passed, outcome: Outcome) {
+        match outcome {
+            Outcome::Unexplained => self.unexplained += 1,
+            Outcome::Passes => {
+                self.connections += 1;
+                self.witnesses += 1;
+            }
+            Outcome::Breaks(broken) => {
+                self.connections += 1;
+                let broken = (passed.interface_id, passed.direction, broken);
+                self.broken.push(broken);
+            }
+        }
+    }
+
     /// Adds what another replay found.
     pub fn absorb(&mut self, other: Replay) {
         let Replay {

@@ -33,9 +33,7 @@ use crate::model::VpcId;
 use crate::net::AddressSet;
 use crate::net::cidr::host_net;
 use crate::tighten::proof::Broken;
-use crate::tighten::proof::Outcome;
 use crate::tighten::proof::against::Loss;
-use crate::tighten::proof::against::Lost;
 use crate::tighten::proof::against::Opened;
 use crate::tighten::proof::contain::PacketPeer;
 use crate::tighten::proof::ranked::BY_DEFAULT;
@@ -44,9 +42,6 @@ use crate::tighten::proof::ranked::lists::Lists;
 use crate::tighten::proof::ranked::packets::By;
 use crate::tighten::proof::ranked::packets::Packets;
 use crate::tighten::proof::ranked::packets::World;
-
-/// Conversations replayed together.
-const PART: usize = 4_096;
 
 /// Today's rules beside others.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +64,17 @@ struct Kind<'a> {
     after: &'a [SgId],
 }
 
+impl Kind<'_> {
+    /// From after to today.
+    fn back(self) -> Self {
+        Kind {
+            vpc: self.vpc,
+            today: self.after,
+            after: self.today,
+        }
+    }
+}
+
 /// Whether rules have ranks, or drop: then a weaker one may decide, or none.
 #[must_use]
 pub fn has_ranks(group: &SecurityGroup) -> bool {
@@ -81,26 +87,15 @@ impl<'a> Against<'a> {
     #[must_use]
     pub fn loss(&self, passed: &[Passed]) -> Loss {
         let lists = Lists::beside(self.today, self.after, self.carried, self.other);
-        let parts = passed.par_chunks(PART).map(|part| {
-            let mut loss = Loss::default();
-            for one in part {
-                match lists.outcome(one) {
-                    Outcome::Unexplained => loss.unexplained += 1,
-                    Outcome::Passes => loss.connections += 1,
-                    Outcome::Breaks(broken) => {
-                        loss.connections += 1;
-                        loss.lost.extend(self.lost(one, broken, &lists));
-                    }
-                }
-            }
-            loss
-        });
-        let mut loss = parts.reduce(Loss::default, Loss::join);
-        loss.lost.sort_unstable();
-        loss
+        Loss::over(
+            passed,
+            |one| lists.outcome(one),
+            |one, broken| self.rule(one, broken, &lists),
+        )
     }
 
-    fn lost(&self, passed: &Passed, broken: Broken, lists: &Lists<'_>) -> Option<Lost> {
+    /// What let a conversation through that would break.
+    fn rule(&self, passed: &Passed, broken: &Broken, lists: &Lists<'_>) -> Option<RuleRef> {
         let of_rule = |by: &&RuleRef| by.rule_id == broken.rule_id;
         let known = passed.covered_by.iter().find(of_rule).cloned();
         let own = || self.today.enis.get(&passed.interface_id)?.groups.first();
@@ -108,21 +103,11 @@ impl<'a> Against<'a> {
             Some(Unwritten::Members) => lists.labels(passed).next().or_else(own),
             Some(Unwritten::Default) | None => own(),
         };
-        let rule = known.or_else(|| {
+        known.or_else(|| {
             Some(RuleRef {
                 group_id: by_policy()?.clone(),
-                rule_id: broken.rule_id,
+                rule_id: broken.rule_id.clone(),
             })
-        })?;
-        Some(Lost {
-            interface_id: passed.interface_id,
-            direction: passed.direction,
-            protocol: broken.protocol,
-            service: broken.service,
-            peer: broken.peer,
-            rule,
-            records: passed.records,
-            in_doubt: passed.in_doubt,
         })
     }
 
@@ -131,13 +116,7 @@ impl<'a> Against<'a> {
     #[must_use]
     pub fn opened(&self) -> Vec<Opened> {
         let [today, after] = self.worlds();
-        let kinds: Vec<(Kind<'_>, Option<EniId>)> = self.kinds().into_iter().collect();
-        let worlds = [&today, &after];
-        let found = kinds.par_iter().flat_map_iter(|(kind, eni)| {
-            let ways = Direction::BOTH.into_iter();
-            ways.flat_map(move |direction| self.opened_at(*kind, *eni, direction, worlds))
-        });
-        once(found.collect())
+        self.opened_of(self.kinds(), [&today, &after])
     }
 
     /// What passes today and would not after at these interfaces, whether it was
@@ -145,23 +124,22 @@ impl<'a> Against<'a> {
     #[must_use]
     pub fn closed(&self, at: &BTreeSet<EniId>) -> Vec<Opened> {
         let [today, after] = self.worlds();
-        let mut kinds: BTreeMap<Kind<'_>, EniId> = BTreeMap::new();
-        for eni in at.iter().filter_map(|id| self.today.enis.get(id)) {
-            // The other way round: from after to today.
-            let kind = Kind {
-                vpc: eni.vpc_id.as_ref(),
-                today: self.groups_of(eni),
-                after: &eni.groups,
-            };
-            if kind.today != kind.after || self.may_change(kind.after) {
-                kinds.entry(kind).or_insert(eni.id);
-            }
-        }
-        let kinds: Vec<(Kind<'_>, EniId)> = kinds.into_iter().collect();
-        let worlds = [&after, &today];
-        let found = kinds.par_iter().flat_map_iter(|(kind, _)| {
+        let enis = at.iter().filter_map(|id| self.today.enis.get(id));
+        // What opens on the way back from after to today.
+        let kinds = enis.filter_map(|eni| Some((self.kind(eni)?.back(), None)));
+        self.opened_of(kinds.collect(), [&after, &today])
+    }
+
+    /// What opens at all of these.
+    fn opened_of(
+        &self,
+        kinds: BTreeMap<Kind<'a>, Option<EniId>>,
+        worlds: [&World<'a>; 2],
+    ) -> Vec<Opened> {
+        let kinds: Vec<(Kind<'_>, Option<EniId>)> = kinds.into_iter().collect();
+        let found = kinds.par_iter().flat_map_iter(|(kind, eni)| {
             let ways = Direction::BOTH.into_iter();
-            ways.flat_map(move |direction| self.opened_at(*kind, None, direction, worlds))
+            ways.flat_map(move |direction| self.opened_at(*kind, *eni, direction, worlds))
         });
         once(found.collect())
     }
@@ -208,13 +186,8 @@ impl<'a> Against<'a> {
         let mut kinds = BTreeMap::new();
         let mut carried: BTreeSet<&SgId> = BTreeSet::new();
         for eni in self.today.enis.values() {
-            let kind = Kind {
-                vpc: eni.vpc_id.as_ref(),
-                today: &eni.groups,
-                after: self.groups_of(eni),
-            };
-            carried.extend(kind.after);
-            if kind.today != kind.after || self.may_change(kind.after) {
+            carried.extend(self.groups_of(eni));
+            if let Some(kind) = self.kind(eni) {
                 kinds.entry(kind).or_insert(Some(eni.id));
             }
         }
@@ -232,6 +205,16 @@ impl<'a> Against<'a> {
             kinds.entry(kind).or_insert(None);
         }
         kinds
+    }
+
+    /// What an interface carries, where something of it changes.
+    fn kind(&self, eni: &'a Eni) -> Option<Kind<'a>> {
+        let kind = Kind {
+            vpc: eni.vpc_id.as_ref(),
+            today: &eni.groups,
+            after: self.groups_of(eni),
+        };
+        (kind.today != kind.after || self.may_change(kind.after)).then_some(kind)
     }
 
     /// Whether packets may fare otherwise at interfaces with these groups: by

@@ -39,19 +39,7 @@ pub fn replay<'a>(
     let lists = Lists::new(snapshot, proposals);
     let mut replay = Replay::default();
     for one in passed {
-        match lists.outcome(one) {
-            Outcome::Unexplained => replay.unexplained += 1,
-            Outcome::Passes => {
-                replay.connections += 1;
-                replay.witnesses += 1;
-            }
-            Outcome::Breaks(broken) => {
-                replay.connections += 1;
-                replay
-                    .broken
-                    .push((one.interface_id, one.direction, broken));
-            }
-        }
+        replay.add(one, lists.outcome(one));
     }
     replay.broken.sort_unstable();
     replay
