@@ -35,6 +35,7 @@ use crate::flowlog::ocsf;
 use crate::flowlog::reader::LogReader;
 use crate::flowlog::reader::Sink;
 use crate::flowlog::scan::Index;
+use crate::flowlog::scan::Lanes;
 use crate::flowlog::scan::WINDOW;
 use crate::flowlog::scan::Work;
 use crate::flowlog::shape::Shapes;
@@ -338,9 +339,9 @@ impl<'a, S: Sink> Work for Windows<'_, 'a, S> {
     type Outcome = &'a [u8];
 
     #[inline(always)]
-    fn run(mut self) -> &'a [u8] {
+    fn run(mut self, lanes: impl Lanes) -> &'a [u8] {
         while self.envelopes.documents.is_at_line()
-            && let Some(behind) = self.window()
+            && let Some(behind) = self.window(lanes)
         {
             self.text = behind;
         }
@@ -352,7 +353,7 @@ impl<'a, S: Sink> Windows<'_, 'a, S> {
     /// Reads the lines that end within a window at the front of the text, and
     /// returns what follows them; `None` where none ends there.
     #[inline(always)]
-    fn window(&mut self) -> Option<&'a [u8]> {
+    fn window(&mut self, lanes: impl Lanes) -> Option<&'a [u8]> {
         let text = self.text;
         let window = text.get(..WINDOW).unwrap_or(text);
         let plain = self.index.build(window, b'"')
@@ -370,9 +371,10 @@ impl<'a, S: Sink> Windows<'_, 'a, S> {
             before = newline;
             let envelopes = &mut *self.envelopes;
             if plain
-                && let Some(brief) = envelopes
-                    .shapes
-                    .read(text, line, self.reader.interfaces_mut())
+                && let Some(brief) =
+                    envelopes
+                        .shapes
+                        .read(text, line, self.reader.interfaces_mut(), lanes)
             {
                 self.reader.count_line();
                 envelopes.documents.pass(behind.saturating_sub(done));

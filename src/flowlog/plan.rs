@@ -18,8 +18,11 @@ use crate::flowlog::fields::Slot;
 use crate::flowlog::header::Flags;
 use crate::flowlog::header::Layout;
 use crate::flowlog::header::Verdicts;
+use crate::flowlog::scan::Lanes;
+use crate::flowlog::scan::address;
+use crate::flowlog::scan::eight_times;
+use crate::flowlog::scan::number;
 use crate::flowlog::value::ZEROS;
-use crate::flowlog::value::eight_digits;
 use crate::flowlog::value::is_event_time;
 use crate::model::Action;
 use crate::model::FlowDirection;
@@ -106,6 +109,7 @@ impl Plan {
         text: &[u8],
         bounds: &[u16],
         interfaces: &mut Interfaces,
+        lanes: impl Lanes,
     ) -> Option<Brief> {
         if bounds.len() != self.columns.wrapping_add(1) {
             return None;
@@ -113,7 +117,7 @@ impl Plan {
         if self.stamped && !is_event_time(Line { text, bounds }.bytes(0_usize)?) {
             return None;
         }
-        self.fields.read(text, bounds, interfaces)
+        self.fields.read(text, bounds, interfaces, lanes)
     }
 }
 
@@ -151,6 +155,7 @@ impl<C: Column> Fields<C> {
         text: &[u8],
         bounds: &[u16],
         interfaces: &mut Interfaces,
+        lanes: impl Lanes,
     ) -> Option<Brief> {
         let line = Line { text, bounds };
         if let Some(column) = self.log_status
@@ -163,22 +168,33 @@ impl<C: Column> Fields<C> {
         {
             return None;
         }
-        let srcaddr = line.ipv4(self.srcaddr)?;
-        let dstaddr = line.ipv4(self.dstaddr)?;
+        let addresses = [self.srcaddr.span(bounds)?, self.dstaddr.span(bounds)?];
+        let [srcaddr, dstaddr] = lanes.addresses(text, addresses)?;
+        let small = [
+            line.small(Some(self.srcport))?,
+            line.small(Some(self.dstport))?,
+            line.small(Some(self.protocol))?,
+            line.small(self.packets)?,
+        ];
+        let [srcport, dstport, protocol, packets] = numbers(lanes, small)?;
+        let bytes = line.count(self.bytes)?;
+        let (start_high, start) = line.second(self.start)?;
+        let (end_high, end) = line.second(self.end)?;
+        let [bytes_low, bytes_high, start, end] = numbers(lanes, [bytes.0, bytes.1, start, end])?;
         Some(Brief {
             interface: line.interface(self.interface_id, interfaces)?,
             srcaddr,
             dstaddr,
             pkt_srcaddr: line.packet_address(self.pkt_srcaddr, self.srcaddr, srcaddr)?,
             pkt_dstaddr: line.packet_address(self.pkt_dstaddr, self.dstaddr, dstaddr)?,
-            srcport: line.short(self.srcport)?,
-            dstport: line.short(self.dstport)?,
-            protocol: IpProtocol(u8::try_from(line.small(self.protocol)?).ok()?),
+            srcport: u16::try_from(srcport).ok()?,
+            dstport: u16::try_from(dstport).ok()?,
+            protocol: IpProtocol(u8::try_from(protocol).ok()?),
             action: line.action(self.action)?,
-            packets: u32::try_from(line.count(self.packets)?).ok()?,
-            bytes: line.count(self.bytes)?,
-            start: line.second(self.start)?,
-            end: line.second(self.end)?,
+            packets: u32::try_from(packets).ok()?,
+            bytes: joined(bytes_high, bytes_low),
+            start: u32::try_from(joined(start_high, start)).ok()?,
+            end: u32::try_from(joined(end_high, end)).ok()?,
             tcp_flags: match line.flags(self.tcp_flags)? {
                 Some(flags) => self.told.settled(flags),
                 None => None,
@@ -220,74 +236,51 @@ impl<'t> Line<'t> {
         Some(u64::from_le_bytes(*chunk))
     }
 
-    /// A number of up to 16 digits, taken from its end: what stands before it
-    /// in the last word is shifted out, and zeros come in as digits.
+    /// A number of up to eight digits, to be read with others; 0 where the
+    /// layout lacks it.
     #[inline(always)]
-    fn number(&self, column: impl Column) -> Option<u64> {
+    fn small(&self, column: Option<impl Column>) -> Option<Digits> {
+        let Some(column) = column else {
+            return Some(Digits::ZERO);
+        };
         let (start, end) = column.span(self.bounds)?;
-        let len = end.wrapping_sub(start);
-        let low = self.before(end)? ^ ZEROS;
-        if len <= 8 {
-            let mask = u64::MAX << (64_u32.wrapping_sub(eight_times(len)) & 63);
-            return eight_digits(low & mask);
-        }
-        if len > 16 {
-            return None;
-        }
-        let high = self.before(end.wrapping_sub(8))? ^ ZEROS;
-        let mask = u64::MAX << (128_u32.wrapping_sub(eight_times(len)) & 63);
-        let high = eight_digits(high & mask)?;
-        Some(
-            high.wrapping_mul(100_000_000)
-                .wrapping_add(eight_digits(low)?),
-        )
+        Some(Digits {
+            word: self.before(end)?,
+            len: end.wrapping_sub(start),
+        })
     }
 
-    /// A number of up to eight digits.
+    /// A number of up to 16 digits, its low eight and its high ones; 0 where
+    /// the layout lacks it.
     #[inline(always)]
-    fn small(&self, column: impl Column) -> Option<u64> {
-        let (start, end) = column.span(self.bounds)?;
-        let len = end.wrapping_sub(start);
-        let mask = u64::MAX << (64_u32.wrapping_sub(eight_times(len)) & 63);
-        let digits = (self.before(end)? ^ ZEROS) & mask;
-        if len > 8 {
-            return None;
-        }
-        eight_digits(digits)
+    fn count(&self, column: Option<impl Column>) -> Option<(Digits, Digits)> {
+        let low = self.small(column)?;
+        let (Some(column), true) = (column, low.len > 8) else {
+            return Some((low, Digits::ZERO));
+        };
+        let (_, end) = column.span(self.bounds)?;
+        let high = Digits {
+            word: self.before(end.wrapping_sub(8))?,
+            len: low.len.wrapping_sub(8),
+        };
+        Some((Digits { len: 8, ..low }, high))
     }
 
-    /// Seconds of ten digits: from 2001 on, and as far as 32 bits go.
+    /// Seconds of ten digits, the high two and the low eight.
     #[inline(always)]
-    fn second(&self, column: impl Column) -> Option<u32> {
+    fn second(&self, column: impl Column) -> Option<(u64, Digits)> {
         let (start, end) = column.span(self.bounds)?;
         let token = self.text.get(start..end)?;
         let &[tens, ones, ref low @ ..] = token.first_chunk::<10>()?;
-        if token.len() != 10 {
-            return None;
-        }
         let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
-        if tens > 9 || ones > 9 {
+        if token.len() != 10 || tens > 9 || ones > 9 {
             return None;
         }
-        let low = eight_digits(u64::from_le_bytes(*low) ^ ZEROS)?;
         let high = u64::from(tens)
             .wrapping_mul(10)
             .wrapping_add(u64::from(ones));
-        u32::try_from(high.wrapping_mul(100_000_000).wrapping_add(low)).ok()
-    }
-
-    #[inline(always)]
-    fn short(&self, column: impl Column) -> Option<u16> {
-        u16::try_from(self.small(column)?).ok()
-    }
-
-    /// A counter that the layout may lack, and then is 0.
-    #[inline(always)]
-    fn count(&self, column: Option<impl Column>) -> Option<u64> {
-        match column {
-            Some(column) => self.number(column),
-            None => Some(0),
-        }
+        let word = u64::from_le_bytes(*low);
+        Some((high, Digits { word, len: 8 }))
     }
 
     #[inline(always)]
@@ -307,7 +300,8 @@ impl<'t> Line<'t> {
         if self.bytes(column)? == b"-" {
             return Some(None);
         }
-        let flags = u8::try_from(self.small(column)?).ok()?;
+        let Digits { word, len } = self.small(Some(column))?;
+        let flags = u8::try_from(number(word, len)?).ok()?;
         Some(Some(TcpFlags(flags)))
     }
 
@@ -342,7 +336,7 @@ impl<'t> Line<'t> {
         if token == b"-" {
             return Some(None);
         }
-        self.ipv4(column).map(Some)
+        address(self.text, column.span(self.bounds)?).map(Some)
     }
 
     /// An id of 8 to 24 bytes, by its bits.
@@ -373,111 +367,33 @@ impl<'t> Line<'t> {
         };
         interfaces.number(bits, self.text.get(start..end)?)
     }
-
-    /// An IPv4 address: the first two octets from the token's front, the last
-    /// two from its end, all four joined in two words.
-    #[inline(always)]
-    fn ipv4(&self, column: impl Column) -> Option<u32> {
-        let (start, end) = column.span(self.bounds)?;
-        let len = u32::try_from(end.wrapping_sub(start)).ok()?;
-        let front = self.from(start)?;
-        let back = self.before(end)?;
-        let dots = dots(front);
-        let first = dots.trailing_zeros() >> 3;
-        let second = (dots & dots.wrapping_sub(1)).trailing_zeros() >> 3;
-        let dots = dots_of_back(back);
-        let last = dots.leading_zeros() >> 3;
-        let upper = dots & !(HIGHEST.wrapping_shr(dots.leading_zeros()));
-        let last_two = upper.leading_zeros() >> 3;
-        let lengths = [
-            first,
-            second.wrapping_sub(first).wrapping_sub(1),
-            last_two.wrapping_sub(last).wrapping_sub(1),
-            last,
-        ];
-        let fits = second.wrapping_add(1).wrapping_add(last_two) == len;
-        let sound = lengths.iter().all(|len| len.wrapping_sub(1) < 3);
-        if !fits || !sound {
-            return None;
-        }
-        let (front, back) = (front ^ ZEROS, back ^ ZEROS);
-        let [a, b, c, d] = [
-            top(front << (64_u32.wrapping_sub(first << 3) & 63)),
-            top(front << (64_u32.wrapping_sub(second << 3) & 63)) & kept(lengths[1]),
-            top(back << ((last.wrapping_add(1) << 3) & 63)) & kept(lengths[2]),
-            top(back) & kept(last),
-        ];
-        let (left, right) = (octets(a | b << 32)?, octets(c | d << 32)?);
-        // An octet of two digits is 10 at least, one of three 100: else it
-        // begins with a zero, which the plain way judges.
-        let [l1, l2, l3, l4] = lengths;
-        let least = [least(l1) | least(l2) << 32, least(l3) | least(l4) << 32];
-        let small = (left.wrapping_sub(least[0]) | right.wrapping_sub(least[1]))
-            | (LARGEST.wrapping_sub(left) | LARGEST.wrapping_sub(right));
-        if small & BORROWED != 0 {
-            return None;
-        }
-        let joined = |pair: u64| (pair & 0xff) << 8 | pair >> 32;
-        u32::try_from(joined(left) << 16 | joined(right)).ok()
-    }
 }
 
-const HIGHEST: u64 = 1 << 63;
-/// 255 in both halves.
-const LARGEST: u64 = 0x0000_00ff_0000_00ff;
-/// Set where a half, or the word, borrowed.
-const BORROWED: u64 = 0x8000_0000_8000_0000;
-
-/// The three bytes that end a word.
-#[inline(always)]
-fn top(word: u64) -> u64 {
-    word >> 40
+/// The digits that end a word of text.
+#[derive(Clone, Copy, Debug)]
+struct Digits {
+    word: u64,
+    len: usize,
 }
 
-/// Mask of the last `len` of three bytes.
-#[inline(always)]
-fn kept(len: u32) -> u64 {
-    0x00ff_ffff & (0x00ff_ffff << (24_u32.wrapping_sub(len << 3) & 31))
+impl Digits {
+    /// What is read as 0.
+    const ZERO: Digits = Digits {
+        word: ZEROS,
+        len: 1,
+    };
 }
 
-/// Least value of an octet of so many digits.
 #[inline(always)]
-fn least(len: u32) -> u64 {
-    // One byte for each of the lengths 1, 2 and 3.
-    0x0064_0a00 >> (len.wrapping_sub(1) << 3 & 31) & 0xff
+fn numbers(lanes: impl Lanes, digits: [Digits; 4]) -> Option<[u64; 4]> {
+    lanes.numbers(
+        digits.map(|digits| digits.word),
+        digits.map(|digits| digits.len),
+    )
 }
 
-/// The values of two octets, each three digits in half a word, the last digit
-/// highest.
+/// A number by what stands before its last eight digits, and these.
 #[inline(always)]
-fn octets(digits: u64) -> Option<u64> {
-    const ONE: u64 = LARGEST;
-    let above_nine = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
-    if above_nine != 0 {
-        return None;
-    }
-    let hundreds = (digits & ONE).wrapping_mul(100);
-    let tens = (digits >> 8 & ONE).wrapping_mul(10);
-    Some(hundreds.wrapping_add(tens).wrapping_add(digits >> 16 & ONE))
-}
-
-/// High bit set in each byte that is a dot, exactly.
-#[inline(always)]
-fn dots(word: u64) -> u64 {
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let differing = word ^ 0x2e2e_2e2e_2e2e_2e2e;
-    !((differing & LOW).wrapping_add(LOW) | differing | LOW)
-}
-
-/// The same, by another name where the end of a token is looked at.
-#[inline(always)]
-fn dots_of_back(word: u64) -> u64 {
-    dots(word)
-}
-
-/// Bits of so many bytes, up to 24.
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "callers give at most 24")]
-fn eight_times(len: usize) -> u32 {
-    (len as u32).wrapping_mul(8)
+fn joined(high: u64, low: u64) -> u64 {
+    high.wrapping_mul(100_000_000).wrapping_add(low)
 }

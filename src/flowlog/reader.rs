@@ -27,6 +27,7 @@ use crate::flowlog::line;
 use crate::flowlog::plan::Plan;
 use crate::flowlog::scan::Engine;
 use crate::flowlog::scan::Index;
+use crate::flowlog::scan::Lanes;
 use crate::flowlog::scan::Spans;
 use crate::flowlog::scan::WINDOW;
 use crate::flowlog::scan::Work;
@@ -195,8 +196,9 @@ impl LogReader {
     }
 
     #[inline(always)]
-    fn short(&mut self, text: &[u8], line: &[u16]) -> Option<Brief> {
-        self.plan.as_ref()?.read(text, line, &mut self.interfaces)
+    fn short(&mut self, text: &[u8], line: &[u16], lanes: impl Lanes) -> Option<Brief> {
+        let plan = self.plan.as_ref()?;
+        plan.read(text, line, &mut self.interfaces, lanes)
     }
 
     /// [`LogReader::line`], kept out of the loop over records.
@@ -311,8 +313,8 @@ impl<'a, S: Sink> Work for Windows<'_, 'a, S> {
     type Outcome = &'a [u8];
 
     #[inline(always)]
-    fn run(mut self) -> &'a [u8] {
-        while let Some(behind) = self.window() {
+    fn run(mut self, lanes: impl Lanes) -> &'a [u8] {
+        while let Some(behind) = self.window(lanes) {
             self.text = behind;
         }
         self.text
@@ -323,7 +325,7 @@ impl<'a, S: Sink> Windows<'_, 'a, S> {
     /// Reads the lines that end within a window at the front of the text, and
     /// returns what follows them; `None` where none ends there.
     #[inline(always)]
-    fn window(&mut self) -> Option<&'a [u8]> {
+    fn window(&mut self, lanes: impl Lanes) -> Option<&'a [u8]> {
         let (reader, text) = (&mut *self.reader, self.text);
         let separator = reader.layout.separator();
         let window = text.get(..WINDOW).unwrap_or(text);
@@ -337,7 +339,7 @@ impl<'a, S: Sink> Windows<'_, 'a, S> {
             let line = bounds.get(before..=newline).unwrap_or_default();
             let behind = bounds_end(line).wrapping_add(1);
             before = newline;
-            if plain && let Some(brief) = reader.short(text, line) {
+            if plain && let Some(brief) = reader.short(text, line, lanes) {
                 reader.lines = reader.lines.wrapping_add(1);
                 reader.byte = origin.wrapping_add(behind as u64);
                 self.sink.brief(&brief, &reader.interfaces);

@@ -20,6 +20,7 @@ use crate::flowlog::plan::Column;
 use crate::flowlog::plan::Fields;
 use crate::flowlog::scan::Engine;
 use crate::flowlog::scan::Index;
+use crate::flowlog::scan::Lanes;
 
 /// Most members of an object whose shape is kept.
 const MOST_MEMBERS: usize = 256;
@@ -143,11 +144,12 @@ impl Shape {
         text: &[u8],
         bounds: &[u16],
         interfaces: &mut Interfaces,
+        lanes: impl Lanes,
     ) -> Option<Brief> {
         if bounds.len() != self.bounds || !self.fits(text, bounds)? {
             return None;
         }
-        self.fields.read(text, bounds, interfaces)
+        self.fields.read(text, bounds, interfaces, lanes)
     }
 
     #[inline(always)]
@@ -236,11 +238,12 @@ impl Shapes {
         text: &[u8],
         bounds: &[u16],
         interfaces: &mut Interfaces,
+        lanes: impl Lanes,
     ) -> Option<Brief> {
         let last = self.known.get(self.last)?;
-        match last.read(text, bounds, interfaces) {
+        match last.read(text, bounds, interfaces, lanes) {
             Some(brief) => Some(brief),
-            None if self.known.len() > 1 => self.read_by_another(text, bounds, interfaces),
+            None if self.known.len() > 1 => self.read_by_another(text, bounds, interfaces, lanes),
             None => None,
         }
     }
@@ -251,9 +254,10 @@ impl Shapes {
         text: &[u8],
         bounds: &[u16],
         interfaces: &mut Interfaces,
+        lanes: impl Lanes,
     ) -> Option<Brief> {
         for (place, shape) in self.known.iter().enumerate() {
-            if let Some(brief) = shape.read(text, bounds, interfaces) {
+            if let Some(brief) = shape.read(text, bounds, interfaces, lanes) {
                 self.last = place;
                 return Some(brief);
             }
@@ -407,6 +411,7 @@ impl<'l> Scan<'l> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flowlog::scan::Words;
 
     const LINE: &[u8] = br#"{"__time__":1760000000,"eni-id":"eni-bp1aaaa","srcaddr":"10.0.0.1","srcport":53870, "dstaddr":"10.0.0.2","dstport":"80","protocol":"6","start":"1760000000","end":"1760000599","action":"ACCEPT","n":0}"#;
 
@@ -414,7 +419,7 @@ mod tests {
         let text = [line, b"\n"].concat();
         let mut index = Index::new(Engine::best());
         assert!(index.build(&text, b'"'));
-        shapes.read(&text, index.bounds(), &mut Interfaces::default())
+        shapes.read(&text, index.bounds(), &mut Interfaces::default(), Words)
     }
 
     #[test]

@@ -17,6 +17,8 @@ use crate::flowlog::scan::HIGH;
 use crate::flowlog::scan::ONES;
 use crate::flowlog::scan::below_space;
 use crate::flowlog::scan::gather;
+use crate::flowlog::scan::lanes::Lanes;
+use crate::flowlog::scan::lanes::Words;
 
 /// Longest window, in bytes: offsets within it fit 16 bits, and what is known
 /// of it stays in the nearest cache.
@@ -73,8 +75,9 @@ impl Engine {
 pub(in crate::flowlog) trait Work {
     /// What comes of it.
     type Outcome;
-    /// Does it; `#[inline(always)]`, with all that it calls for every record.
-    fn run(self) -> Self::Outcome;
+    /// Does it, reading tokens in the way given; `#[inline(always)]`, with all
+    /// that it calls for every record.
+    fn run(self, lanes: impl Lanes) -> Self::Outcome;
 }
 
 impl Engine {
@@ -84,8 +87,8 @@ impl Engine {
     #[inline(always)]
     pub(in crate::flowlog) fn run<W: Work>(self, work: W) -> W::Outcome {
         match self {
-            Engine::Words => work.run(),
-            // SAFETY: both engines are offered only where the processor has
+            Engine::Words => work.run(Words),
+            // SAFETY: both engines are offered only where the processor has AVX2,
             // BMI1, BMI2, LZCNT and POPCNT.
             #[cfg(target_arch = "x86_64")]
             Engine::Avx2 | Engine::Avx512 => unsafe { x86::run(work) },
@@ -331,6 +334,7 @@ mod x86 {
     use crate::flowlog::scan::index::Work;
     use crate::flowlog::scan::index::low_half;
     use crate::flowlog::scan::index::padded;
+    use crate::flowlog::scan::lanes::Vectors;
 
     /// Each byte its own place.
     static PLACES: [u8; CHUNK] = {
@@ -347,9 +351,9 @@ mod x86 {
         places
     };
 
-    #[target_feature(enable = "bmi1,bmi2,lzcnt,popcnt")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     pub(super) fn run<W: Work>(work: W) -> W::Outcome {
-        work.run()
+        work.run(Vectors::at_hand())
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,bmi1,popcnt")]

@@ -1,4 +1,5 @@
-//! Where the tokens of a line stand. Nothing here knows what a token means.
+//! Where the tokens of a line stand, and what numbers and addresses they are.
+//! Nothing here knows what either means.
 //!
 //! 64 bytes at a time become two masks of 64 bits ([`classify`], the one
 //! function that a vector engine would replace); the edges of tokens are then
@@ -6,6 +7,7 @@
 //! "Parsing Gigabytes of JSON per Second" (2019), section 3.1.
 
 mod index;
+mod lanes;
 
 use memchr::memchr;
 
@@ -13,6 +15,12 @@ pub(super) use index::Engine;
 pub(super) use index::Index;
 pub(super) use index::WINDOW;
 pub(super) use index::Work;
+pub(super) use lanes::Lanes;
+#[cfg(test)]
+pub(super) use lanes::Words;
+pub(super) use lanes::address;
+pub(super) use lanes::eight_times;
+pub(super) use lanes::number;
 
 /// Bytes classified at once.
 const CHUNK: usize = 64;
