@@ -14,7 +14,7 @@ use crate::collections::HashMap;
 use crate::evidence::Evidence;
 use crate::evidence::RowTally;
 use crate::evidence::cell::CellKey;
-use crate::evidence::cells::Cells;
+use crate::evidence::cells::Run;
 use crate::evidence::coverage::HourSet;
 use crate::evidence::era::Eras;
 use crate::evidence::interface::InterfaceEvidence;
@@ -138,32 +138,8 @@ impl<'e> Gathering<'e> {
 
     /// The evidence of this gathering alone; `interfaces` are its reader's.
     #[must_use]
-    pub fn finish(mut self, interfaces: &Interfaces) -> Evidence {
-        self.flush();
-        let mut evidence = std::mem::take(&mut self.plain);
-        evidence.rows += self.rows();
-        if let Some(span) = self.span() {
-            evidence.see(span.start, span.end);
-        }
-        let mut cells = by_interface(self.table.iter());
-        let mut aside = by_interface(self.table.aside.iter());
-        for (number, heard) in (0_u32..).zip(&self.hours) {
-            let cells = cells.remove(&number).unwrap_or_default();
-            let aside = aside.remove(&number).unwrap_or_default();
-            if let Some(id) = interfaces.id(number)
-                && !(cells.is_empty() && aside.is_empty() && heard.observed.is_empty())
-            {
-                let own = evidence.interfaces.entry(id).or_default();
-                own.observed.merge(&heard.observed);
-                own.active.merge(&heard.active);
-                own.rejected.merge(&heard.rejected);
-                own.cells.add_packed(vec![cells]);
-                for cell in aside {
-                    own.add(cell.key.open(), &cell.open());
-                }
-            }
-        }
-        evidence
+    pub fn finish(self, interfaces: &Interfaces) -> Evidence {
+        joined(vec![Parts::of(self, interfaces)])
     }
 
     /// Cells so far, of which some may be the same.
@@ -246,28 +222,24 @@ impl<'e> Gathering<'e> {
     }
 }
 
-/// Cells by the number of their interface, which their keys then lack.
-fn by_interface<'c>(cells: impl Iterator<Item = &'c Packed>) -> HashMap<u32, Vec<Packed>> {
-    let mut by_number: HashMap<u32, Vec<Packed>> = HashMap::default();
-    for cell in cells {
-        let own = by_number.entry(cell.key.interface()).or_default();
-        own.push(cell.under(0));
-    }
-    by_number
-}
-
 /// One worker's cells of one interface, and its hours.
-type Part = (Vec<Packed>, Heard);
+struct Part {
+    cells: Vec<u32>,
+    heard: Heard,
+}
 
 /// A worker's gathering, taken apart by interface.
 struct Parts {
     plain: Evidence,
-    by_id: HashMap<EniId, Part>,
+    /// What the numbers of cells are of.
+    table: Table,
+    by_id: Vec<(EniId, Part)>,
 }
 
 impl Parts {
     fn of(mut gathering: Gathering<'_>, interfaces: &Interfaces) -> Parts {
         gathering.flush();
+        gathering.table.freeze();
         let mut plain = std::mem::take(&mut gathering.plain);
         plain.rows += gathering.rows();
         if let Some(span) = gathering.span() {
@@ -279,24 +251,23 @@ impl Parts {
                 own.add(cell.key.open(), &cell.open());
             }
         }
-        let mut counts = vec![0_usize; interfaces.ids().len()];
-        for cell in gathering.table.iter() {
-            if let Some(count) = counts.get_mut(cell.key.interface() as usize) {
-                *count = count.saturating_add(1);
-            }
-        }
-        let mut lists: Vec<Vec<Packed>> = counts.into_iter().map(Vec::with_capacity).collect();
-        for cell in gathering.table.iter() {
+        let mut lists: Vec<Vec<u32>> = vec![Vec::new(); interfaces.ids().len()];
+        for (number, cell) in (0_u32..).zip(gathering.table.iter()) {
             if let Some(list) = lists.get_mut(cell.key.interface() as usize) {
-                // Numbers differ from worker to worker; keys of one interface
-                // are to be equal.
-                list.push(cell.under(0));
+                list.push(number);
             }
         }
         gathering.hours.resize_with(lists.len(), Heard::default);
-        let parts = lists.into_iter().zip(gathering.hours);
+        let parts = lists
+            .into_iter()
+            .zip(gathering.hours)
+            .map(|(cells, heard)| Part { cells, heard });
         let by_id = interfaces.ids().iter().copied().zip(parts).collect();
-        Parts { plain, by_id }
+        Parts {
+            plain,
+            table: gathering.table,
+            by_id,
+        }
     }
 }
 
@@ -308,48 +279,57 @@ pub fn join(gathered: Vec<(Gathering<'_>, Interfaces)>) -> Evidence {
         .into_par_iter()
         .map(|(gathering, interfaces)| Parts::of(gathering, &interfaces))
         .collect();
+    joined(parts)
+}
+
+fn joined(parts: Vec<Parts>) -> Evidence {
     let mut evidence = Evidence::default();
-    let mut by_id: HashMap<EniId, Vec<Part>> = HashMap::default();
-    for Parts { plain, by_id: own } in parts {
-        evidence.merge(plain);
-        // In hash order, which is lawful: merging is commutative.
-        for (id, part) in own {
-            by_id.entry(id).or_default().push(part);
+    let mut tables = Vec::with_capacity(parts.len());
+    let mut by_id: HashMap<EniId, Vec<(usize, Part)>> = HashMap::default();
+    for (worker, parts) in parts.into_iter().enumerate() {
+        evidence.merge(parts.plain);
+        tables.push(parts.table);
+        for (id, part) in parts.by_id {
+            by_id.entry(id).or_default().push((worker, part));
         }
     }
     let mut work = Vec::with_capacity(by_id.len());
+    // In hash order, which is lawful: merging is commutative.
     for (id, parts) in by_id {
         // An id may have got its number from a line that was not brief then.
         let plain = evidence.interfaces.remove(&id);
-        if plain.is_some() || !parts.iter().all(Heard::is_silent) {
+        if plain.is_some() || !parts.iter().all(|(_, part)| part.is_silent()) {
             work.push((id, plain.unwrap_or_default(), parts));
         }
     }
     let joined: Vec<(EniId, InterfaceEvidence)> = work
         .into_par_iter()
-        .map(|(id, plain, parts)| (id, with_parts(plain, parts)))
+        .map(|(id, plain, parts)| (id, with_parts(plain, parts, &tables)))
         .collect();
     evidence.interfaces.extend(joined);
     evidence
 }
 
-impl Heard {
-    fn is_silent((cells, heard): &Part) -> bool {
-        cells.is_empty() && heard.observed.is_empty()
+impl Part {
+    fn is_silent(&self) -> bool {
+        self.cells.is_empty() && self.heard.observed.is_empty()
     }
 }
 
-fn with_parts(mut evidence: InterfaceEvidence, parts: Vec<Part>) -> InterfaceEvidence {
+/// The evidence of an interface with what the workers of these tables have of it.
+fn with_parts(
+    mut evidence: InterfaceEvidence,
+    parts: Vec<(usize, Part)>,
+    tables: &[Table],
+) -> InterfaceEvidence {
     let mut runs = Vec::with_capacity(parts.len());
-    for (cells, heard) in parts {
+    for (worker, Part { cells, heard }) in parts {
         evidence.observed.merge(&heard.observed);
         evidence.active.merge(&heard.active);
         evidence.rejected.merge(&heard.rejected);
-        runs.push(cells);
+        runs.extend(tables.get(worker).map(|table| Run::new(table, cells)));
     }
-    let mut cells: Cells = std::mem::take(&mut evidence.cells);
-    cells.add_packed(runs);
-    evidence.cells = cells;
+    evidence.cells.add_packed(&runs);
     evidence
 }
 

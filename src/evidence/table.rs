@@ -37,7 +37,7 @@ const FREE: u64 = u64::MAX;
 pub(super) struct Table {
     seed: [u64; 2],
     /// Hash above, place below; [`FREE`] where free. A slot is looked for from the
-    /// hash's upper bits on. Invariant: `1 << bits` long, at most half used.
+    /// hash's upper bits on. Invariant: `1 << bits` long, at most three quarters used.
     index: Vec<u64>,
     bits: u32,
     /// Invariant: every block but the last is full.
@@ -62,7 +62,10 @@ impl Table {
             seed: [secret(), secret()],
             index: vec![FREE; 1 << bits],
             bits,
-            blocks: Vec::new(),
+            blocks: match cells.min(BLOCK) {
+                0 => Vec::new(),
+                first => vec![Vec::with_capacity(first)],
+            },
             len: 0,
             aside: Vec::new(),
         }
@@ -79,8 +82,26 @@ impl Table {
     }
 
     /// Every cell, and what was put aside.
-    pub(super) fn into_cells(self) -> (Vec<Packed>, Vec<Packed>) {
-        (self.iter().copied().collect(), self.aside)
+    pub(super) fn into_cells(mut self) -> (Vec<Packed>, Vec<Packed>) {
+        if let [_] = self.blocks.as_slice() {
+            return (self.blocks.pop().unwrap_or_default(), self.aside);
+        }
+        let mut cells = Vec::with_capacity(self.len);
+        for block in self.blocks {
+            cells.extend_from_slice(&block);
+        }
+        (cells, self.aside)
+    }
+
+    /// Gives back the index: nothing is added any more.
+    pub(super) fn freeze(&mut self) {
+        self.index = Vec::new();
+    }
+
+    /// The cell that was seen as so manieth, from 0.
+    #[inline]
+    pub(super) fn nth(&self, number: u32) -> Option<&Packed> {
+        self.cell(u64::from(number))
     }
 
     /// Adds a batch of cells.
@@ -147,7 +168,7 @@ impl Table {
             *slot = u64::from(hash) << 32 | self.len as u64;
         }
         self.len = self.len.wrapping_add(1);
-        if self.len > self.index.len() / 2 {
+        if self.len > self.index.len() / 4 * 3 {
             self.grow();
         }
     }

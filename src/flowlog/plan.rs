@@ -19,6 +19,7 @@ use crate::flowlog::header::Flags;
 use crate::flowlog::header::Layout;
 use crate::flowlog::header::Verdicts;
 use crate::flowlog::scan::Lanes;
+use crate::flowlog::scan::REACH;
 use crate::flowlog::scan::address;
 use crate::flowlog::scan::eight_times;
 use crate::flowlog::scan::number;
@@ -35,18 +36,20 @@ pub(super) trait Column: Copy {
     fn span(self, bounds: &[u16]) -> Option<(usize, usize)>;
 }
 
-/// From behind the bound of that number up to the next one.
+/// From behind the bound of that number, which is below [`MOST_COLUMNS`], up to
+/// the next one; of [`REACH`] bounds neither is beyond, so nothing is checked.
 impl Column for usize {
     #[inline(always)]
     fn span(self, bounds: &[u16]) -> Option<(usize, usize)> {
-        match bounds.get(self..)? {
-            [before, behind, ..] => {
-                Some((usize::from(before.wrapping_add(1)), usize::from(*behind)))
-            }
-            [] | [_] => None,
-        }
+        let before = self % MOST_COLUMNS;
+        let behind = bounds.get(before.wrapping_add(1))?;
+        let before = bounds.get(before)?;
+        Some((usize::from(before.wrapping_add(1)), usize::from(*behind)))
     }
 }
+
+/// Most columns of a line that is read the short way.
+const MOST_COLUMNS: usize = REACH - 1;
 
 /// A layout whose lines can be read the short way.
 #[derive(Clone, Copy, Debug)]
@@ -93,25 +96,31 @@ impl Plan {
         if layout.verdicts() != Verdicts::Given {
             return None;
         }
+        let columns = layout.columns().saturating_add(shift);
+        if columns > MOST_COLUMNS {
+            return None;
+        }
         Some(Plan {
             stamped,
-            columns: layout.columns().saturating_add(shift),
+            columns,
             fields: Fields::of(column, layout.flags())?,
         })
     }
 
     /// Reads a line; `None` where the plain way must. `text` begins where its
-    /// window does, and may run on behind it. `bounds` are those of the line
-    /// in a plain window, from the newline before it to its own.
+    /// window does, and may run on behind it. `bounds` are those of a plain
+    /// window from the newline before the line on, `count` of them up to the
+    /// line's own newline.
     #[inline(always)]
     pub(super) fn read(
         &self,
         text: &[u8],
-        bounds: &[u16],
+        bounds: &[u16; REACH],
+        count: usize,
         interfaces: &mut Interfaces,
         lanes: impl Lanes,
     ) -> Option<Brief> {
-        if bounds.len() != self.columns.wrapping_add(1) {
+        if count != self.columns.wrapping_add(1) {
             return None;
         }
         if self.stamped && !is_event_time(Line { text, bounds }.bytes(0_usize)?) {

@@ -28,6 +28,7 @@ use crate::flowlog::plan::Plan;
 use crate::flowlog::scan::Engine;
 use crate::flowlog::scan::Index;
 use crate::flowlog::scan::Lanes;
+use crate::flowlog::scan::REACH;
 use crate::flowlog::scan::Spans;
 use crate::flowlog::scan::WINDOW;
 use crate::flowlog::scan::Work;
@@ -195,10 +196,17 @@ impl LogReader {
         self.interfaces
     }
 
+    /// Reads the line whose bounds these are, `count` of them.
     #[inline(always)]
-    fn short(&mut self, text: &[u8], line: &[u16], lanes: impl Lanes) -> Option<Brief> {
+    fn short(
+        &mut self,
+        text: &[u8],
+        bounds: &[u16; REACH],
+        count: usize,
+        lanes: impl Lanes,
+    ) -> Option<Brief> {
         let plan = self.plan.as_ref()?;
-        plan.read(text, line, &mut self.interfaces, lanes)
+        plan.read(text, bounds, count, &mut self.interfaces, lanes)
     }
 
     /// [`LogReader::line`], kept out of the loop over records.
@@ -338,8 +346,12 @@ impl<'a, S: Sink> Windows<'_, 'a, S> {
             let newline = usize::from(*newline);
             let line = bounds.get(before..=newline).unwrap_or_default();
             let behind = bounds_end(line).wrapping_add(1);
+            let reach = self.index.reach(before);
             before = newline;
-            if plain && let Some(brief) = reader.short(text, line, lanes) {
+            if plain
+                && let Some(reach) = reach
+                && let Some(brief) = reader.short(text, reach, line.len(), lanes)
+            {
                 reader.lines = reader.lines.wrapping_add(1);
                 reader.byte = origin.wrapping_add(behind as u64);
                 self.sink.brief(&brief, &reader.interfaces);

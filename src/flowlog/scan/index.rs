@@ -27,8 +27,11 @@ pub(in crate::flowlog) const WINDOW: usize = 32 * 1024;
 /// Bytes classified at once.
 const CHUNK: usize = 64;
 
-/// Room for one bound a byte, and for a whole vector stored behind the last.
-const ROOM: usize = WINDOW + CHUNK + 1;
+/// Bounds from a place on that are given whether they are of its line or not.
+pub(in crate::flowlog) const REACH: usize = 65;
+
+/// Room for one bound a byte, and for what is stored or given behind the last.
+const ROOM: usize = WINDOW + CHUNK + REACH;
 
 /// The way of classifying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,6 +198,12 @@ impl Index {
     /// Offsets of bounds, behind the entry that stands for the newline before.
     pub(in crate::flowlog) fn bounds(&self) -> &[u16] {
         self.bounds.get(..self.bounds_len).unwrap_or_default()
+    }
+
+    /// Bounds from a place on, and behind the last of them anything.
+    #[inline(always)]
+    pub(in crate::flowlog) fn reach(&self, place: usize) -> Option<&[u16; REACH]> {
+        self.bounds.get(place..)?.first_chunk()
     }
 
     /// Places of newlines among the bounds, ascending.

@@ -2,8 +2,8 @@
 //! words of eight bytes everywhere, and by vectors where the processor has
 //! them; this file is part of the island of unsafe code (see
 //! [`index`](crate::flowlog::scan::index)): what is unsafe is one vector load
-//! and the calls of code for a processor that was asked first. Measured gain:
-//! reading lines takes half the time that words take.
+//! and the calls of code for a processor that was asked first. Measured gain: lines
+//! of the default format are read in 0.7 of the time that words take.
 //!
 //! What is read is what is sure: tokens of plain digits and addresses in the
 //! common notation. Both ways read the same, or nothing at all.

@@ -13,6 +13,7 @@ use memchr::memchr;
 
 pub(super) use index::Engine;
 pub(super) use index::Index;
+pub(super) use index::REACH;
 pub(super) use index::WINDOW;
 pub(super) use index::Work;
 pub(super) use lanes::Lanes;
