@@ -35,6 +35,7 @@ mod ruling;
 pub mod scene;
 pub mod season;
 pub mod shadow;
+mod strangers;
 pub mod strays;
 pub mod table;
 pub mod talks;

@@ -37,7 +37,7 @@ const BUSIEST: usize = 50;
 const STEPS: [(u8, u8); 5] = [(32, 128), (24, 64), (16, 48), (8, 32), (0, 0)];
 
 /// One rejected half of a conversation that is noise.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Noise {
     /// Way of the packets.
     pub direction: Direction,

@@ -26,6 +26,7 @@ use crate::attribute::merge::Decision;
 use crate::attribute::merge::Ground;
 use crate::attribute::scene::PeerFacts;
 use crate::attribute::scene::in_subnet_of;
+use crate::attribute::strangers::Strangers;
 use crate::model::Direction;
 use crate::model::Eni;
 use crate::model::GroupPolicy;
@@ -50,6 +51,7 @@ pub struct Panel<'a> {
     pub asks_sources: bool,
     /// Load balancers that may bring connections in their clients' names.
     balancers: OnceCell<Balancers<'a>>,
+    strangers: OnceCell<Option<Strangers>>,
     asked: RefCell<Asked<'a>>,
 }
 
@@ -142,6 +144,7 @@ impl<'a> Panel<'a> {
             candidates,
             seats,
             balancers: OnceCell::new(),
+            strangers: OnceCell::new(),
             asked: RefCell::default(),
         }
     }
@@ -211,6 +214,19 @@ impl<'a> Panel<'a> {
             from += side.words();
         }
         (strongest, by_reference && strongest == Fit::Whole)
+    }
+
+    /// What was said of strangers; `None` where one answer cannot serve several,
+    /// since rules earn by what they stop, or ask for more than transport and
+    /// peer.
+    pub(super) fn strangers(&self) -> Option<&Strangers> {
+        let strangers = self.strangers.get_or_init(|| {
+            let own = self.candidates.first().zip(self.seats.first());
+            let plain = !self.contested && !self.seats.iter().any(|seat| seat.limited);
+            let own = own.filter(|_| plain);
+            own.map(|(own, seat)| Strangers::new(own, seat, self.acl()))
+        });
+        strangers.as_ref()
     }
 
     /// Whether the interface carries no group at any time in question: what

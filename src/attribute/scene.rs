@@ -23,7 +23,6 @@ use crate::model::SecurityGroup;
 use crate::model::SgId;
 use crate::model::Snapshot;
 use crate::model::SubnetId;
-use crate::model::VpcId;
 use crate::model::vpc::Subnet;
 use crate::net::AddressSet;
 
@@ -48,8 +47,8 @@ pub struct Scene<'a> {
     /// clients whose address the balancer keeps.
     balancer_groups: BTreeSet<&'a SgId>,
     acls: BTreeMap<&'a SubnetId, &'a NetworkAcl>,
-    /// Address ranges by VPC: the VPC's own, or those of its subnets.
-    ranges: BTreeMap<&'a VpcId, AddressSet>,
+    /// Address ranges of all VPCs and their subnets.
+    ranges: AddressSet,
 }
 
 /// What is known of the far side of a conversation, seen from one interface.
@@ -123,7 +122,7 @@ impl<'a> Scene<'a> {
             balancer_groups: balancers.iter().flat_map(|eni| &eni.groups).collect(),
             balancers,
             acls: acls.collect(),
-            ranges: vpc_ranges(snapshot),
+            ranges: ranges(snapshot),
         }
     }
 
@@ -197,8 +196,7 @@ impl<'a> Scene<'a> {
         }
         let guessed = &self.snapshot.guessed.enis;
         let lost_owner = if owners.is_empty() {
-            self.strangers.contains(&address)
-                || self.ranges.values().any(|range| range.contains(address))
+            self.strangers.contains(&address) || self.ranges.contains(address)
         } else {
             !guessed.is_empty() && owners.iter().any(|owner| guessed.contains(&owner.id))
         };
@@ -253,17 +251,10 @@ pub fn in_subnet_of(eni: &Eni, subnet: Option<&Subnet>, peer: &PeerFacts<'_>) ->
     subnet.is_some_and(|subnet| subnet.cidrs.iter().any(|cidr| cidr.contains(&peer.address)))
 }
 
-fn vpc_ranges(snapshot: &Snapshot) -> BTreeMap<&VpcId, AddressSet> {
-    let mut nets: BTreeMap<&VpcId, Vec<IpNet>> = BTreeMap::new();
-    for subnet in snapshot.subnets.values() {
-        if let Some(vpc) = &subnet.vpc_id {
-            nets.entry(vpc).or_default().extend(&subnet.cidrs);
-        }
-    }
-    for vpc in snapshot.vpcs.values() {
-        nets.entry(&vpc.id).or_default().extend(&vpc.cidrs);
-    }
-    nets.into_iter()
-        .map(|(vpc, nets)| (vpc, nets.into_iter().collect()))
-        .collect()
+fn ranges(snapshot: &Snapshot) -> AddressSet {
+    let subnets = snapshot.subnets.values();
+    let subnets = subnets.filter(|subnet| subnet.vpc_id.is_some());
+    let subnets = subnets.flat_map(|subnet| &subnet.cidrs);
+    let vpcs = snapshot.vpcs.values().flat_map(|vpc| &vpc.cidrs);
+    subnets.chain(vpcs).copied().collect()
 }

@@ -7,10 +7,11 @@
 //!
 //! `subject` is one rejected half of a conversation and finds its cause,
 //! `role` tells replies from requests, `words` say it, and `fix` says what
-//! would let it through.
+//! would let it through. `stranger` answers the many that nobody knows.
 
 mod fix;
 mod role;
+mod stranger;
 mod subject;
 mod words;
 
@@ -79,6 +80,9 @@ pub fn explain(
     noise: &mut Vec<Noise>,
 ) {
     let fold_noise = case.docket.bench.fold_noise;
+    if fold_noise && let Some(known) = stranger::noise(case, initiator) {
+        return noise.push(known);
+    }
     for subject in subjects(case, initiator) {
         subject.credit();
         let noted = fold_noise.then(|| subject.noise()).flatten();

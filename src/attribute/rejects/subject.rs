@@ -6,6 +6,7 @@ use std::rc::Rc;
 use crate::attribute::acl;
 use crate::attribute::acl::AclDecision;
 use crate::attribute::case::Case;
+use crate::attribute::conversation::Conversation;
 use crate::attribute::conversation::Services;
 use crate::attribute::cover::Candidate;
 use crate::attribute::cover::Question;
@@ -208,16 +209,9 @@ impl<'c, 'a> Subject<'c, 'a> {
         dropping.map(|(id, _)| id.clone()).collect()
     }
 
-    /// The service port: the keyed one, or the only other one where the
-    /// connection goes against the key.
+    /// The service port.
     pub(super) fn port(&self) -> Option<u16> {
-        if !self.case.conversation.key.protocol.has_ports() {
-            return None;
-        }
-        match *self.case.conversation.services(self.opened) {
-            [range] if range.count() == 1 => Some(range.from()),
-            _ => Some(self.case.conversation.key.port),
-        }
+        port(self.case.conversation, self.opened)
     }
 
     /// Destination ports of the rejected packets: the service's for requests,
@@ -407,5 +401,17 @@ impl<'c, 'a> Subject<'c, 'a> {
             Role::Reply => RejectVerdict::Misconfiguration,
             Role::Request => self.triage(),
         }
+    }
+}
+
+/// The service port of a conversation that was opened in a direction: the keyed
+/// one, or the only other one where the connection goes against the key.
+pub(super) fn port(conversation: &Conversation, opened: Direction) -> Option<u16> {
+    if !conversation.key.protocol.has_ports() {
+        return None;
+    }
+    match *conversation.services(opened) {
+        [range] if range.count() == 1 => Some(range.from()),
+        _ => Some(conversation.key.port),
     }
 }
