@@ -205,10 +205,10 @@ impl Conversation {
 /// once, it serves every pass over them.
 #[derive(Debug, Default)]
 pub struct Order {
-    /// Places of packed cells, sorted by conversation; the uppermost bit is set
-    /// where the packets left the interface.
-    packed: Vec<u32>,
-    /// The other cells, likewise.
+    /// Packed cells, sorted by conversation, and in each those first that were
+    /// let through.
+    packed: Vec<Place>,
+    /// The other cells, sorted by conversation.
     open: Vec<Turned>,
     /// Records that could not be turned to local and peer: neither address, or
     /// both, belong to the interface.
@@ -218,8 +218,15 @@ pub struct Order {
 /// A cell turned to local and peer.
 type Turned = (ConversationKey, Direction, Action, Cell);
 
-/// Set in a place of [`Order`] where the packets left the interface.
-const OUTWARD: u32 = 1 << 31;
+/// Where a packed cell lies, and what need not be read from it.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    at: u32,
+    direction: Direction,
+    accepted: bool,
+    /// Whether it is the first of its conversation.
+    begins: bool,
+}
 
 impl Order {
     /// The order of an interface's cells. `by_others` is asked which way a cell
@@ -235,15 +242,20 @@ impl Order {
         // One number a cell, which sorts as its conversation does and ends in
         // the cell's place.
         let mut keyed: Vec<u128> = Vec::with_capacity(packed.len());
-        for (place, cell) in (0_u32..OUTWARD).zip(packed) {
+        for (at, cell) in (0..=u32::MAX).zip(packed) {
             let known = way(cell.key(), eni);
             match known.or_else(|| by_others(&cell.key().open())) {
-                Some(direction) => keyed.push(sorting_key(cell.key(), direction, place)),
+                Some(direction) => keyed.push(sorting_key(cell.key(), direction, at)),
                 None => order.undirected += cell.open().records,
             }
         }
         keyed.sort_unstable();
-        order.packed = keyed.into_iter().map(place_of).collect();
+        let mut last = None;
+        let place = |key: u128| Place {
+            begins: last.replace(key >> CONVERSATION) != Some(key >> CONVERSATION),
+            ..place_of(key)
+        };
+        order.packed = keyed.into_iter().map(place).collect();
         // In hash order, which is lawful: they are sorted here.
         for (key, cell) in evidence.cells.unpacked() {
             match direction_of(key, eni).or_else(|| by_others(key)) {
@@ -261,34 +273,78 @@ impl Order {
     }
 
     /// Hands every conversation to `visit`, sorted by key.
-    pub fn each(&self, evidence: &InterfaceEvidence, mut visit: impl FnMut(&Conversation)) {
-        let cells = evidence.cells.packed();
-        let mut packed = self
-            .packed
-            .chunks(TOGETHER)
-            .flat_map(|places| fetch(cells, places))
-            .peekable();
-        let mut open = self.open.iter().peekable();
-        loop {
-            let next = packed.peek().map(Placed::key);
-            let key = match (next, open.peek().map(|one| one.0)) {
-                (Some(one), Some(other)) => one.min(other),
-                (Some(key), None) | (None, Some(key)) => key,
-                (None, None) => return,
-            };
-            let mut conversation = Conversation::empty(key);
-            let first = packed.next_if(|_| next == Some(key));
-            if let Some(first) = first {
-                first.join(&mut conversation);
-                while let Some(one) = packed.next_if(|one| one.order == first.order) {
-                    one.join(&mut conversation);
-                }
+    pub fn each(&self, evidence: &InterfaceEvidence, visit: impl FnMut(&Conversation)) {
+        self.each_of(evidence, |_| true, visit);
+    }
+
+    /// Hands every conversation of which something was let through to `visit`,
+    /// sorted by key.
+    pub fn each_accepted(
+        &self,
+        evidence: &InterfaceEvidence,
+        mut visit: impl FnMut(&Conversation),
+    ) {
+        // An open cell may be what was let through of any conversation.
+        let any = !self.open.is_empty();
+        let accepted = |first: &Place| any || first.accepted;
+        self.each_of(evidence, accepted, |conversation| {
+            if conversation.accepted() {
+                visit(conversation);
             }
-            while let Some((_, direction, action, cell)) = open.next_if(|one| one.0 == key) {
-                add(&mut conversation, *direction, *action, cell);
+        });
+    }
+
+    /// Hands every conversation to `visit`, but of those without open cells
+    /// only such as have a wanted first cell.
+    fn each_of(
+        &self,
+        evidence: &InterfaceEvidence,
+        is_wanted: impl Fn(&Place) -> bool,
+        mut visit: impl FnMut(&Conversation),
+    ) {
+        let mut cells = Cells::new(evidence.cells.packed(), &self.packed);
+        let mut open = self.open.chunk_by(|one, next| one.0 == next.0).peekable();
+        for run in self.packed.chunk_by(|_, next| !next.begins) {
+            cells.reach(run.len(), &is_wanted);
+            let Some(first) = run.first().filter(|first| is_wanted(first)) else {
+                continue;
+            };
+            let Some(key) = cells.key(*first) else {
+                continue;
+            };
+            while let Some(others) = open.next_if(|others| key_of(others) < Some(key)) {
+                visit_open(others, &mut visit);
+            }
+            let mut conversation = Conversation::empty(key);
+            for place in run {
+                cells.join(*place, &mut conversation);
+            }
+            if let Some(same) = open.next_if(|others| key_of(others) == Some(key)) {
+                join_open(same, &mut conversation);
             }
             visit(&conversation);
         }
+        for others in open {
+            visit_open(others, &mut visit);
+        }
+    }
+}
+
+fn key_of(turned: &[Turned]) -> Option<ConversationKey> {
+    turned.first().map(|one| one.0)
+}
+
+fn visit_open(turned: &[Turned], visit: &mut impl FnMut(&Conversation)) {
+    if let Some(key) = key_of(turned) {
+        let mut conversation = Conversation::empty(key);
+        join_open(turned, &mut conversation);
+        visit(&conversation);
+    }
+}
+
+fn join_open(turned: &[Turned], conversation: &mut Conversation) {
+    for (_, direction, action, cell) in turned {
+        add(conversation, *direction, *action, cell);
     }
 }
 
@@ -296,65 +352,89 @@ impl Order {
 /// at once.
 const TOGETHER: usize = 32;
 
-/// A cell in its place among conversations.
-struct Placed<'c> {
-    cell: &'c Packed,
-    direction: Direction,
-    /// Equal for cells of one conversation.
-    order: u128,
+/// Packed cells, read in the order of their places.
+struct Cells<'c> {
+    all: &'c [Packed],
+    ahead: std::slice::Chunks<'c, Place>,
+    /// Places that were fetched and not yet passed.
+    fetched: usize,
 }
 
-fn fetch<'c>(cells: &'c [Packed], places: &'c [u32]) -> impl Iterator<Item = Placed<'c>> {
-    let cell = move |place: &u32| cells.get(usize::try_from(place & !OUTWARD).ok()?);
-    let ports = places.iter().filter_map(cell);
-    // Keeps the loads: nothing else depends on them yet.
-    std::hint::black_box(ports.fold(0, |all, cell| all ^ cell.key().port()));
-    places
-        .iter()
-        .filter_map(move |place| Some(Placed::new(cell(place)?, *place)))
-}
-
-impl<'c> Placed<'c> {
-    fn new(cell: &'c Packed, place: u32) -> Placed<'c> {
-        let direction = if place & OUTWARD == 0 {
-            Direction::Ingress
-        } else {
-            Direction::Egress
-        };
-        Placed {
-            cell,
-            direction,
-            order: sorting_key(cell.key(), direction, 0) & !u128::from(OUTWARD),
+impl<'c> Cells<'c> {
+    fn new(all: &'c [Packed], places: &'c [Place]) -> Cells<'c> {
+        Cells {
+            all,
+            ahead: places.chunks(TOGETHER),
+            fetched: 0,
         }
     }
 
-    fn key(&self) -> ConversationKey {
-        conversation_key(&self.cell.key().open(), self.direction)
+    /// Passes some places, and fetches what comes next.
+    fn reach(&mut self, places: usize, is_wanted: impl Fn(&Place) -> bool) {
+        while self.fetched < places {
+            let Some(next) = self.ahead.next() else {
+                return;
+            };
+            self.fetched += next.len();
+            let wanted = next.iter().filter(|place| is_wanted(place));
+            let cells = wanted.filter_map(|place| self.cell(*place));
+            // Keeps the loads: nothing else depends on them yet.
+            std::hint::black_box(cells.fold(0, |all, cell| all ^ cell.key().port()));
+        }
+        self.fetched -= places;
     }
 
-    fn join(&self, conversation: &mut Conversation) {
-        let action = self.cell.key().action();
-        add(conversation, self.direction, action, &self.cell.open());
+    fn cell(&self, place: Place) -> Option<&'c Packed> {
+        self.all.get(usize::try_from(place.at).ok()?)
+    }
+
+    fn key(&self, place: Place) -> Option<ConversationKey> {
+        let key = self.cell(place)?.key().open();
+        Some(conversation_key(&key, place.direction))
+    }
+
+    fn join(&self, place: Place, conversation: &mut Conversation) {
+        if let Some(cell) = self.cell(place) {
+            let action = cell.key().action();
+            add(conversation, place.direction, action, &cell.open());
+        }
     }
 }
 
-/// The fields of [`ConversationKey`] in its order, then the cell's place.
-fn sorting_key(key: PackedKey, direction: Direction, place: u32) -> u128 {
-    let (peer, local_side, outward) = match direction {
-        Direction::Ingress => (key.source(), Side::Destination, 0),
-        Direction::Egress => (key.destination(), Side::Source, OUTWARD),
+/// Bits of a sorting key below those that tell conversations apart: verdict,
+/// direction, and 32 of the cell's place.
+const CONVERSATION: u32 = 34;
+
+/// The fields of [`ConversationKey`] in its order, then what [`place_of`] gives
+/// back.
+fn sorting_key(key: PackedKey, direction: Direction, at: u32) -> u128 {
+    let (peer, local_side) = match direction {
+        Direction::Ingress => (key.source(), Side::Destination),
+        Direction::Egress => (key.destination(), Side::Source),
     };
     let serves_peer = key.protocol().has_ports() && key.side() != local_side;
     let high =
         u64::from(peer.to_bits()) << 24 | u64::from(key.protocol().0) << 16 | u64::from(key.port());
-    let low =
-        u64::from(serves_peer) << 48 | u64::from(key.era()) << 32 | u64::from(outward | place);
+    let low = u64::from(serves_peer) << 50
+        | u64::from(key.era()) << CONVERSATION
+        | u64::from(key.action() == Action::Reject) << 33
+        | u64::from(direction == Direction::Egress) << 32
+        | u64::from(at);
     u128::from(high) << 64 | u128::from(low)
 }
 
-/// The lowest 32 bits.
-fn place_of(key: u128) -> u32 {
-    u32::try_from(key & u128::from(u32::MAX)).unwrap_or(0)
+/// The place that a sorting key ends in.
+fn place_of(key: u128) -> Place {
+    Place {
+        at: u32::try_from(key & u128::from(u32::MAX)).unwrap_or(0),
+        direction: if key >> 32 & 1 == 0 {
+            Direction::Ingress
+        } else {
+            Direction::Egress
+        },
+        accepted: key >> 33 & 1 == 0,
+        begins: false,
+    }
 }
 
 /// [`direction_of`] of a packed key.
@@ -418,5 +498,112 @@ fn conversation_key(key: &CellKey, direction: Direction) -> ConversationKey {
         port: key.port,
         server,
         era: key.era,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::attribute::world::World;
+    use crate::evidence::Evidence;
+    use crate::evidence::era::Eras;
+    use crate::evidence::gather;
+    use crate::evidence::gather::Gathering;
+    use crate::flowlog::Layout;
+    use crate::flowlog::LineError;
+    use crate::flowlog::LogReader;
+    use crate::flowlog::Sink;
+    use crate::flowlog::brief::Brief;
+    use crate::flowlog::brief::Interfaces;
+    use crate::model::EniId;
+    use crate::model::Row;
+
+    struct Gathered<'e>(Gathering<'e>);
+
+    impl Sink for Gathered<'_> {
+        fn row(&mut self, row: &Row) {
+            self.0.fold(row);
+        }
+
+        fn malformed(&mut self, _: &LineError) {}
+
+        fn brief(&mut self, brief: &Brief, _: &Interfaces) {
+            self.0.fold_brief(brief);
+        }
+    }
+
+    fn seen(lines: &[String]) -> Evidence {
+        let header = "interface-id srcaddr dstaddr srcport dstport protocol packets bytes start \
+                      end action log-status tcp-flags";
+        let eras = Eras::default();
+        let mut sink = Gathered(Gathering::new(&eras));
+        let mut reader = LogReader::new(&Layout::parse(header).unwrap());
+        reader.feed(lines.concat().as_bytes(), &mut sink);
+        reader.finish(&mut sink);
+        gather::join(vec![(sink.0, reader.into_interfaces())])
+    }
+
+    /// Few of each, so that keys meet; IPv6 among them, which is never packed.
+    fn line() -> impl Strategy<Value = String> {
+        let peer = prop_oneof![9 => "203\\.0\\.113\\.[1-9]", 1 => Just("2001:db8::1".into())];
+        let ports = prop_oneof!["443 5000[0-2]", "5000[0-2] 443", "50000 50001"];
+        let way = any::<bool>();
+        let parts = (peer, ports, "6|17|1", "ACCEPT|REJECT", "-|0|2|18", way);
+        parts.prop_map(|(peer, ports, protocol, action, flags, inward)| {
+            let own = if peer.contains(':') {
+                "2001:db8::6"
+            } else {
+                "10.0.1.6"
+            };
+            let (source, destination) = if inward {
+                (peer.as_str(), own)
+            } else {
+                (own, peer.as_str())
+            };
+            format!(
+                "eni-1 {source} {destination} {ports} {protocol} 1 40 1760000000 1760000060 \
+                 {action} OK {flags}\n"
+            )
+        })
+    }
+
+    /// All conversations, put together cell by cell.
+    fn plainly(evidence: &InterfaceEvidence, eni: &Eni) -> Vec<Conversation> {
+        let mut all: BTreeMap<ConversationKey, Conversation> = BTreeMap::new();
+        for (key, cell) in evidence.cells.iter() {
+            let direction = direction_of(&key, eni).unwrap();
+            let turned = conversation_key(&key, direction);
+            let own = all.entry(turned).or_insert(Conversation::empty(turned));
+            add(own, direction, key.action, &cell);
+        }
+        all.into_values().collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_conversation_comes_whole_and_once(lines in prop::collection::vec(line(), 1..120)) {
+            let snapshot = World::new()
+                .eni("eni-1", "subnet-1", "10.0.1.6", &[])
+                .with_eni("eni-1", |eni| eni.addresses.push("2001:db8::6".parse().unwrap()))
+                .snapshot();
+            let id = EniId::parse("eni-1").unwrap();
+            let eni = &snapshot.enis[&id];
+            let seen = seen(&lines);
+            let [(_, evidence)] = seen.by_id()[..] else {
+                panic!("one interface");
+            };
+            let order = Order::of(evidence, eni, &|_| None);
+            let (mut all, mut accepted) = (Vec::new(), Vec::new());
+            order.each(evidence, |one| all.push(one.clone()));
+            order.each_accepted(evidence, |one| accepted.push(one.clone()));
+            let mut wanted = plainly(evidence, eni);
+            prop_assert_eq!(&all, &wanted);
+            wanted.retain(Conversation::accepted);
+            prop_assert_eq!(&accepted, &wanted);
+        }
     }
 }

@@ -301,11 +301,8 @@ fn learn_interface(
     let order = Order::of(seen, eni, &by_others);
     let local = endpoints.of(id);
     let mut last = None;
-    order.each(seen, |conversation| {
-        // What was rejected served nobody: a scanned port is no service.
-        if !conversation.accepted() {
-            return;
-        }
+    // What was rejected served nobody: a scanned port is no service.
+    order.each_accepted(seen, |conversation| {
         let asked = (conversation.key.peer, conversation.key.era);
         let peer = match last {
             Some((own, peer)) if own == asked => peer,
