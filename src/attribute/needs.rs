@@ -103,6 +103,15 @@ pub enum Keepers {
     One,
 }
 
+/// Neighbours that the same rules let through in the same direction, run by run:
+/// what is asked of their rules is asked once.
+pub fn alike(passed: &[Passed]) -> impl Iterator<Item = (&Passed, &[Passed])> {
+    let runs = passed.chunk_by(|one, next| {
+        one.direction == next.direction && Arc::ptr_eq(&one.covered_by, &next.covered_by)
+    });
+    runs.filter_map(|run| Some((run.first()?, run)))
+}
+
 /// What each group must go on allowing, sorted by group and direction.
 #[must_use]
 pub fn group_needs(passed: &[Passed], keepers: Keepers) -> Vec<GroupNeeds> {
@@ -111,18 +120,20 @@ pub fn group_needs(passed: &[Passed], keepers: Keepers) -> Vec<GroupNeeds> {
         Keepers::One => staying(passed),
     };
     let mut shares: HashMap<(&SgId, Direction), Vec<Share<'_>>> = HashMap::default();
-    for one in passed {
-        let keeper = match keepers {
-            Keepers::One if one.is_pinned() => keeper(one, &staying),
-            Keepers::One | Keepers::All => None,
-        };
-        for (group, rules) in one.by_group() {
-            if keeper.is_none_or(|keeper| keeper == group) {
-                let of_group = shares.entry((group, one.direction)).or_default();
-                of_group.push((one, rules));
-            }
+    let keeps = |group: &SgId, one: &Passed| match keepers {
+        Keepers::One if one.is_pinned() => {
+            keeper(one, &staying).is_none_or(|keeper| keeper == group)
+        }
+        Keepers::One | Keepers::All => true,
+    };
+    for (first, run) in alike(passed) {
+        for (group, rules) in first.by_group() {
+            let kept = run.iter().filter(|one| keeps(group, one));
+            let of_group = shares.entry((group, first.direction)).or_default();
+            of_group.extend(kept.map(|one| (one, rules)));
         }
     }
+    shares.retain(|_, share| !share.is_empty());
     let mut shares: Vec<_> = shares.into_iter().collect();
     shares.sort_unstable_by_key(|(of, _)| *of);
     let needs = |((group, direction), shares): ((&SgId, Direction), Vec<Share<'_>>)| GroupNeeds {

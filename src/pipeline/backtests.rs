@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use crate::attribute::needs;
 use crate::attribute::needs::Need;
 use crate::attribute::needs::Passed;
 use crate::attribute::protected;
@@ -48,10 +49,10 @@ impl<'a> Times<'a> {
             passed: HashMap::default(),
             span,
         };
-        for one in passed {
-            for (group, _) in one.by_group() {
-                let own = times.passed.entry((group, one.direction)).or_default();
-                own.push(one);
+        for (first, run) in needs::alike(passed) {
+            for (group, _) in first.by_group() {
+                let own = times.passed.entry((group, first.direction)).or_default();
+                own.extend(run);
             }
         }
         times

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::attribute::needs;
 use crate::attribute::needs::Passed;
 use crate::attribute::table::RuleTable;
 use crate::attribute::verdicts::Verdicts;
@@ -34,11 +35,13 @@ impl<'a> Cautions<'a> {
         table: &RuleTable<'a>,
     ) -> Cautions<'a> {
         let mut all: BTreeMap<(&SgId, Direction), Caution> = BTreeMap::new();
-        for one in passed {
-            for (group, _) in one.by_group() {
-                let caution = all.entry((group, one.direction)).or_default();
-                caution.conversations += 1;
-                caution.unanswered += u64::from(!one.answered);
+        for (first, run) in needs::alike(passed) {
+            for (group, _) in first.by_group() {
+                let caution = all.entry((group, first.direction)).or_default();
+                for one in run {
+                    caution.conversations += 1;
+                    caution.unanswered += u64::from(!one.answered);
+                }
             }
         }
         for verdict in &verdicts.rules {

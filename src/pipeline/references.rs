@@ -16,6 +16,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use rayon::prelude::*;
 
+use crate::attribute::needs;
 use crate::attribute::needs::Passed;
 use crate::attribute::rejects::RejectFinding;
 use crate::attribute::scene::Scene;
@@ -178,10 +179,14 @@ struct Met<'a> {
 /// The peers of what passed one interface in one direction.
 fn met<'a>(passed: &'a [Passed], ways: &Ways<'a>) -> Vec<Met<'a>> {
     let mut met: Vec<Met<'_>> = Vec::new();
+    let first = passed.first();
+    let Some(eni) = first.and_then(|one| ways.newest.snapshot.enis.get(&one.interface_id)) else {
+        return met;
+    };
     let mut known: HashMap<IpAddr, Option<usize>> = HashMap::default();
     for one in passed {
         let place = known.entry(one.peer).or_insert_with(|| {
-            let carried = ways.carried(one)?;
+            let carried = ways.carried(eni, one)?;
             met.push(Met {
                 one,
                 carried,
@@ -227,8 +232,10 @@ impl<'a> Ways<'a> {
             refused: BTreeSet::new(),
             crossed: middle.filter_map(|eni| eni.vpc_id.as_ref()).collect(),
         };
-        let proven = passed.iter().filter(|one| ways.is_by_reference(one));
+        let proven = needs::alike(passed).filter(|(first, _)| ways.only_refers(first));
+        let proven = proven.flat_map(|(_, run)| run);
         ways.proven = proven
+            .filter(|one| !one.in_doubt)
             .filter_map(|one| ways.way(one.interface_id, one.peer, one.direction))
             .collect();
         let refused = rejects.iter().filter(|one| ways.names_the_peer(one));
@@ -238,8 +245,8 @@ impl<'a> Ways<'a> {
         ways
     }
 
-    /// Whether nothing but references let it through.
-    fn is_by_reference(&self, one: &Passed) -> bool {
+    /// Whether nothing but references cover it.
+    fn only_refers(&self, one: &Passed) -> bool {
         let rules = one.covered_by.iter();
         let mut rules = rules
             .map(|by| self.rule(&by.group_id, &by.rule_id))
@@ -247,7 +254,7 @@ impl<'a> Ways<'a> {
         let refers = |rule: Option<&SgRule>| {
             rule.is_some_and(|rule| matches!(rule.peer, Peer::SecurityGroup(_)))
         };
-        !one.in_doubt && rules.peek().is_some() && rules.all(refers)
+        rules.peek().is_some() && rules.all(refers)
     }
 
     fn rule(&self, group: &SgId, rule: &SgRuleId) -> Option<&'a SgRule> {
@@ -282,9 +289,9 @@ impl<'a> Ways<'a> {
         ))
     }
 
-    /// What the peer carried; `None` where no interface owns its address today.
-    fn carried(&self, one: &Passed) -> Option<Carried<'a>> {
-        let eni = self.newest.snapshot.enis.get(&one.interface_id)?;
+    /// What the peer of an interface carried; `None` where no interface owns its
+    /// address today.
+    fn carried(&self, eni: &'a Eni, one: &Passed) -> Option<Carried<'a>> {
         let today = self.newest.peer(one.peer, eni);
         today.owner()?;
         let mut groups: Option<BTreeSet<SgId>> = None;

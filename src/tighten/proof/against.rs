@@ -193,12 +193,13 @@ impl<'a> Against<'a> {
     ) -> Outcome {
         let covering = passed.covered_by.iter();
         let rules = covering.filter_map(|by| today.get(&(&by.group_id, &by.rule_id)).copied());
+        let rules: Vec<&SgRule> = rules.collect();
         let eni = self.today.enis.get(&passed.interface_id);
         let flow = Flow {
             protocol: passed.protocol,
             service: passed.service,
             peer: passed.peer,
-            today: rules.collect(),
+            today: &rules,
             book: Some((self.book, eni.and_then(|eni| eni.vpc_id.as_ref()))),
             lists: Some(&self.today.prefix_lists),
             other: self.other,

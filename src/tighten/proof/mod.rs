@@ -118,11 +118,12 @@ pub fn check_with(
     let index = Index::of(&after);
     for need in needs {
         let old = need.covered_by.iter().filter_map(|id| by_id.get(id));
+        let old: Vec<&SgRule> = old.copied().collect();
         let flow = Flow {
             protocol: need.protocol,
             service: need.service,
             peer: need.peer,
-            today: old.copied().collect(),
+            today: &old,
             book: book.map(|book| (book, group.vpc_id.as_ref())),
             lists: None,
             other: None,
@@ -237,7 +238,7 @@ struct Flow<'a> {
     protocol: IpProtocol,
     service: PortRange,
     peer: IpAddr,
-    today: Vec<&'a SgRule>,
+    today: &'a [&'a SgRule],
     /// Who carried which group, and the VPC of the interface.
     book: Option<(&'a Book<'a>, Option<&'a VpcId>)>,
     /// Entries of prefix lists that today's rules need not name.

@@ -157,7 +157,7 @@ pub fn check(
             protocol: need.protocol,
             service: need.service,
             peer: need.peer,
-            today: covering,
+            today: &covering,
             book: None,
             lists: None,
             other: None,

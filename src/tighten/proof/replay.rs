@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
+use crate::attribute::needs;
 use crate::attribute::needs::Passed;
 use crate::attribute::needs::RuleRef;
 use crate::collections::HashMap;
@@ -102,29 +103,34 @@ impl<'a> After<'a> {
         vpcs.all(|vpc| vpc == first).then_some(first)?
     }
 
-    /// Replays one conversation. Results of several add up in any order
-    /// ([`Replay::absorb`]).
-    pub fn replay(&self, passed: &Passed, replay: &mut Replay) {
-        let covering = &passed.covered_by;
+    /// Replays conversations that the rules of the first let through. Results of
+    /// several add up in any order ([`Replay::absorb`]).
+    fn replay(&self, (first, run): (&Passed, &[Passed]), replay: &mut Replay) {
+        let covering = &first.covered_by;
         let today = covering
             .iter()
             .filter_map(|rule| self.today.get(&(&rule.group_id, &rule.rule_id)).copied());
-        let flow = Flow {
-            protocol: passed.protocol,
-            service: passed.service,
-            peer: passed.peer,
-            today: today.collect(),
-            book: self.book.map(|book| (book, self.vpc(covering))),
-            lists: None,
-            other: None,
-        };
+        let today: Vec<&SgRule> = today.collect();
+        let book = self.book.map(|book| (book, self.vpc(covering)));
         let mut asked: Vec<&SgId> = covering.iter().map(|rule| &rule.group_id).collect();
         asked.sort_unstable();
         asked.dedup();
         let standing = asked
             .iter()
-            .filter_map(|id| self.standing.get(&(*id, passed.direction)));
-        replay.add(passed, flow.outcome(standing.flatten().copied()));
+            .filter_map(|id| self.standing.get(&(*id, first.direction)));
+        let standing: Vec<(Transport, &Peer)> = standing.flatten().copied().collect();
+        for passed in run {
+            let flow = Flow {
+                protocol: passed.protocol,
+                service: passed.service,
+                peer: passed.peer,
+                today: &today,
+                book,
+                lists: None,
+                other: None,
+            };
+            replay.add(passed, flow.outcome(standing.iter().copied()));
+        }
     }
 }
 
@@ -176,8 +182,8 @@ pub fn replay(
 pub fn replay_after(passed: &[Passed], after: &After<'_>) -> Replay {
     let parts = passed.par_chunks(PART).map(|part| {
         let mut found = Replay::default();
-        for conversation in part {
-            after.replay(conversation, &mut found);
+        for run in needs::alike(part) {
+            after.replay(run, &mut found);
         }
         found
     });
