@@ -164,9 +164,10 @@ impl Conversation {
     /// cells.
     #[must_use]
     pub fn client_ports(&self) -> PortSample {
-        let mut ports = PortSample::default();
-        for cell in self.cells() {
-            ports.merge(&cell.other_ports);
+        let mut all = self.cells().map(|cell| cell.other_ports);
+        let mut ports = all.next().unwrap_or_default();
+        for other in all {
+            ports.merge(&other);
         }
         ports
     }

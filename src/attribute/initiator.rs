@@ -6,10 +6,12 @@
 
 use crate::attribute::conversation::Conversation;
 use crate::attribute::conversation::Server;
+use crate::attribute::conversation::Services;
 use crate::attribute::knowledge::Endpoint;
 use crate::attribute::knowledge::Knowledge;
 use crate::attribute::knowledge::Service;
 use crate::model::Direction;
+use crate::net::IpProtocol;
 use crate::net::PortRange;
 
 /// How sure an answer is. Orders from weak to strong.
@@ -66,7 +68,8 @@ pub fn initiator(case: &Case<'_>, knowledge: &Knowledge) -> Initiator {
     }
     // Tests 4 and 5 before test 1: a tracked connection outlives its rule, and
     // feasibility by today's rules would then name the wrong end.
-    if let Some(known) = known_pair(case, knowledge) {
+    let opposite = Opposite::of(case);
+    if let Some(known) = known_pair(case, &opposite, knowledge) {
         return known;
     }
     match (case.ingress_feasible, case.egress_feasible) {
@@ -76,8 +79,8 @@ pub fn initiator(case: &Case<'_>, knowledge: &Knowledge) -> Initiator {
         (true, true) => {}
     }
     one_way(case)
-        .or_else(|| known_service(case, knowledge))
-        .unwrap_or_else(|| guess(case, knowledge))
+        .or_else(|| known_service(case, &opposite, knowledge))
+        .unwrap_or_else(|| guess(case, &opposite, knowledge))
 }
 
 /// The service that the conversation would be of, read along its key.
@@ -91,43 +94,57 @@ fn keyed_service(case: &Case<'_>) -> Service {
 }
 
 /// The services that it would be of, read against its key.
-fn opposite_services(case: &Case<'_>) -> Vec<(Endpoint, PortRange)> {
-    let client = match case.conversation.key.server {
-        Server::Local => case.peer,
-        Server::Peer => case.local,
-    };
-    case.conversation
-        .client_ports()
-        .ranges()
-        .map(|range| (client, range))
-        .collect()
+struct Opposite {
+    end: Endpoint,
+    protocol: IpProtocol,
+    ports: Services,
+}
+
+impl Opposite {
+    fn of(case: &Case<'_>) -> Opposite {
+        let key = &case.conversation.key;
+        Opposite {
+            end: match key.server {
+                Server::Local => case.peer,
+                Server::Peer => case.local,
+            },
+            protocol: key.protocol,
+            ports: Services::of(&case.conversation.client_ports()),
+        }
+    }
+
+    /// Each of them, if it is known to the port.
+    fn services(&self) -> impl Iterator<Item = Option<Service>> {
+        let single = |range: &PortRange| range.count() == 1;
+        self.ports
+            .iter()
+            .map(move |range| single(range).then_some((self.end, self.protocol, range.from())))
+    }
+
+    /// Whether something is known of some of them, and whether of all, if there
+    /// are any.
+    fn known(&self, is: impl Fn(Service) -> bool) -> (bool, bool) {
+        let known = |service: Option<Service>| service.is_some_and(&is);
+        let some = self.services().any(known);
+        (some, some && self.services().all(known))
+    }
 }
 
 /// Tests 4 and 5: the same two ends and service, decided by the other end's
 /// records or by another window's.
-fn known_pair(case: &Case<'_>, knowledge: &Knowledge) -> Option<Initiator> {
+fn known_pair(case: &Case<'_>, opposite: &Opposite, knowledge: &Knowledge) -> Option<Initiator> {
     if !case.conversation.key.protocol.has_ports() {
         return None;
     }
     let keyed = case.conversation.key.server.direction();
-    let protocol = case.conversation.key.protocol;
     let (server, client) = match case.conversation.key.server {
         Server::Local => (case.local, case.peer),
         Server::Peer => (case.peer, case.local),
     };
     let along = knowledge.paired(keyed_service(case), client);
-    let single = |range: &PortRange| range.count() == 1;
-    let against: Vec<bool> = opposite_services(case)
-        .iter()
-        .map(|(end, range)| {
-            single(range) && knowledge.paired((*end, protocol, range.from()), server)
-        })
-        .collect();
-    let all_against = !against.is_empty() && against.iter().all(|known| *known);
+    let (some_against, all_against) = opposite.known(|service| knowledge.paired(service, server));
     match (along, all_against) {
-        (true, _) if !against.contains(&true) => {
-            Some(Initiator::Settled(keyed, Certainty::Certain))
-        }
+        (true, _) if !some_against => Some(Initiator::Settled(keyed, Certainty::Certain)),
         (false, true) => Some(Initiator::Settled(keyed.reverse(), Certainty::Certain)),
         _ => None,
     }
@@ -147,20 +164,14 @@ fn one_way(case: &Case<'_>) -> Option<Initiator> {
 }
 
 /// Test 7: one end is known to serve this port, the other is not.
-fn known_service(case: &Case<'_>, knowledge: &Knowledge) -> Option<Initiator> {
+fn known_service(case: &Case<'_>, opposite: &Opposite, knowledge: &Knowledge) -> Option<Initiator> {
     if !case.conversation.key.protocol.has_ports() {
         return None;
     }
     let keyed = case.conversation.key.server.direction();
-    let protocol = case.conversation.key.protocol;
     let along = knowledge.serves(keyed_service(case));
-    let opposite = opposite_services(case);
-    let known = |(end, range): &(Endpoint, PortRange)| {
-        range.count() == 1 && knowledge.serves((*end, protocol, range.from()))
-    };
-    let any_against = opposite.iter().any(known);
-    let all_against = !opposite.is_empty() && opposite.iter().all(known);
-    match (along, any_against) {
+    let (some_against, all_against) = opposite.known(|service| knowledge.serves(service));
+    match (along, some_against) {
         (true, false) => Some(Initiator::Settled(keyed, Certainty::High)),
         (false, true) if all_against => Some(Initiator::Settled(keyed.reverse(), Certainty::High)),
         _ => None,
@@ -168,29 +179,23 @@ fn known_service(case: &Case<'_>, knowledge: &Knowledge) -> Option<Initiator> {
 }
 
 /// Tests 8 to 10: how many partners each port has, then the ports themselves.
-fn guess(case: &Case<'_>, knowledge: &Knowledge) -> Initiator {
+fn guess(case: &Case<'_>, opposite: &Opposite, knowledge: &Knowledge) -> Initiator {
     let key = &case.conversation.key;
     if !key.protocol.has_ports() {
         return Initiator::Ambiguous(None);
     }
     let keyed = key.server.direction();
     let server_fan = knowledge.partners(keyed_service(case));
-    let opposite = opposite_services(case);
     // A client that used many ports used each for few partners.
-    let port_fan = |(end, range): &(Endpoint, PortRange)| {
-        if range.count() == 1 {
-            knowledge.partners((*end, key.protocol, range.from()))
-        } else {
-            1
-        }
-    };
-    let client_fan = opposite.iter().map(port_fan).max().unwrap_or(0);
+    let port_fan =
+        |service: Option<Service>| service.map_or(1, |service| knowledge.partners(service));
+    let client_fan = opposite.services().map(port_fan).max().unwrap_or(0);
     let (many, few, direction) = if server_fan >= client_fan {
         (server_fan, client_fan, keyed)
     } else {
         (client_fan, server_fan, keyed.reverse())
     };
-    if !ports_contradict(key.port, &opposite, direction == keyed)
+    if !ports_contradict(key.port, &opposite.ports, direction == keyed)
         && many >= 5
         && many >= few.saturating_mul(4)
     {
@@ -199,22 +204,24 @@ fn guess(case: &Case<'_>, knowledge: &Knowledge) -> Initiator {
         }
         return Initiator::Ambiguous(Some((direction, Certainty::Medium)));
     }
-    Initiator::Ambiguous(guess_by_ports(key.port, &opposite).map(|certainty| (keyed, certainty)))
+    Initiator::Ambiguous(
+        guess_by_ports(key.port, &opposite.ports).map(|certainty| (keyed, certainty)),
+    )
 }
 
 /// Whether the ports speak against the end with many partners: a client may
 /// keep one source port for many servers, as NTP, IKE and resolvers do. Equal
 /// ports tell nothing; a well-known port at the other end tells the opposite.
-fn ports_contradict(port: u16, opposite: &[(Endpoint, PortRange)], along_key: bool) -> bool {
-    let equal = opposite.iter().any(|(_, range)| range.contains(port));
+fn ports_contradict(port: u16, opposite: &[PortRange], along_key: bool) -> bool {
+    let equal = opposite.iter().any(|range| range.contains(port));
     let against_well_known = !along_key && port < 1024;
     equal || against_well_known
 }
 
 /// Test 9. The key's port is never above the others where flags are silent,
 /// so the guess, if any, is the key's reading.
-fn guess_by_ports(port: u16, opposite: &[(Endpoint, PortRange)]) -> Option<Certainty> {
-    let lowest = opposite.iter().map(|(_, range)| range.from()).min()?;
+fn guess_by_ports(port: u16, opposite: &[PortRange]) -> Option<Certainty> {
+    let lowest = opposite.iter().map(|range| range.from()).min()?;
     match port {
         0..1024 if lowest >= 1024 => Some(Certainty::Medium),
         1024..32_768 if lowest >= 49_152 => Some(Certainty::Low),
