@@ -86,9 +86,9 @@ impl Cells {
         }
     }
 
-    /// Adds packed cells of this interface, its number left out, given in runs
-    /// without a key twice in one run.
-    pub(super) fn add_packed(&mut self, runs: &[Run<'_>]) {
+    /// Adds packed cells of this interface, given in runs without a key twice
+    /// in one run.
+    pub(super) fn add_packed(&mut self, runs: Vec<Vec<Packed>>) {
         let (packed, aside) = joined(runs);
         self.unpack();
         self.take_in(packed, &aside);
@@ -105,8 +105,8 @@ impl Cells {
         }
         let meet = |cell: &&Packed| !eras.is_settled(cell.key.era());
         if packed.iter().any(|cell| meet(&cell)) {
-            let settled = packed.iter().map(|cell| cell.settled(eras));
-            let (packed, aside) = added_up(packed.len(), settled);
+            let settled: Vec<Packed> = packed.iter().map(|cell| cell.settled(eras)).collect();
+            let (packed, aside) = added_up(&[settled]);
             self.take_in(packed, &aside);
         } else {
             // Every stretch is an era of its own: no two keys become one.
@@ -149,49 +149,19 @@ impl Cells {
     }
 }
 
-/// Cells of one interface in a table of many: which ones they are.
-#[derive(Clone, Debug)]
-pub(super) struct Run<'t> {
-    table: &'t Table,
-    numbers: Vec<u32>,
-}
-
-impl<'t> Run<'t> {
-    /// The cells of these numbers.
-    pub(super) fn new(table: &'t Table, numbers: Vec<u32>) -> Run<'t> {
-        Run { table, numbers }
-    }
-
-    /// The cells, without the number of their interface: it differs from table
-    /// to table, and keys of one interface are to be equal.
-    fn cells(&self) -> impl Iterator<Item = Packed> {
-        let numbers = self.numbers.iter();
-        numbers.filter_map(|number| Some(self.table.nth(*number)?.under(0)))
-    }
-}
-
 /// The cells of all runs with each key once, and what no counter had room for.
-fn joined(runs: &[Run<'_>]) -> (Vec<Packed>, Vec<Packed>) {
-    let mut filled = runs.iter().filter(|run| !run.numbers.is_empty());
-    if let (Some(only), None) = (filled.next(), filled.next()) {
-        let mut cells = Vec::with_capacity(only.numbers.len());
-        cells.extend(only.cells());
-        return (cells, Vec::new());
+fn joined(mut runs: Vec<Vec<Packed>>) -> (Vec<Packed>, Vec<Packed>) {
+    runs.retain(|run| !run.is_empty());
+    if runs.len() < 2 {
+        return (runs.pop().unwrap_or_default(), Vec::new());
     }
-    let len = runs.iter().map(|run| run.numbers.len()).sum();
-    added_up(len, runs.iter().flat_map(Run::cells))
+    added_up(&runs)
 }
 
-/// So many cells with each key once, and what no counter had room for.
-fn added_up(len: usize, mut cells: impl Iterator<Item = Packed>) -> (Vec<Packed>, Vec<Packed>) {
-    let mut table = Table::with_capacity(len);
-    let mut batch = Vec::with_capacity(BATCH);
-    loop {
-        batch.clear();
-        batch.extend(cells.by_ref().take(BATCH));
-        if batch.is_empty() {
-            return table.into_cells();
-        }
-        table.add_batch(&batch);
+fn added_up(runs: &[Vec<Packed>]) -> (Vec<Packed>, Vec<Packed>) {
+    let mut table = Table::with_capacity(runs.iter().map(Vec::len).sum());
+    for batch in runs.iter().flat_map(|run| run.chunks(BATCH)) {
+        table.add_batch(batch);
     }
+    table.into_cells()
 }

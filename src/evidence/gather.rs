@@ -14,7 +14,6 @@ use crate::collections::HashMap;
 use crate::evidence::Evidence;
 use crate::evidence::RowTally;
 use crate::evidence::cell::CellKey;
-use crate::evidence::cells::Run;
 use crate::evidence::coverage::HourSet;
 use crate::evidence::era::Eras;
 use crate::evidence::interface::InterfaceEvidence;
@@ -223,51 +222,48 @@ impl<'e> Gathering<'e> {
 }
 
 /// One worker's cells of one interface, and its hours.
-struct Part {
-    cells: Vec<u32>,
-    heard: Heard,
-}
+type Part = (Vec<Packed>, Heard);
 
 /// A worker's gathering, taken apart by interface.
 struct Parts {
     plain: Evidence,
-    /// What the numbers of cells are of.
-    table: Table,
     by_id: Vec<(EniId, Part)>,
 }
 
 impl Parts {
     fn of(mut gathering: Gathering<'_>, interfaces: &Interfaces) -> Parts {
         gathering.flush();
-        gathering.table.freeze();
         let mut plain = std::mem::take(&mut gathering.plain);
         plain.rows += gathering.rows();
         if let Some(span) = gathering.span() {
             plain.see(span.start, span.end);
         }
-        for cell in gathering.table.aside.drain(..) {
+        let mut table = gathering.table;
+        table.freeze();
+        for cell in table.aside.drain(..) {
             if let Some(id) = interfaces.id(cell.key.interface()) {
                 let own = plain.interfaces.entry(id).or_default();
                 own.add(cell.key.open(), &cell.open());
             }
         }
-        let mut lists: Vec<Vec<u32>> = vec![Vec::new(); interfaces.ids().len()];
-        for (number, cell) in (0_u32..).zip(gathering.table.iter()) {
+        let mut counts = vec![0_usize; interfaces.ids().len()];
+        for cell in table.iter() {
+            if let Some(count) = counts.get_mut(cell.key.interface() as usize) {
+                *count = count.saturating_add(1);
+            }
+        }
+        let mut lists: Vec<Vec<Packed>> = counts.into_iter().map(Vec::with_capacity).collect();
+        for cell in table.iter() {
             if let Some(list) = lists.get_mut(cell.key.interface() as usize) {
-                list.push(number);
+                // Numbers differ from worker to worker; keys of one interface
+                // are to be equal.
+                list.push(cell.under(0));
             }
         }
         gathering.hours.resize_with(lists.len(), Heard::default);
-        let parts = lists
-            .into_iter()
-            .zip(gathering.hours)
-            .map(|(cells, heard)| Part { cells, heard });
+        let parts = lists.into_iter().zip(gathering.hours);
         let by_id = interfaces.ids().iter().copied().zip(parts).collect();
-        Parts {
-            plain,
-            table: gathering.table,
-            by_id,
-        }
+        Parts { plain, by_id }
     }
 }
 
@@ -284,52 +280,45 @@ pub fn join(gathered: Vec<(Gathering<'_>, Interfaces)>) -> Evidence {
 
 fn joined(parts: Vec<Parts>) -> Evidence {
     let mut evidence = Evidence::default();
-    let mut tables = Vec::with_capacity(parts.len());
-    let mut by_id: HashMap<EniId, Vec<(usize, Part)>> = HashMap::default();
-    for (worker, parts) in parts.into_iter().enumerate() {
-        evidence.merge(parts.plain);
-        tables.push(parts.table);
-        for (id, part) in parts.by_id {
-            by_id.entry(id).or_default().push((worker, part));
+    let mut by_id: HashMap<EniId, Vec<Part>> = HashMap::default();
+    for Parts { plain, by_id: own } in parts {
+        evidence.merge(plain);
+        for (id, part) in own {
+            by_id.entry(id).or_default().push(part);
         }
     }
     let mut work = Vec::with_capacity(by_id.len());
-    // In hash order, which is lawful: merging is commutative.
+    // In hash order, which is lawful: each is joined by itself.
     for (id, parts) in by_id {
         // An id may have got its number from a line that was not brief then.
         let plain = evidence.interfaces.remove(&id);
-        if plain.is_some() || !parts.iter().all(|(_, part)| part.is_silent()) {
+        if plain.is_some() || !parts.iter().all(Heard::is_silent) {
             work.push((id, plain.unwrap_or_default(), parts));
         }
     }
     let joined: Vec<(EniId, InterfaceEvidence)> = work
         .into_par_iter()
-        .map(|(id, plain, parts)| (id, with_parts(plain, parts, &tables)))
+        .map(|(id, plain, parts)| (id, with_parts(plain, parts)))
         .collect();
     evidence.interfaces.extend(joined);
     evidence
 }
 
-impl Part {
-    fn is_silent(&self) -> bool {
-        self.cells.is_empty() && self.heard.observed.is_empty()
+impl Heard {
+    fn is_silent((cells, heard): &Part) -> bool {
+        cells.is_empty() && heard.observed.is_empty()
     }
 }
 
-/// The evidence of an interface with what the workers of these tables have of it.
-fn with_parts(
-    mut evidence: InterfaceEvidence,
-    parts: Vec<(usize, Part)>,
-    tables: &[Table],
-) -> InterfaceEvidence {
+fn with_parts(mut evidence: InterfaceEvidence, parts: Vec<Part>) -> InterfaceEvidence {
     let mut runs = Vec::with_capacity(parts.len());
-    for (worker, Part { cells, heard }) in parts {
+    for (cells, heard) in parts {
         evidence.observed.merge(&heard.observed);
         evidence.active.merge(&heard.active);
         evidence.rejected.merge(&heard.rejected);
-        runs.extend(tables.get(worker).map(|table| Run::new(table, cells)));
+        runs.push(cells);
     }
-    evidence.cells.add_packed(&runs);
+    evidence.cells.add_packed(runs);
     evidence
 }
 

@@ -98,12 +98,6 @@ impl Table {
         self.index = Vec::new();
     }
 
-    /// The cell that was seen as so manieth, from 0.
-    #[inline]
-    pub(super) fn nth(&self, number: u32) -> Option<&Packed> {
-        self.cell(u64::from(number))
-    }
-
     /// Adds a batch of cells.
     pub(super) fn add_batch(&mut self, batch: &[Packed]) {
         let mut hashes = [0; BATCH];
