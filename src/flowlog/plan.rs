@@ -57,11 +57,13 @@ pub(super) struct Plan {
     /// The time of a log event stands before the columns.
     stamped: bool,
     columns: usize,
+    /// The fields stand where the default format has them, and no others.
+    is_default: bool,
     fields: Fields<usize>,
 }
 
 /// Where the fields of a record stand.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fields<C> {
     interface_id: C,
     srcaddr: C,
@@ -100,10 +102,12 @@ impl Plan {
         if columns > MOST_COLUMNS {
             return None;
         }
+        let fields = Fields::of(column, layout.flags())?;
         Some(Plan {
             stamped,
             columns,
-            fields: Fields::of(column, layout.flags())?,
+            is_default: fields == DEFAULT,
+            fields,
         })
     }
 
@@ -126,9 +130,35 @@ impl Plan {
         if self.stamped && !is_event_time(Line { text, bounds }.bytes(0_usize)?) {
             return None;
         }
+        if self.is_default {
+            return DEFAULT.read(text, bounds, interfaces, lanes);
+        }
         self.fields.read(text, bounds, interfaces, lanes)
     }
 }
+
+/// The places of the default format, known to the compiler.
+const DEFAULT: Fields<usize> = Fields {
+    interface_id: 2,
+    srcaddr: 3,
+    dstaddr: 4,
+    srcport: 5,
+    dstport: 6,
+    protocol: 7,
+    start: 10,
+    end: 11,
+    action: 12,
+    packets: Some(8),
+    bytes: Some(9),
+    log_status: Some(13),
+    tcp_flags: None,
+    pkt_srcaddr: None,
+    pkt_dstaddr: None,
+    flow_direction: None,
+    reject_reason: None,
+    kind: None,
+    told: Flags::WithoutAcks,
+};
 
 impl<C: Column> Fields<C> {
     /// The places of columns; `None` where one lacks that a [`Brief`] has.
