@@ -206,8 +206,8 @@ impl Lanes for Vectors {
         // SAFETY: vectors are made only where the processor has AVX2.
         let seen = unsafe { x86::look(one, two) };
         let places = [
-            PLACES.get(shape(seen.map(|mask| mask & 0xffff), first)?)?,
-            PLACES.get(shape(seen.map(|mask| mask >> 16), second)?)?,
+            places(seen.map(|mask| mask & 0xffff), first)?,
+            places(seen.map(|mask| mask >> 16), second)?,
         ];
         // SAFETY: as before.
         unsafe { x86::join([one, two], places) }
@@ -230,10 +230,29 @@ static KEPT: [u64; 16] = {
     kept
 };
 
-/// By the lengths of four octets less one, two bits each from the first one's:
-/// where each octet's digits come from, after a byte of nothing.
+/// How an address is cut into octets, by [`hash`] of where its dots stand and
+/// where it ends.
 #[cfg(target_arch = "x86_64")]
-static PLACES: [[u8; 16]; 256] = places();
+static SHAPES: [Shape; 256] = shapes();
+
+/// How an address is cut into octets.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    /// Bits of where its dots stand and where it ends; none where there is no
+    /// such shape.
+    ends: u32,
+    /// Where each octet's digits come from, after a byte of nothing.
+    places: [u8; 16],
+}
+
+/// No two of the 81 shapes meet; the multiplier is one of the few below 2^16
+/// that see to it (the method is that of Lemire and Mula, `sse_inet_aton`).
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+const fn hash(ends: u32) -> usize {
+    (ends.wrapping_mul(6_639) >> 13 & 0xff) as usize
+}
 
 #[cfg(target_arch = "x86_64")]
 #[expect(
@@ -241,54 +260,52 @@ static PLACES: [[u8; 16]; 256] = places();
     clippy::cast_possible_truncation,
     reason = "computed as the program is compiled"
 )]
-const fn places() -> [[u8; 16]; 256] {
+const fn shapes() -> [Shape; 256] {
     const NOTHING: u8 = 0x80;
-    let mut places = [[NOTHING; 16]; 256];
-    let mut shape = 0;
-    while shape < 256 {
-        let (mut start, mut octet) = (0, 0);
+    const NONE: Shape = Shape {
+        ends: 0,
+        places: [NOTHING; 16],
+    };
+    let mut shapes = [NONE; 256];
+    let mut number = 0;
+    while number < 81 {
+        let (mut shape, mut start, mut octet, mut rest) = (NONE, 0, 0, number);
         while octet < 4 {
-            let len = (shape >> (2 * octet) & 3) + 1;
+            let len = rest % 3 + 1;
             let mut digit = 0;
-            // Those of four digits are refused before.
-            while digit < len && len < 4 {
-                places[shape][4 * octet + 4 - len + digit] = (start + digit) as u8;
+            while digit < len {
+                shape.places[4 * octet + 4 - len + digit] = (start + digit) as u8;
                 digit += 1;
             }
+            shape.ends |= 1 << (start + len);
             start += len + 1;
             octet += 1;
+            rest /= 3;
         }
-        shape += 1;
+        assert!(shapes[hash(shape.ends)].ends == 0, "two shapes meet");
+        shapes[hash(shape.ends)] = shape;
+        number += 1;
     }
-    places
+    shapes
 }
 
-/// The lengths of the octets, as [`PLACES`] has them, of an address of so many
-/// bytes whose dots, digits and zeros stand there; `None` where it is none, or
-/// has a leading zero, which the plain way judges.
+/// Where the octets of an address of so many bytes come from, whose dots, digits
+/// and zeros stand there; `None` where it is none, or has a leading zero, which
+/// the plain way judges.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn shape([dots, digits, zeros]: [u32; 3], len: usize) -> Option<usize> {
-    let len = u32::try_from(len).ok().filter(|len| *len < 16)?;
-    let token = (1_u32 << len).wrapping_sub(1);
+fn places([dots, digits, zeros]: [u32; 3], len: usize) -> Option<&'static [u8; 16]> {
+    if len > 15 {
+        return None;
+    }
+    let end = 1_u32 << len;
+    let token = end.wrapping_sub(1);
     let (dots, digits) = (dots & token, digits & token);
-    let second = dots & dots.wrapping_sub(1);
-    let third = second & second.wrapping_sub(1);
+    let shape = SHAPES.get(hash(dots | end))?;
     let starts = dots << 1 | 1;
-    let odd = (!(dots | digits) & token)
-        | (starts & zeros & digits >> 1)
-        | (third & third.wrapping_sub(1));
-    let ends = [dots, second, third].map(u32::trailing_zeros);
-    let [one, two, three, four] = [
-        ends[0].wrapping_sub(1),
-        ends[1].wrapping_sub(ends[0]).wrapping_sub(2),
-        ends[2].wrapping_sub(ends[1]).wrapping_sub(2),
-        len.wrapping_sub(ends[2]).wrapping_sub(2),
-    ];
-    let shape = one | two << 2 | three << 4 | four << 6;
-    let four_digits = shape & shape >> 1 & 0x55;
-    let sound = (one | two | three | four) < 4 && four_digits | odd == 0;
-    sound.then_some(shape as usize)
+    let odd =
+        (dots | digits) ^ token | (starts & zeros & digits >> 1) | (shape.ends ^ (dots | end));
+    (odd == 0).then_some(&shape.places)
 }
 
 /// Short, so that each is compiled into the loop over records.
