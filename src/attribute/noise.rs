@@ -8,6 +8,8 @@
 //! seen, so the order of logs does not show; counts stay exact.
 
 use std::cmp::Reverse;
+use std::hash::Hash;
+use std::hash::Hasher;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -16,12 +18,12 @@ use crate::attribute::rejects::RejectFinding;
 use crate::attribute::verdict::RejectCause;
 use crate::attribute::verdict::RejectVerdict;
 use crate::collections::HashMap;
-use crate::collections::HashSet;
 use crate::evidence::cell::Cell;
 use crate::model::Direction;
 use crate::model::Eni;
 use crate::model::SgId;
 use crate::net::IpProtocol;
+use crate::net::cidr::address_bits;
 use crate::net::cidr::host_net;
 
 /// Up to so many rejected cells of evidence in all, nothing is folded.
@@ -53,13 +55,30 @@ pub struct Noise {
     pub seen: Cell,
 }
 
-type Key = (Direction, IpProtocol, Option<u16>, IpNet, RejectCause);
+/// What noise is gathered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    direction: Direction,
+    protocol: IpProtocol,
+    port: Option<u16>,
+    peer: IpNet,
+    cause: RejectCause,
+}
+
+impl Hash for Key {
+    /// By what keys of one interface differ in, in two words.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let service = u64::from(self.port.unwrap_or(0)) << 8 | u64::from(self.protocol.0);
+        state.write_u128(address_bits(self.peer.addr()));
+        state.write_u64(service);
+    }
+}
 
 /// What a row gathers, from noise sorted by peer.
 #[derive(Debug)]
 struct Row {
     key: Key,
-    seen: Cell,
+    seen: Option<Cell>,
     /// Distinct ones.
     peers: u64,
     last: Option<IpAddr>,
@@ -74,23 +93,16 @@ pub fn fold(noise: &[Noise], eni: &Eni) -> Vec<RejectFinding> {
     if !sorted.is_sorted_by_key(|one| one.peer) {
         sorted.sort_by_key(|one| one.peer);
     }
-    let few = |step: &(u8, u8)| few(&sorted, *step);
-    let step = STEPS.into_iter().find(few).unwrap_or((0, 0));
-    let mut rows = Groups::of(&sorted, step).rows(&sorted);
+    let few = |step| Groups::of(&sorted, step, ROWS);
+    let all = || Groups::of(&sorted, (0, 0), usize::MAX);
+    let groups = STEPS.into_iter().find_map(few).or_else(all);
+    let mut rows = groups.unwrap_or_default().rows(&sorted);
     rows.sort_unstable_by_key(|row| row.key);
     let mut group_ids = eni.groups.clone();
     group_ids.sort();
-    let findings = rows.into_iter().map(|row| row.finding(eni, &group_ids));
+    let findings = rows.into_iter();
+    let findings = findings.filter_map(|row| row.finding(eni, &group_ids));
     findings.collect()
-}
-
-/// Whether a step makes no more than [`ROWS`] rows.
-fn few(noise: &[&Noise], step: (u8, u8)) -> bool {
-    let mut keys: HashSet<Key> = HashSet::default();
-    noise.iter().all(|one| {
-        keys.insert(one.key(step));
-        keys.len() <= ROWS
-    })
 }
 
 impl Noise {
@@ -99,20 +111,28 @@ impl Noise {
         let peer = IpNet::new(self.peer, length)
             .unwrap_or_else(|_| host_net(self.peer))
             .trunc();
-        (self.direction, self.protocol, self.port, peer, self.cause)
+        Key {
+            direction: self.direction,
+            protocol: self.protocol,
+            port: self.port,
+            peer,
+            cause: self.cause,
+        }
     }
 }
 
 /// Noise by key.
+#[derive(Default)]
 struct Groups {
     /// With the records of each.
-    keys: Vec<(Key, Cell)>,
+    keys: Vec<(Key, u64)>,
     /// The place in `keys` for each one of the noise.
     places: Vec<usize>,
 }
 
 impl Groups {
-    fn of(noise: &[&Noise], step: (u8, u8)) -> Groups {
+    /// `None` where a step makes more than so many keys.
+    fn of(noise: &[&Noise], step: (u8, u8), most: usize) -> Option<Groups> {
         let mut by_key: HashMap<Key, usize> = HashMap::default();
         let mut groups = Groups {
             keys: Vec::new(),
@@ -122,12 +142,13 @@ impl Groups {
             let key = one.key(step);
             let place = *by_key.entry(key).or_insert(groups.keys.len());
             match groups.keys.get_mut(place) {
-                Some((_, seen)) => seen.merge(&one.seen),
-                None => groups.keys.push((key, one.seen)),
+                Some((_, records)) => *records += one.seen.records,
+                None if place < most => groups.keys.push((key, one.seen.records)),
+                None => return None,
             }
             groups.places.push(place);
         }
-        groups
+        Some(groups)
     }
 
     /// The row that each key goes to. Where they are too many, those with most
@@ -139,12 +160,12 @@ impl Groups {
         }
         let ranked = self.keys.iter().enumerate();
         let mut ranks: Vec<(Reverse<u64>, Key, usize)> = ranked
-            .map(|(place, (key, seen))| (Reverse(seen.records), *key, place))
+            .map(|(place, (key, records))| (Reverse(*records), *key, place))
             .collect();
         ranks.select_nth_unstable(BUSIEST);
         for (_, _, place) in ranks.into_iter().skip(BUSIEST) {
-            if let Some((_, _, port, _, _)) = keys.get_mut(place) {
-                *port = None;
+            if let Some(key) = keys.get_mut(place) {
+                key.port = None;
             }
         }
         keys
@@ -154,10 +175,10 @@ impl Groups {
         let mut rows: Vec<Row> = Vec::new();
         let mut by_key: HashMap<Key, usize> = HashMap::default();
         let mut row_of: Vec<usize> = Vec::with_capacity(self.keys.len());
-        for (key, own) in self.destinations().into_iter().zip(&self.keys) {
+        for (key, (own, _)) in self.destinations().into_iter().zip(&self.keys) {
             let row = *by_key.entry(key).or_insert(rows.len());
             match rows.get_mut(row) {
-                Some(row) => row.gather(own),
+                Some(row) => row.ports += lost_ports(&key, own),
                 None => rows.push(Row::new(key, own)),
             }
             row_of.push(row);
@@ -165,7 +186,7 @@ impl Groups {
         for (one, place) in noise.iter().zip(&self.places) {
             let row = row_of.get(*place).and_then(|row| rows.get_mut(*row));
             if let Some(row) = row {
-                row.meet(one.peer);
+                row.meet(one);
             }
         }
         rows
@@ -173,32 +194,37 @@ impl Groups {
 }
 
 impl Row {
-    fn new(key: Key, (first, seen): &(Key, Cell)) -> Row {
+    fn new(key: Key, first: &Key) -> Row {
         Row {
             key,
-            seen: *seen,
+            seen: None,
             peers: 0,
             last: None,
             ports: lost_ports(&key, first),
         }
     }
 
-    /// Takes in what is of a further key.
-    fn gather(&mut self, (own, seen): &(Key, Cell)) {
-        self.seen.merge(seen);
-        self.ports += lost_ports(&self.key, own);
-    }
-
-    fn meet(&mut self, peer: IpAddr) {
-        if self.last != Some(peer) {
-            self.last = Some(peer);
+    /// Takes in what is of its key.
+    fn meet(&mut self, one: &Noise) {
+        match &mut self.seen {
+            Some(seen) => seen.merge(&one.seen),
+            None => self.seen = Some(one.seen),
+        }
+        if self.last != Some(one.peer) {
+            self.last = Some(one.peer);
             self.peers += 1;
         }
     }
 
-    fn finding(self, eni: &Eni, group_ids: &[SgId]) -> RejectFinding {
-        let (direction, protocol, port, peer, cause) = self.key;
-        RejectFinding {
+    fn finding(self, eni: &Eni, group_ids: &[SgId]) -> Option<RejectFinding> {
+        let Key {
+            direction,
+            protocol,
+            port,
+            peer,
+            cause,
+        } = self.key;
+        Some(RejectFinding {
             interface_id: eni.id,
             group_ids: group_ids.to_vec(),
             direction,
@@ -214,18 +240,24 @@ impl Row {
             dropped_by: Vec::new(),
             verdict: RejectVerdict::Noise,
             text: text(&self.key, &self),
-            seen: self.seen,
-        }
+            seen: self.seen?,
+        })
     }
 }
 
 /// Ports that a key loses in a row: keys of one row differ in nothing else.
-fn lost_ports((_, _, kept, _, _): &Key, (_, _, own, _, _): &Key) -> usize {
-    usize::from(kept.is_none() && own.is_some())
+fn lost_ports(kept: &Key, own: &Key) -> usize {
+    usize::from(kept.port.is_none() && own.port.is_some())
 }
 
 fn text(key: &Key, row: &Row) -> String {
-    let (direction, protocol, port, peer, cause) = key;
+    let Key {
+        direction,
+        protocol,
+        port,
+        peer,
+        cause,
+    } = key;
     let side = match direction {
         Direction::Ingress => "from",
         Direction::Egress => "to",
