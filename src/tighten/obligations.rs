@@ -26,7 +26,7 @@ use crate::net::cidr::Family;
 use crate::net::cidr::address_bits;
 
 /// Everything owed in one direction of a group.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Obligations {
     /// By reference and protocol.
     pub(crate) labels: BTreeMap<(Peer, IpProtocol), Owed>,
@@ -35,7 +35,7 @@ pub(crate) struct Obligations {
 }
 
 /// What a reference must go on allowing of one protocol.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Owed {
     /// Of protocols with ports; neither sorted nor apart.
     pub(crate) ranges: Vec<PortRange>,
@@ -44,7 +44,7 @@ pub(crate) struct Owed {
 }
 
 /// What prefixes must go on allowing of one family and protocol.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
     /// Addresses by known port, neither sorted nor distinct.
     pub(crate) points: BTreeMap<u16, Vec<u128>>,

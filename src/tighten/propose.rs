@@ -4,6 +4,7 @@
 //! of [`crate::tighten::proof`] and hides one that fails: such a failure is a
 //! bug of the program, never a property of the logs.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -136,6 +137,8 @@ pub(crate) struct Work<'a> {
     rules: Vec<&'a SgRule>,
     pub(crate) held: Vec<&'a SgRule>,
     pub(crate) free: Vec<&'a SgRule>,
+    /// What is owed without new references, once asked for.
+    owed: OnceCell<Obligations>,
 }
 
 impl<'a> Work<'a> {
@@ -149,6 +152,7 @@ impl<'a> Work<'a> {
             rules,
             held,
             free,
+            owed: OnceCell::new(),
         }
     }
 
@@ -205,24 +209,25 @@ impl<'a> Work<'a> {
         (Settled { fitted, paired }, done)
     }
 
-    /// What is owed, with references in the place of addresses if asked for.
-    pub(crate) fn owed(&self, refer: bool) -> (Obligations, Introduced) {
-        let by_id: BTreeMap<&SgRuleId, &SgRule> =
-            self.rules.iter().map(|rule| (&rule.id, *rule)).collect();
-        let is_free = |id: &SgRuleId| self.case.standing.get(id) == Some(&Standing::Free);
-        let mut owed = Obligations::of(
-            self.case.needs,
-            &Asked {
+    /// What is owed.
+    pub(crate) fn owed(&self) -> &Obligations {
+        self.owed.get_or_init(|| {
+            let by_id: BTreeMap<&SgRuleId, &SgRule> =
+                self.rules.iter().map(|rule| (&rule.id, *rule)).collect();
+            let is_free = |id: &SgRuleId| self.case.standing.get(id) == Some(&Standing::Free);
+            let asked = Asked {
                 rules: &by_id,
                 is_free: &is_free,
                 knows: &|peer, address| self.knows(peer, address),
-            },
-        );
-        let introduced = if refer {
-            self.introduce(&mut owed)
-        } else {
-            Introduced::new()
-        };
+            };
+            Obligations::of(self.case.needs, &asked)
+        })
+    }
+
+    /// What is owed with references in the place of addresses.
+    pub(crate) fn referring(&self) -> (Obligations, Introduced) {
+        let mut owed = self.owed().clone();
+        let introduced = self.introduce(&mut owed);
         (owed, introduced)
     }
 
@@ -253,7 +258,7 @@ impl<'a> Work<'a> {
     }
 
     fn fitted(&self) -> Option<Fitted> {
-        let (referring, introduced) = self.owed(true);
+        let (referring, introduced) = self.referring();
         if introduced.is_empty() {
             return self.fitted_to(&referring);
         }
@@ -268,7 +273,7 @@ impl<'a> Work<'a> {
         // A reference counts in both families: where the quota presses, it
         // may cost more than it is worth.
         let opened = |fitted: &Fitted| (fitted.squeezed, self.volume(&fitted.boxes));
-        let both = [with, self.fitted_to(&self.owed(false).0)];
+        let both = [with, self.fitted_to(self.owed())];
         both.into_iter().flatten().min_by_key(opened)
     }
 

@@ -95,7 +95,13 @@ impl<'a> Work<'a> {
     /// The proposal with how far it is from the best, and what other numbers
     /// of rules would buy.
     pub(crate) fn weighed(&self, proposal: Proposal, fitted: &Fitted) -> Proposal {
-        let owed = self.owed(!fitted.introduced.is_empty()).0;
+        let referring;
+        let owed = if fitted.introduced.is_empty() {
+            self.owed()
+        } else {
+            referring = self.referring().0;
+            &referring
+        };
         let allowed = self.allowed();
         let own = CurvePoint {
             rules: proposal.quota_after.most(),
@@ -108,7 +114,7 @@ impl<'a> Work<'a> {
             _ => Vec::new(),
         };
         let standing = self.standing_plots(&proposal);
-        let survey = self.with_wish(&owed, |wish| survey(wish, &allowed, &standing, &quotas));
+        let survey = self.with_wish(owed, |wish| survey(wish, &allowed, &standing, &quotas));
         let mut points = vec![own];
         points.extend(survey.within.iter().map(|boxes| self.point(boxes)));
         let curve = worthwhile(points);
