@@ -152,6 +152,10 @@ impl Case<'_, '_> {
         if !self.conversation.accepted() {
             return Initiator::Ambiguous(None);
         }
+        // No rule need be asked then.
+        if let Some(certain) = initiator::by_flags(self.conversation) {
+            return certain;
+        }
         let case = initiator::Case {
             conversation: self.conversation,
             local: self.docket.local,

@@ -60,11 +60,8 @@ pub struct Case<'a> {
 /// The answer for a conversation of which something was let through.
 #[must_use]
 pub fn initiator(case: &Case<'_>, knowledge: &Knowledge) -> Initiator {
-    let keyed = case.conversation.key.server.direction();
-    if case.conversation.flags_decide() {
-        // Tests 2 and 3. A SYN that no rule lets through is no evidence for
-        // the rules of the other direction: the model is wrong somewhere.
-        return Initiator::Settled(keyed, Certainty::Certain);
+    if let Some(certain) = by_flags(case.conversation) {
+        return certain;
     }
     // Tests 4 and 5 before test 1: a tracked connection outlives its rule, and
     // feasibility by today's rules would then name the wrong end.
@@ -81,6 +78,16 @@ pub fn initiator(case: &Case<'_>, knowledge: &Knowledge) -> Initiator {
     one_way(case)
         .or_else(|| known_service(case, &opposite, knowledge))
         .unwrap_or_else(|| guess(case, &opposite, knowledge))
+}
+
+/// Tests 2 and 3, which ask for nothing but the records' flags. A SYN that no
+/// rule lets through is no evidence for the rules of the other direction: the
+/// model is wrong somewhere.
+#[must_use]
+pub fn by_flags(conversation: &Conversation) -> Option<Initiator> {
+    let keyed = conversation.key.server.direction();
+    let certain = Initiator::Settled(keyed, Certainty::Certain);
+    conversation.flags_decide().then_some(certain)
 }
 
 /// The service that the conversation would be of, read along its key.
