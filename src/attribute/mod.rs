@@ -141,20 +141,47 @@ pub fn attribute<'a>(
         min_certainty,
         fold_noise: rejected_cells(&interfaces) > noise::ALL_APART,
     };
-    let judged: Vec<(EniId, Judged)> = interfaces
+    let mut judged: Vec<(EniId, Judged)> = interfaces
         .par_iter()
         .zip(&orders)
         .map(|((id, seen), order)| (*id, judge_interface(*id, seen, order, eras, &bench)))
         .collect();
-    let mut attribution = Attribution::default();
-    attribution.make_room(&judged);
+    let (passed, rejects) = told(&mut judged);
+    let mut attribution = Attribution {
+        passed,
+        rejects,
+        ..Attribution::default()
+    };
     for (id, judged) in judged {
         attribution.add(id, judged, scenes);
     }
     attribution.note(Unresolved::NoInterface, evidence.unplaced.no_interface);
     attribution.note(Unresolved::NoTime, evidence.unplaced.no_time);
-    attribution.rejects = rejects::folded(attribution.rejects);
     attribution
+}
+
+/// What was let through and what was not, at all interfaces in their order.
+fn told(judged: &mut [(EniId, Judged)]) -> (Vec<Passed>, Vec<RejectFinding>) {
+    let known = judged.iter_mut().filter_map(|(_, judged)| match judged {
+        Judged::Known(findings) => Some(findings),
+        Judged::Unknown(_) => None,
+    });
+    let of_each = |findings: &mut Box<Findings>| {
+        let Findings {
+            passed, rejects, ..
+        } = findings.as_mut();
+        (std::mem::take(passed), std::mem::take(rejects))
+    };
+    let (passed, rejects): (Vec<_>, Vec<_>) = known.map(of_each).unzip();
+    rayon::join(|| in_one(passed), || in_one(rejects))
+}
+
+fn in_one<T>(lists: Vec<Vec<T>>) -> Vec<T> {
+    let mut all = Vec::with_capacity(lists.iter().map(Vec::len).sum());
+    for list in lists {
+        all.extend(list);
+    }
+    all
 }
 
 fn rejected_cells(interfaces: &[(EniId, &InterfaceEvidence)]) -> usize {
@@ -198,6 +225,8 @@ fn judge_interface(
     findings
         .passed
         .sort_unstable_by(|one, other| told(one).cmp(&told(other)).then_with(|| one.cmp(other)));
+    // So are these: what they are folded by begins with the interface.
+    findings.rejects = rejects::folded(findings.rejects);
     Judged::Known(Box::new(findings))
 }
 
@@ -332,18 +361,7 @@ impl Attribution {
     }
 
     /// Room for the findings of all interfaces, so that none is moved twice.
-    fn make_room(&mut self, judged: &[(EniId, Judged)]) {
-        let known = judged.iter().filter_map(|(_, judged)| match judged {
-            Judged::Known(findings) => Some(findings),
-            Judged::Unknown(_) => None,
-        });
-        let (passed, rejects) = known.fold((0, 0), |(passed, rejects), one| {
-            (passed + one.passed.len(), rejects + one.rejects.len())
-        });
-        self.passed.reserve_exact(passed);
-        self.rejects.reserve_exact(rejects);
-    }
-
+    /// Adds what became of one interface, but for what [`told`] took out.
     fn add(&mut self, id: EniId, judged: Judged, scenes: &[Scene<'_>]) {
         match judged {
             Judged::Known(findings) => self.add_findings(id, *findings, scenes),
@@ -357,8 +375,8 @@ impl Attribution {
     fn add_findings(&mut self, id: EniId, findings: Findings, scenes: &[Scene<'_>]) {
         let Findings {
             uses,
-            passed,
-            rejects,
+            passed: _,
+            rejects: _,
             unexplained,
             unresolved,
             accepted_records,
@@ -370,8 +388,6 @@ impl Attribution {
             *self.without_rule.entry(of).or_default() += records;
         }
         self.uses.merge(uses);
-        self.passed.extend(passed);
-        self.rejects.extend(rejects);
         for (why, records) in unresolved {
             self.note(why, records);
         }

@@ -98,7 +98,10 @@ fn run(
         request,
         certify,
     };
-    let mut proposed = maker.make();
+    let (mut proposed, talks) = rayon::join(
+        || maker.make(),
+        || talks::talks(&attribution.passed, &scene),
+    );
     let draft = proposed.draft.take();
     let parts = assemble::Parts {
         series: &series,
@@ -107,9 +110,12 @@ fn run(
         verdicts: &verdicts,
         proposed: &proposed,
         sensitive: &request.limits.sensitive_ports,
-        talks: &talks::talks(&attribution.passed, &scene),
+        talks: &talks,
     };
-    Ok((parts.assemble(ingested, caveats), draft))
+    let analysis = parts.assemble(&ingested, caveats);
+    // What the document was made from is given back while it is written.
+    rayon::spawn(move || drop((ingested, attribution)));
+    Ok((analysis, draft))
 }
 
 pub(super) fn read(

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
+use rayon::prelude::*;
 
 use crate::attribute::Attribution;
 use crate::attribute::cover::Unwritten;
@@ -88,8 +89,8 @@ pub struct Parts<'a> {
 impl Parts<'_> {
     /// The document.
     #[must_use]
-    pub fn assemble(&self, ingested: Ingested, mut caveats: Vec<Caveat>) -> Analysis {
-        caveats.extend(self.caveats(&ingested));
+    pub fn assemble(&self, ingested: &Ingested, mut caveats: Vec<Caveat>) -> Analysis {
+        caveats.extend(self.caveats(ingested));
         caveats.extend(ingested.caveats.iter().cloned());
         caveats.sort();
         caveats.dedup();
@@ -100,7 +101,7 @@ impl Parts<'_> {
             window: ingested.evidence.span,
             coverage: self.coverage(&ingested.evidence),
             security_groups: self.groups(),
-            rejects: self.attribution.rejects.iter().map(reject).collect(),
+            rejects: self.attribution.rejects.par_iter().map(reject).collect(),
             proposals: self.proposals(),
             verification: self.verification(),
             talks: self.talks.iter().map(talk).collect(),
@@ -343,7 +344,7 @@ fn interface_hours(hours: Hours) -> InterfaceHours {
 
 /// What was read, counted.
 #[must_use]
-pub fn ingest(ingested: Ingested) -> Ingest {
+pub fn ingest(ingested: &Ingested) -> Ingest {
     let rows = ingested.evidence.rows;
     Ingest {
         objects: ingested.objects,
@@ -356,8 +357,8 @@ pub fn ingest(ingested: Ingested) -> Ingest {
         no_data: rows.no_data,
         skip_data: rows.skip_data,
         malformed: ingested.malformed,
-        malformed_samples: ingested.samples.into_iter().collect(),
-        unreadable: ingested.unreadable.into_iter().collect(),
+        malformed_samples: ingested.samples.iter().cloned().collect(),
+        unreadable: ingested.unreadable.iter().cloned().collect(),
         outside_window: ingested.outside,
     }
 }

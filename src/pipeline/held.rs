@@ -92,7 +92,7 @@ pub fn against_inputs(
     same_flags(&certificate.inputs, request)?;
     let seen = analyze::in_pool(request.threads, || seen(request, &series, progress))?;
     same_needs(certificate, request, &seen)?;
-    same_words(certificate, &series, seen)?;
+    same_words(certificate, &series, &seen)?;
     held.push("the logs".to_owned());
     Ok(held)
 }
@@ -267,7 +267,7 @@ fn same(needs: &[Need], obligations: &[Obligation]) -> bool {
 fn same_words(
     certificate: &Certificate,
     series: &SnapshotSeries,
-    seen: Seen<'_>,
+    seen: &Seen<'_>,
 ) -> Result<(), Mismatch> {
     let scene = Scene::new(series.latest());
     let court = Court {
@@ -282,7 +282,7 @@ fn same_words(
     let inputs = Inputs {
         window: seen.ingested.evidence.span,
         passed,
-        records: assemble::ingest(seen.ingested).records,
+        records: assemble::ingest(&seen.ingested).records,
         ..certificate.inputs.clone()
     };
     if inputs != certificate.inputs {

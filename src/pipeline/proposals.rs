@@ -126,20 +126,31 @@ impl Maker<'_> {
         let all = &self.attribution.passed;
         let passed = self.request.obligations.kept(all);
         let let_go = u64::try_from(all.len() - passed.len()).unwrap_or(u64::MAX);
-        let needs = needs::group_needs(&passed, self.request.assign.keepers());
+        let moving = self.moving(&passed);
+        let rejects = &self.attribution.rejects;
+        // Each goes over all that passed; what one core is at is left to another.
+        let ((needs, cautions), (referable, times)) = rayon::join(
+            || {
+                rayon::join(
+                    || needs::group_needs(&passed, self.request.assign.keepers()),
+                    || Cautions::of_all(&passed, self.verdicts, self.table),
+                )
+            },
+            || {
+                rayon::join(
+                    || Referable::new(self.scenes, &passed, rejects, &moving),
+                    || Times::of(&passed, self.window.span),
+                )
+            },
+        );
         let needs: BTreeMap<(&SgId, Direction), &[Need]> = needs.iter().map(by_group).collect();
         let standing = self.standing();
         let restraint = Restraint::of(self.verdicts, self.table, self.window.span);
         let members = self.members();
         let vacancies = self.vacancies();
         let limits = &self.request.limits;
-        let cautions = Cautions::of_all(&passed, self.verdicts, self.table);
-        let moving = self.moving(&passed);
-        let rejects = &self.attribution.rejects;
-        let referable = Referable::new(self.scenes, &passed, rejects, &moving);
         let let_out = unruled::let_out(self.snapshot, &passed, self.attribution);
         let among = unruled::among(self.snapshot, &passed, self.attribution);
-        let times = Times::of(&passed, self.window.span);
         let cases = self.cases();
         let put = |of: &(&SecurityGroup, Direction), quota: u32, ask: Ask<'_>| {
             let (group, direction) = of;
@@ -205,20 +216,10 @@ impl Maker<'_> {
         });
         let proposals: Vec<_> = proven.iter().map(|one| one.proposal.clone()).collect();
         let after = After::new(&self.snapshot.groups, &proposals).with_book(self.book);
-        let replay = self.replay(&passed, &after, &proposals);
-        let planner = Planner {
-            snapshot: self.snapshot,
-            needs: &needs,
-            rule_quota: self.request.rule_quota,
-        };
-        let mut rollouts = planner.plan(&proposals);
-        // Their order among ranks is not looked into.
-        let ranked = cases.iter().map(|(group, _)| group.policy.ranked);
-        let ranked = rollouts
-            .iter_mut()
-            .zip(ranked)
-            .filter(|(_, ranked)| *ranked);
-        ranked.for_each(|(rollout, _)| *rollout = None);
+        let (replay, rollouts) = rayon::join(
+            || self.replay(&passed, &after, &proposals),
+            || self.rollouts(&cases, &proposals, &needs),
+        );
         Proposed {
             proven,
             rollouts,
@@ -226,6 +227,25 @@ impl Maker<'_> {
             replay,
             let_go,
         }
+    }
+
+    /// The changes of each proposal in order; of groups whose rules have ranks
+    /// none, since their order among ranks is not looked into.
+    fn rollouts(
+        &self,
+        cases: &[(&SecurityGroup, Direction)],
+        proposals: &[Proposal],
+        needs: &NeedsOf<'_>,
+    ) -> Vec<Option<RolloutReport>> {
+        let planner = Planner {
+            snapshot: self.snapshot,
+            needs,
+            rule_quota: self.request.rule_quota,
+        };
+        let rollouts = planner.plan(proposals).into_iter().zip(cases);
+        rollouts
+            .map(|(rollout, (group, _))| rollout.filter(|_| !group.policy.ranked))
+            .collect()
     }
 
     /// Groups with the directions in which they have rules, or let something

@@ -111,7 +111,7 @@ fn run(
         rules: path.to_string_lossy().into_owned(),
         kind,
         window: seen.ingested.evidence.span,
-        ingest: assemble::ingest(seen.ingested),
+        ingest: assemble::ingest(&seen.ingested),
         connections: loss.connections,
         unexplained,
         broken: broken(loss),
