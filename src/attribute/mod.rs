@@ -191,7 +191,7 @@ fn rejected_cells(interfaces: &[(EniId, &InterfaceEvidence)]) -> usize {
             .filter(|(key, _)| key.action == Action::Reject)
             .count()
     };
-    interfaces.iter().map(|(_, seen)| rejected(seen)).sum()
+    interfaces.par_iter().map(|(_, seen)| rejected(seen)).sum()
 }
 
 /// What became of one interface.

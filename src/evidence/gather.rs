@@ -238,26 +238,29 @@ impl Parts {
         if let Some(span) = gathering.span() {
             plain.see(span.start, span.end);
         }
-        let mut table = gathering.table;
-        table.freeze();
-        for cell in table.aside.drain(..) {
+        let (blocks, aside) = gathering.table.into_blocks();
+        for cell in aside {
             if let Some(id) = interfaces.id(cell.key.interface()) {
                 let own = plain.interfaces.entry(id).or_default();
                 own.add(cell.key.open(), &cell.open());
             }
         }
         let mut counts = vec![0_usize; interfaces.ids().len()];
-        for cell in table.iter() {
+        for cell in blocks.iter().flatten() {
             if let Some(count) = counts.get_mut(cell.key.interface() as usize) {
                 *count = count.saturating_add(1);
             }
         }
         let mut lists: Vec<Vec<Packed>> = counts.into_iter().map(Vec::with_capacity).collect();
-        for cell in table.iter() {
-            if let Some(list) = lists.get_mut(cell.key.interface() as usize) {
-                // Numbers differ from worker to worker; keys of one interface
-                // are to be equal.
-                list.push(cell.under(0));
+        // Each block is given back before the next is parted: memory holds the
+        // cells once.
+        for block in blocks {
+            for cell in &block {
+                if let Some(list) = lists.get_mut(cell.key.interface() as usize) {
+                    // Numbers differ from worker to worker; keys of one interface
+                    // are to be equal.
+                    list.push(cell.under(0));
+                }
             }
         }
         gathering.hours.resize_with(lists.len(), Heard::default);

@@ -76,11 +76,6 @@ impl Table {
         self.len
     }
 
-    /// Every cell, in the order in which their keys were first seen.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Packed> {
-        self.blocks.iter().flatten()
-    }
-
     /// Every cell, and what was put aside.
     pub(super) fn into_cells(mut self) -> (Vec<Packed>, Vec<Packed>) {
         if let [_] = self.blocks.as_slice() {
@@ -93,9 +88,9 @@ impl Table {
         (cells, self.aside)
     }
 
-    /// Gives back the index: nothing is added any more.
-    pub(super) fn freeze(&mut self) {
-        self.index = Vec::new();
+    /// The cells, block by block, and what was put aside; the index is given back.
+    pub(super) fn into_blocks(self) -> (Vec<Vec<Packed>>, Vec<Packed>) {
+        (self.blocks, self.aside)
     }
 
     /// Adds a batch of cells.
