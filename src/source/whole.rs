@@ -205,16 +205,10 @@ impl Opener {
             if self.text.len() < end {
                 self.text.resize(end, 0);
             }
-            let text = self.text.get_mut(len..)?;
-            let inflated = match packed.strip_prefix(&MEMBER) {
-                // What the header holds is of no use, and the checksum is asked
-                // for where the member's end is looked for.
-                Some([0, _, _, _, _, _, _, deflated @ ..]) => {
-                    self.inflate.deflate_decompress(deflated, text)
-                }
-                Some(_) | None => self.inflate.gzip_decompress(packed, text),
-            };
-            match inflated {
+            match self
+                .inflate
+                .gzip_decompress(packed, self.text.get_mut(len..)?)
+            {
                 Ok(more) => return Some(more),
                 Err(DecompressionError::InsufficientSpace) => {
                     room = self.text.len().saturating_sub(len).saturating_mul(2);
