@@ -510,43 +510,12 @@ mod tests {
 
     use super::*;
     use crate::attribute::world::World;
-    use crate::evidence::Evidence;
     use crate::evidence::era::Eras;
-    use crate::evidence::gather;
-    use crate::evidence::gather::Gathering;
-    use crate::flowlog::Layout;
-    use crate::flowlog::LineError;
-    use crate::flowlog::LogReader;
-    use crate::flowlog::Sink;
-    use crate::flowlog::brief::Brief;
-    use crate::flowlog::brief::Interfaces;
+    use crate::evidence::gather::tests::by_workers;
     use crate::model::EniId;
-    use crate::model::Row;
 
-    struct Gathered<'e>(Gathering<'e>);
-
-    impl Sink for Gathered<'_> {
-        fn row(&mut self, row: &Row) {
-            self.0.fold(row);
-        }
-
-        fn malformed(&mut self, _: &LineError) {}
-
-        fn brief(&mut self, brief: &Brief, _: &Interfaces) {
-            self.0.fold_brief(brief);
-        }
-    }
-
-    fn seen(lines: &[String]) -> Evidence {
-        let header = "interface-id srcaddr dstaddr srcport dstport protocol packets bytes start \
-                      end action log-status tcp-flags";
-        let eras = Eras::default();
-        let mut sink = Gathered(Gathering::new(&eras));
-        let mut reader = LogReader::new(&Layout::parse(header).unwrap());
-        reader.feed(lines.concat().as_bytes(), &mut sink);
-        reader.finish(&mut sink);
-        gather::join(vec![(sink.0, reader.into_interfaces())])
-    }
+    const HEADER: &str = "interface-id srcaddr dstaddr srcport dstport protocol packets bytes \
+                          start end action log-status tcp-flags";
 
     /// Few of each, so that keys meet; IPv6 among them, which is never packed.
     fn line() -> impl Strategy<Value = String> {
@@ -593,7 +562,7 @@ mod tests {
                 .snapshot();
             let id = EniId::parse("eni-1").unwrap();
             let eni = &snapshot.enis[&id];
-            let seen = seen(&lines);
+            let seen = by_workers(HEADER, &lines, &Eras::default(), 1);
             let [(_, evidence)] = seen.by_id()[..] else {
                 panic!("one interface");
             };

@@ -230,8 +230,6 @@ mod tests {
     use crate::model::EniId;
     use crate::model::GroupPolicy;
     use crate::model::Peer;
-    use crate::model::PrefixList;
-    use crate::model::PrefixListId;
     use crate::model::Snapshot;
     use crate::net::IpProtocol;
     use crate::net::PortRange;
@@ -296,17 +294,7 @@ mod tests {
             .eni("eni-4", "subnet-2", "10.0.2.9", peer)
             .group("sg-a", &texts(a))
             .group("sg-b", &texts(b))
-            .with(|snapshot| {
-                let id = PrefixListId::from("pl-known");
-                let list = PrefixList {
-                    id: id.clone(),
-                    name: String::new(),
-                    aws_managed: false,
-                    max_entries: None,
-                    entries: Some(vec!["203.0.113.0/24".parse().unwrap()]),
-                };
-                Arc::make_mut(&mut snapshot.prefix_lists).insert(id, list);
-            })
+            .prefix_list("pl-known", &["203.0.113.0/24"])
             .snapshot()
     }
 

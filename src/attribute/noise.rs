@@ -239,7 +239,7 @@ impl Row {
             fix: None,
             dropped_by: Vec::new(),
             verdict: RejectVerdict::Noise,
-            text: text(&self.key, &self),
+            text: text(&self),
             seen: self.seen?,
         })
     }
@@ -250,14 +250,14 @@ fn lost_ports(kept: &Key, own: &Key) -> usize {
     usize::from(kept.port.is_none() && own.port.is_some())
 }
 
-fn text(key: &Key, row: &Row) -> String {
+fn text(row: &Row) -> String {
     let Key {
         direction,
         protocol,
         port,
         peer,
         cause,
-    } = key;
+    } = &row.key;
     let side = match direction {
         Direction::Ingress => "from",
         Direction::Egress => "to",

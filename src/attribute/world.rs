@@ -14,6 +14,7 @@ use crate::model::InterfaceKind;
 use crate::model::Limits;
 use crate::model::NetworkAcl;
 use crate::model::Peer;
+use crate::model::PrefixList;
 use crate::model::PrefixListId;
 use crate::model::SecurityGroup;
 use crate::model::SgId;
@@ -122,6 +123,22 @@ impl World {
         };
         self.with(|snapshot| {
             Arc::make_mut(&mut snapshot.acls).insert(acl.id.clone(), acl);
+        })
+    }
+
+    /// A prefix list whose entries are known.
+    pub(crate) fn prefix_list(self, id: &str, entries: &[&str]) -> World {
+        let id = PrefixListId::from(id);
+        let entries = entries.iter().map(|net| net.parse().unwrap());
+        let list = PrefixList {
+            id: id.clone(),
+            name: String::new(),
+            aws_managed: false,
+            max_entries: None,
+            entries: Some(entries.collect()),
+        };
+        self.with(|snapshot| {
+            Arc::make_mut(&mut snapshot.prefix_lists).insert(id, list);
         })
     }
 

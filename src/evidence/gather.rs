@@ -326,7 +326,7 @@ fn with_parts(mut evidence: InterfaceEvidence, parts: Vec<Part>) -> InterfaceEvi
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::collection::vec;
     use proptest::prelude::Just;
     use proptest::prelude::Strategy;
@@ -373,7 +373,13 @@ mod tests {
         sink.0
     }
 
-    fn by_workers(header: &str, lines: &[String], eras: &Eras, workers: usize) -> Evidence {
+    /// What so many workers gather together from lines with these columns.
+    pub(crate) fn by_workers(
+        header: &str,
+        lines: &[String],
+        eras: &Eras,
+        workers: usize,
+    ) -> Evidence {
         let share = lines.len().div_ceil(workers).max(1);
         let one = |lines: &[String]| {
             let mut sink = Gathered(Gathering::new(eras));

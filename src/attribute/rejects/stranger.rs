@@ -82,8 +82,6 @@ mod tests {
     use crate::evidence::coverage::HourSet;
     use crate::evidence::ports::PortSample;
     use crate::model::EniId;
-    use crate::model::PrefixList;
-    use crate::model::PrefixListId;
     use crate::model::Snapshot;
     use crate::model::TcpFlags;
     use crate::net::IpProtocol;
@@ -163,17 +161,7 @@ mod tests {
             })
             .group("sg-web", &texts(rules))
             .acl("acl-1", &["subnet-1"], &texts(entries))
-            .with(|snapshot| {
-                let id = PrefixListId::from("pl-known");
-                let list = PrefixList {
-                    id: id.clone(),
-                    name: String::new(),
-                    aws_managed: false,
-                    max_entries: None,
-                    entries: Some(vec!["203.0.113.0/24".parse().unwrap()]),
-                };
-                std::sync::Arc::make_mut(&mut snapshot.prefix_lists).insert(id, list);
-            })
+            .prefix_list("pl-known", &["203.0.113.0/24"])
             .snapshot()
     }
 
