@@ -46,6 +46,9 @@ impl Wanted {
     /// Whether an object of this name can hold a record that is wanted.
     #[must_use]
     pub fn may_hold(self, name: &str) -> bool {
+        if self == Wanted::default() {
+            return true;
+        }
         let place = Place::of(name);
         let ends = [place.and_then(Place::ends), file_ends(name)];
         ends.into_iter().flatten().all(|ends| self.overlaps(&ends))

@@ -2,7 +2,6 @@
 //! in S3, in one sorted list that names each object once, however often it was
 //! reached, and leaves out what its name rules out.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::fs::File;
@@ -11,14 +10,18 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use glob::MatchOptions;
+use rayon::prelude::*;
 use walkdir::DirEntry;
 use walkdir::WalkDir;
 
 use crate::cloud::Access;
+use crate::collections::HashSet;
 use crate::source::error::ReadError;
 use crate::source::error::ReadErrorKind;
 use crate::source::error::SourceError;
-use crate::source::key;
+use crate::source::identity::Folders;
+use crate::source::identity::Identity;
+use crate::source::identity::Reached;
 use crate::source::key::Wanted;
 use crate::source::s3;
 use crate::source::s3::Remote;
@@ -26,6 +29,9 @@ use crate::source::stream::Stream;
 
 /// How standard input is typed.
 const STDIN: &str = "-";
+
+/// What makes a pattern of a path.
+const WILD: [char; 3] = ['*', '?', '['];
 
 /// Object that an export from CloudWatch Logs writes to try its permissions; it
 /// holds no record (CloudWatch Logs user guide, "Export log data to Amazon S3").
@@ -47,14 +53,6 @@ enum Place {
     Stdin,
     File(PathBuf),
     Remote(Remote),
-}
-
-/// What an object is, by whatever name it was reached.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Identity {
-    Stdin,
-    File(PathBuf),
-    Remote(String),
 }
 
 /// Where to look, and for what.
@@ -138,24 +136,13 @@ impl Object {
         }
     }
 
-    fn of_file(path: PathBuf) -> Object {
+    /// A file of that name; its size is asked for.
+    fn of_file(name: String, path: PathBuf) -> Object {
         let size = fs::metadata(&path).ok().filter(fs::Metadata::is_file);
         Object {
-            name: path.display().to_string(),
+            name,
             size: size.map(|metadata| metadata.len()),
             place: Place::File(path),
-        }
-    }
-
-    /// What it is, by whatever name it was reached. A path that cannot be
-    /// resolved (a pipe, a file that just went) stands for itself.
-    fn identity(&self) -> Identity {
-        match &self.place {
-            Place::Stdin => Identity::Stdin,
-            Place::File(path) => {
-                Identity::File(fs::canonicalize(path).unwrap_or_else(|_| path.clone()))
-            }
-            Place::Remote(_) => Identity::Remote(self.name.clone()),
         }
     }
 }
@@ -186,41 +173,74 @@ pub fn is_remote(input: &str) -> bool {
 /// For an input that names nothing, whatever its time, or in S3 cannot be listed.
 pub fn find(inputs: &[String], search: &Search) -> Result<Vec<Object>, SourceError> {
     let mut finder = s3::Finder::default();
-    let mut found = BTreeMap::new();
+    let mut folders = Folders::default();
+    let mut named = Vec::new();
     for input in inputs {
-        let objects = if is_remote(input) {
-            remote(&mut finder, input, search)?
+        if is_remote(input) {
+            let found = finder.find(input, &search.access, search.wanted)?;
+            named.extend(found.into_iter().map(Named::Remote));
         } else {
-            objects(input)?
-        };
-        let wanted = |object: &Object| search.wanted.may_hold(&object.name);
-        for object in objects.into_iter().filter(wanted) {
-            keep_first_name(&mut found, object);
+            named.extend(local(input, &mut folders)?);
         }
     }
-    let mut objects: Vec<Object> = found.into_values().collect();
+    // The system is asked of each file, so all threads ask.
+    let looked_at = |named: Named| named.look(search.wanted);
+    let mut objects: Vec<(Object, Identity)> =
+        named.into_par_iter().filter_map(looked_at).collect();
     // Those of one name stay in the order of what they are.
-    objects.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(objects)
+    objects.par_sort_by(|(a, is), (b, is_too)| a.name.cmp(&b.name).then_with(|| is.cmp(is_too)));
+    Ok(under_first_names(objects))
 }
 
-/// Of two names of one file the lesser stays, whatever the order of inputs.
-fn keep_first_name(found: &mut BTreeMap<Identity, Object>, object: Object) {
-    let identity = object.identity();
-    let known = found.get(&identity);
-    if known.is_none_or(|known| object.name < known.name) {
-        found.insert(identity, object);
+/// Of several names of one file the first stays, whatever the order of inputs.
+fn under_first_names(objects: Vec<(Object, Identity)>) -> Vec<Object> {
+    let mut known = HashSet::with_capacity(objects.len());
+    let new = |(object, identity)| known.insert(identity).then_some(object);
+    objects.into_iter().filter_map(new).collect()
+}
+
+/// What an input names, before it is looked at.
+#[derive(Debug)]
+enum Named {
+    Stdin,
+    File(Reached),
+    Remote(Remote),
+}
+
+impl Named {
+    /// The object, and what it is; `None` where its name rules it out.
+    fn look(self, wanted: Wanted) -> Option<(Object, Identity)> {
+        match self {
+            Named::Stdin => Some((Object::stdin(), Identity::Stdin)),
+            Named::File(file) => {
+                let name = file.path.to_string_lossy().into_owned();
+                wanted.may_hold(&name).then(|| {
+                    let identity = file.identity();
+                    (Object::of_file(name, file.path), identity)
+                })
+            }
+            Named::Remote(remote) => {
+                let object = Object::of_remote(remote);
+                let identity = Identity::Remote(object.name.clone());
+                wanted.may_hold(&object.name).then_some((object, identity))
+            }
+        }
     }
 }
 
-fn objects(input: &str) -> Result<Vec<Object>, SourceError> {
+fn local(input: &str, folders: &mut Folders) -> Result<Vec<Named>, SourceError> {
     if input == STDIN {
-        return Ok(vec![Object::stdin()]);
+        return Ok(vec![Named::Stdin]);
     }
+    let files = files(input, folders)?;
+    Ok(files.into_iter().map(Named::File).collect())
+}
+
+fn files(input: &str, folders: &mut Folders) -> Result<Vec<Reached>, SourceError> {
     match fs::metadata(input) {
-        Ok(metadata) if metadata.is_dir() => in_folder(input),
-        Ok(_) => Ok(vec![Object::of_file(PathBuf::from(input))]),
-        Err(_) if input.contains(['*', '?', '[']) => matching(input),
+        Ok(metadata) if metadata.is_dir() => in_folder(input, folders),
+        Ok(_) => Ok(vec![Reached::by(PathBuf::from(input))]),
+        Err(_) if input.contains(WILD) => matching(input, folders),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
             Err(SourceError::NotFound(input.to_owned()))
         }
@@ -231,24 +251,15 @@ fn objects(input: &str) -> Result<Vec<Object>, SourceError> {
     }
 }
 
-fn remote(
-    finder: &mut s3::Finder,
-    address: &str,
-    search: &Search,
-) -> Result<Vec<Object>, SourceError> {
-    let found = finder.find(address, &search.access, search.wanted)?;
-    Ok(found.into_iter().map(Object::of_remote).collect())
-}
-
-fn in_folder(input: &str) -> Result<Vec<Object>, SourceError> {
-    let objects = walk(Path::new(input));
-    if objects.is_empty() {
+fn in_folder(input: &str, folders: &mut Folders) -> Result<Vec<Reached>, SourceError> {
+    let files = walk(Path::new(input), RootName::Typed, folders);
+    if files.is_empty() {
         return Err(SourceError::EmptyFolder(input.to_owned()));
     }
-    Ok(objects)
+    Ok(files)
 }
 
-fn matching(pattern: &str) -> Result<Vec<Object>, SourceError> {
+fn matching(pattern: &str, folders: &mut Folders) -> Result<Vec<Reached>, SourceError> {
     let options = MatchOptions {
         case_sensitive: true,
         require_literal_separator: true,
@@ -258,30 +269,62 @@ fn matching(pattern: &str) -> Result<Vec<Object>, SourceError> {
         input: pattern.to_owned(),
         reason: error.msg.to_lowercase(),
     })?;
-    let objects: Vec<Object> = paths
+    let name = RootName::of_matches(pattern);
+    let files: Vec<Reached> = paths
         .map(|path| path.unwrap_or_else(|error| error.path().to_owned()))
-        .flat_map(|path| walk(&path))
+        .flat_map(|path| walk(&path, name, folders))
         .collect();
-    if objects.is_empty() {
+    if files.is_empty() {
         return Err(SourceError::NoMatch(pattern.to_owned()));
     }
-    Ok(objects)
+    Ok(files)
+}
+
+/// Where the last part of a path that is walked comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RootName {
+    /// From the user.
+    Typed,
+    /// From the folder that it lies in.
+    Listed,
+}
+
+impl RootName {
+    fn of_matches(pattern: &str) -> RootName {
+        let last = Path::new(pattern).file_name().and_then(OsStr::to_str);
+        if last.is_some_and(|last| last.contains(WILD)) {
+            RootName::Listed
+        } else {
+            RootName::Typed
+        }
+    }
 }
 
 /// The files below a path, or the path itself where it is one.
-fn walk(root: &Path) -> Vec<Object> {
+fn walk(root: &Path, name: RootName, folders: &mut Folders) -> Vec<Reached> {
     let entries = WalkDir::new(root).follow_links(true);
     entries
         .into_iter()
         .filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()))
         .filter_map(|entry| match entry {
-            Ok(entry) => is_log(&entry).then(|| entry.into_path()),
+            Ok(entry) => is_log(&entry).then(|| reached(entry, name, folders))?,
             // Around a loop of links there is nothing new.
             Err(error) if error.loop_ancestor().is_some() => None,
-            Err(error) => error.path().map(Path::to_owned),
+            Err(error) => error.path().map(Path::to_owned).map(Reached::by),
         })
-        .map(Object::of_file)
         .collect()
+}
+
+/// The file that was come to; `None` where it belongs to another service.
+fn reached(entry: DirEntry, name: RootName, folders: &mut Folders) -> Option<Reached> {
+    let folder = folders.of(entry.path());
+    if folder.as_ref().is_some_and(|folder| folder.foreign) {
+        return None;
+    }
+    let listed = entry.depth() > 0 || name == RootName::Listed;
+    let folder = folder.filter(|_| listed && !entry.path_is_symlink());
+    let path = entry.into_path();
+    Some(Reached { path, folder })
 }
 
 fn is_hidden(name: &OsStr) -> bool {
@@ -289,14 +332,19 @@ fn is_hidden(name: &OsStr) -> bool {
 }
 
 fn is_log(entry: &DirEntry) -> bool {
-    let foreign = || key::is_of_other_service(&entry.path().to_string_lossy());
-    entry.file_type().is_file() && entry.file_name() != WRITE_TEST && !foreign()
+    entry.file_type().is_file() && entry.file_name() != WRITE_TEST
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::os::unix::fs::symlink;
 
+    use proptest::collection::vec;
+    use proptest::prelude::Strategy;
+    use proptest::prop_assert_eq;
+    use proptest::prop_oneof;
+    use proptest::proptest;
     use tempfile::TempDir;
 
     use super::*;
@@ -374,6 +422,143 @@ mod tests {
         assert_eq!(names(&root, &["link.log", "a", "a/*.log", ""]), once);
         assert_eq!(names(&root, &["", "a", "link.log"]), once);
         assert_eq!(names(&root, &["link.log"]), ["link.log"]);
+    }
+
+    /// Files, links and folders: a path, and what a link leads to.
+    #[derive(Clone, Debug)]
+    enum Thing {
+        File(String),
+        Link(String, String),
+        HardLink(String, String),
+    }
+
+    fn path() -> impl Strategy<Value = String> {
+        vec("[ab]", 1..4).prop_map(|parts| format!("t/{}", parts.join("/")))
+    }
+
+    fn thing() -> impl Strategy<Value = Thing> {
+        // None leads out of the root.
+        let target = prop_oneof![
+            3 => "[ab](/[ab])?",
+            1 => "\\.\\./[abt](/[ab])?",
+            1 => "\\.\\.?",
+        ];
+        prop_oneof![
+            3 => path().prop_map(Thing::File),
+            3 => (path(), target).prop_map(|(path, target)| Thing::Link(path, target)),
+            1 => (path(), path()).prop_map(|(path, old)| Thing::HardLink(path, old)),
+        ]
+    }
+
+    fn input() -> impl Strategy<Value = String> {
+        let detour = (path(), path()).prop_map(|(path, back)| format!("{path}/../../{back}"));
+        prop_oneof![path(), detour, "t?", "t/\\*", "t/[ab]/\\*"]
+    }
+
+    /// Makes what can be made: a path may be taken, or lead through a file.
+    fn made(things: &[Thing]) -> TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let within = |path: &str| root.path().join(path);
+        for thing in things {
+            let (Thing::File(path) | Thing::Link(path, _) | Thing::HardLink(path, _)) = thing;
+            let folder = within(path).parent().map(fs::create_dir_all);
+            let made = match thing {
+                Thing::File(path) => fs::write(within(path), path),
+                Thing::Link(path, target) => symlink(target, within(path)),
+                Thing::HardLink(path, old) => fs::hard_link(within(old), within(path)),
+            };
+            drop((folder, made));
+        }
+        root
+    }
+
+    /// The lesser name of each file, with every path resolved by itself.
+    fn resolved_one_by_one(root: &TempDir, inputs: &[String]) -> Vec<String> {
+        let mut least: BTreeMap<PathBuf, String> = BTreeMap::new();
+        for input in inputs {
+            let full = format!("{}/{input}", root.path().display());
+            for Reached { path, .. } in files(&full, &mut Folders::default()).unwrap() {
+                let name = path.display().to_string();
+                let identity = fs::canonicalize(&path).unwrap_or(path);
+                let known = least.entry(identity).or_insert_with(|| name.clone());
+                *known = name.min(known.clone());
+            }
+        }
+        let mut names: Vec<String> = least.into_values().collect();
+        names.sort();
+        names
+    }
+
+    proptest! {
+        #[test]
+        fn a_file_is_listed_once_however_links_lead_to_it(
+            things in vec(thing(), 1..7),
+            inputs in vec(input(), 1..4),
+        ) {
+            let root = made(&things);
+            let full = |input: &String| format!("{}/{input}", root.path().display());
+            let known = |input: &&String| list(&[full(input)]).is_ok();
+            let inputs: Vec<String> = inputs.iter().filter(known).cloned().collect();
+            let all: Vec<String> = inputs.iter().map(full).collect();
+            let objects = list(&all).unwrap();
+            let names: Vec<String> = objects.into_iter().map(|object| object.name).collect();
+            prop_assert_eq!(names, resolved_one_by_one(&root, &inputs));
+        }
+    }
+
+    #[test]
+    fn a_folder_spelled_twice_is_one_folder() {
+        let root = folder(&["a/1.log", "b/2.log"]);
+        let once = ["a/../a/1.log", "b/2.log"];
+        assert_eq!(names(&root, &["a", "a/../a", "b", "b/"]), once);
+        assert_eq!(names(&root, &["a", "./a", "b/../a"]), ["./a/1.log"]);
+        assert_eq!(names(&root, &["a//", "a/*.log", "a"]), ["a//1.log"]);
+    }
+
+    #[test]
+    fn a_linked_folder_is_the_folder_it_leads_to() {
+        let root = folder(&["m/1.log", "m/n/2.log"]);
+        symlink("m", root.path().join("z")).unwrap();
+        assert_eq!(names(&root, &[""]), ["m/1.log", "m/n/2.log"]);
+        symlink("m", root.path().join("a")).unwrap();
+        assert_eq!(names(&root, &[""]), ["a/1.log", "a/n/2.log"]);
+        assert_eq!(names(&root, &["m/n", "z"]), ["m/n/2.log", "z/1.log"]);
+    }
+
+    #[test]
+    fn a_link_within_a_folder_is_the_file_beside_it() {
+        let root = folder(&["a/1.log"]);
+        symlink("1.log", root.path().join("a/0.log")).unwrap();
+        symlink("0.log", root.path().join("a/2.log")).unwrap();
+        symlink("a", root.path().join("b")).unwrap();
+        assert_eq!(names(&root, &[""]), ["a/0.log"]);
+        assert_eq!(names(&root, &["b", "a/1.log"]), ["a/1.log"]);
+        assert_eq!(names(&root, &["b/2.log"]), ["b/2.log"]);
+    }
+
+    #[test]
+    fn hard_links_are_two_files() {
+        let root = folder(&["a/1.log"]);
+        fs::hard_link(root.path().join("a/1.log"), root.path().join("a/2.log")).unwrap();
+        assert_eq!(names(&root, &["a", ""]), ["a/1.log", "a/2.log"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn files_whose_names_cannot_be_told_apart_are_two() {
+        use std::os::unix::ffi::OsStrExt;
+
+        let root = folder(&[]);
+        for name in [b"\xfe.log", b"\xff.log"] {
+            fs::write(root.path().join(OsStr::from_bytes(name)), name).unwrap();
+        }
+        let objects = list_in(&root, &["", "."]).unwrap();
+        assert_eq!(objects.len(), 2);
+        assert_eq!(objects[0].name, objects[1].name);
+        for (object, text) in objects.iter().zip([b"\xfe.log", b"\xff.log"]) {
+            let mut stream = object.open().unwrap();
+            assert_eq!(stream.next_block().unwrap(), Some(text.as_slice()));
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod ahead;
 pub mod error;
 mod fingerprint;
 mod gzip;
+mod identity;
 pub mod key;
 mod layer;
 pub mod local;
