@@ -55,7 +55,10 @@ pub trait Sink {
 /// Reads the text of one object, then of another.
 #[derive(Debug)]
 pub struct LogReader {
-    headerless: Layout,
+    headerless: Columns,
+    /// The header that was read last, and what it says: the next object
+    /// mostly begins with the same.
+    header: Option<(Vec<u8>, Columns)>,
     layout: Layout,
     /// The last line had the time of its log event before it.
     stamped: bool,
@@ -78,6 +81,20 @@ pub struct LogReader {
     byte: u64,
 }
 
+/// Columns, and the short way to read them where the line begins with them.
+#[derive(Clone, Debug)]
+struct Columns {
+    layout: Layout,
+    plan: Option<Plan>,
+}
+
+impl From<Layout> for Columns {
+    fn from(layout: Layout) -> Columns {
+        let plan = Plan::of(&layout, false);
+        Columns { layout, plan }
+    }
+}
+
 impl LogReader {
     /// Starts an object. Lines before its first header have the columns of
     /// `headerless`; from there on the header's word counts.
@@ -89,7 +106,8 @@ impl LogReader {
     /// The same by another engine, or without any: the plain way alone.
     fn with_engine(headerless: &Layout, engine: Option<Engine>) -> LogReader {
         LogReader {
-            headerless: headerless.clone(),
+            headerless: Columns::from(headerless.clone()),
+            header: None,
             spans: line::spans_of(headerless),
             layout: headerless.clone(),
             stamped: false,
@@ -145,8 +163,8 @@ impl LogReader {
     /// Ends an object that could not be read to its end. Its last line is
     /// dropped: it may be cut within a number, and would pass for a record.
     pub fn abandon(&mut self) {
-        if self.layout != self.headerless {
-            self.take_layout(self.headerless.clone());
+        if self.layout != self.headerless.layout {
+            self.take(self.headerless.clone());
         }
         self.pending.clear();
         self.pending_len = 0;
@@ -157,13 +175,14 @@ impl LogReader {
     /// Sets the columns of lines before the next header, of this object and of
     /// those that follow.
     pub fn expect(&mut self, headerless: &Layout) {
-        if self.headerless == *headerless {
+        if self.headerless.layout == *headerless {
             return;
         }
-        if self.layout == self.headerless {
-            self.take_layout(headerless.clone());
+        let columns = Columns::from(headerless.clone());
+        if self.layout == self.headerless.layout {
+            self.take(columns.clone());
         }
-        self.headerless = headerless.clone();
+        self.headerless = columns;
     }
 
     /// Whether some header since the last call named other columns than
@@ -272,7 +291,7 @@ impl LogReader {
         }
         let (text, len) = without_mark(text, len);
         let line = without_returns(text.get(..len).unwrap_or(text));
-        if may_be_header(line) && is_header(line) {
+        if may_be_header(line) && (self.knows(line) || is_header(line)) {
             self.adopt(line);
             return Ok(None);
         }
@@ -286,19 +305,32 @@ impl LogReader {
         }))
     }
 
-    #[cold]
-    fn adopt(&mut self, header: &[u8]) {
-        if let Some(layout) = Layout::from_header(header) {
-            self.overruled |= self.headerless.origin() == LayoutOrigin::Fields
-                && !layout.same_columns(&self.headerless);
-            self.take_layout(layout);
-        }
+    /// Whether the line is the header that was read last.
+    fn knows(&self, line: &[u8]) -> bool {
+        let header = self.header.as_ref();
+        header.is_some_and(|(header, _)| header == line)
     }
 
-    fn take_layout(&mut self, layout: Layout) {
+    #[cold]
+    fn adopt(&mut self, header: &[u8]) {
+        if !self.knows(header) {
+            let read = Layout::from_header(header).map(Columns::from);
+            self.header = read.map(|columns| (header.to_vec(), columns));
+        }
+        let Some((_, columns)) = &self.header else {
+            return;
+        };
+        let named = &self.headerless.layout;
+        self.overruled |=
+            named.origin() == LayoutOrigin::Fields && !columns.layout.same_columns(named);
+        self.take(columns.clone());
+    }
+
+    fn take(&mut self, columns: Columns) {
+        let Columns { layout, plan } = columns;
         self.spans = line::spans_of(&layout);
         self.stamped = false;
-        self.plan = Plan::of(&layout, false);
+        self.plan = plan;
         self.layout = layout;
     }
 }
@@ -590,6 +622,19 @@ mod tests {
         ]
     }
 
+    /// Headers of the default format, one alike, and others.
+    fn some_header() -> impl Strategy<Value = &'static str> {
+        const DEFAULT: &str = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status";
+        const ALIKE: &str = "version account-id interface-id dstaddr srcaddr dstport srcport protocol packets bytes start end action log-status";
+        prop_oneof![
+            3 => Just(DEFAULT),
+            2 => Just(ALIKE),
+            1 => Just("action srcaddr dstport\r"),
+            1 => Just("1760000000 action srcaddr"),
+            1 => Just("action,srcaddr,dstport"),
+        ]
+    }
+
     /// Records whose fields are sound, nearly sound, or of another kind.
     fn record_like() -> impl Strategy<Value = Vec<u8>> {
         let octet = || prop_oneof![8 => "[0-9]{1,3}", 1 => "0[0-9]{1,2}", 1 => "[0-9]{0,4}"];
@@ -828,6 +873,25 @@ mod tests {
                 rest = behind;
             }
             prop_assert_eq!(read_blocks(blocks), read(&log));
+        }
+
+        #[test]
+        fn what_one_object_named_is_nothing_to_the_next(
+            objects in vec((vec(some_header(), 0..3), vec(record_like(), 0..4), any::<bool>()), 1..8),
+        ) {
+            let mut reader = LogReader::new(&Layout::default());
+            for (headers, records, cut) in objects {
+                let lines = headers.into_iter().map(|line| line.as_bytes().to_vec()).chain(records);
+                let log = lines.collect::<Vec<_>>().join(b"\n".as_slice());
+                let end = |reader: &mut LogReader, seen: &mut Seen| {
+                    reader.feed(&log, seen);
+                    if cut { reader.abandon() } else { reader.finish(seen) }
+                };
+                let (mut again, mut anew) = (Seen::default(), Seen::default());
+                end(&mut reader, &mut again);
+                end(&mut LogReader::new(&Layout::default()), &mut anew);
+                prop_assert_eq!(again, anew);
+            }
         }
 
         #[test]
