@@ -32,6 +32,9 @@ const MOST_TEXT: usize = 256 * 1024 * 1024;
 /// Longest piece of text that is handed out at once.
 const PIECE: usize = 4 * 1024 * 1024;
 
+/// Files below so many bytes are read in one call to the system.
+const SMALL: usize = 32 * 1024;
+
 /// Bytes that suffice to tell every format known.
 const HEAD: usize = 16;
 
@@ -43,6 +46,8 @@ const TRAILER: usize = 8;
 
 /// Opens objects one after the other, with buffers of its own.
 pub struct Opener {
+    /// The front of a file.
+    front: Box<[u8]>,
     packed: Vec<u8>,
     /// The body that `packed` was, if it came from afar: it holds the room that
     /// the bytes take, and gives it back with the next object.
@@ -63,6 +68,7 @@ impl fmt::Debug for Opener {
 impl Default for Opener {
     fn default() -> Opener {
         Opener {
+            front: vec![0; SMALL].into_boxed_slice(),
             packed: Vec::new(),
             body: None,
             text: Vec::new(),
@@ -157,10 +163,18 @@ impl Opener {
     fn read(&mut self, object: &Object) -> Option<()> {
         self.body = None;
         let size = object.size.filter(|size| *size <= LARGEST)?;
-        let file = object.file()?;
+        let mut file = object.file()?;
         self.packed.clear();
-        self.packed
-            .reserve(usize::try_from(size).ok()?.saturating_add(1));
+        let size = usize::try_from(size).ok()?;
+        if size < SMALL {
+            let len = file.read(&mut self.front).ok()?;
+            self.packed.extend_from_slice(self.front.get(..len)?);
+            // There was room for more, so this is where it ends.
+            if len == size {
+                return Some(());
+            }
+        }
+        self.packed.reserve(size.saturating_add(1));
         file.take(LARGEST.saturating_add(1))
             .read_to_end(&mut self.packed)
             .ok()?;
@@ -381,6 +395,22 @@ mod tests {
                 packed.truncate(at);
             }
             same_as_streamed(&[packed]);
+        }
+    }
+
+    #[test]
+    fn a_file_that_changed_since_it_was_listed_is_read_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a.log");
+        let mut opener = Opener::default();
+        let lens = [0, 10, 20, SMALL - 1, SMALL, SMALL + 1, 3 * SMALL];
+        for (listed, now) in lens.iter().flat_map(|len| lens.map(|now| (*len, now))) {
+            fs::write(&path, "a".repeat(listed)).unwrap();
+            let object = &local::list(&[path.display().to_string()]).unwrap()[0];
+            fs::write(&path, "a".repeat(now)).unwrap();
+            let seen = opened(&mut opener, object);
+            assert_eq!(seen, streamed(object), "{listed} {now}");
+            assert_eq!(seen.0.len(), now);
         }
     }
 
