@@ -26,6 +26,7 @@ use crate::net::time::HOUR;
 use crate::pipeline::analyze::in_pool;
 use crate::pipeline::error::PipelineError;
 use crate::pipeline::hours::Hours;
+use crate::pipeline::ingest;
 use crate::pipeline::ingest::Ingested;
 use crate::pipeline::ingest::Reading;
 use crate::pipeline::ingest::Shared;
@@ -172,9 +173,7 @@ type Taken = (Vec<Read>, BTreeSet<Unreadable>);
 
 fn read(objects: &[Object], reading: &Reading<'_>, progress: &dyn Progress) -> Taken {
     let shared = Shared::new(objects);
-    let mut order: Vec<usize> = (0..objects.len()).collect();
-    let size = |index: &usize| objects.get(*index).and_then(|object| object.size);
-    order.sort_by_key(|index| std::cmp::Reverse(size(index)));
+    let order = ingest::order(objects);
     let _ahead = Ahead::start(order.iter().filter_map(|index| objects.get(*index)));
     let parts = rayon::broadcast(|_| {
         let hours = Hours::new(reading.eras);
