@@ -32,6 +32,8 @@ struct State<'a> {
     waiting: VecDeque<Group<'a>>,
     /// Workers that read an object, which may bring more.
     readers: usize,
+    /// Workers that wait: to wake nobody is a call to the system all the same.
+    sleepers: usize,
 }
 
 /// A worker reads an object as long as it keeps this.
@@ -64,8 +66,11 @@ impl<'a> Groups<'a> {
     /// The next row group; waits while one may come.
     pub(super) fn wait(&self) -> Option<Group<'a>> {
         let coming = |state: &mut State<'_>| state.waiting.is_empty() && state.readers > 0;
-        let state = self.changed.wait_while(self.lock(), coming);
+        let mut state = self.lock();
+        state.sleepers += 1;
+        let state = self.changed.wait_while(state, coming);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        state.sleepers -= 1;
         state.waiting.pop_front()
     }
 
@@ -76,7 +81,10 @@ impl<'a> Groups<'a> {
 
 impl Drop for Busy<'_, '_> {
     fn drop(&mut self) {
-        self.0.lock().readers -= 1;
-        self.0.changed.notify_all();
+        let mut state = self.0.lock();
+        state.readers -= 1;
+        if state.readers == 0 && state.sleepers > 0 {
+            self.0.changed.notify_all();
+        }
     }
 }
