@@ -39,12 +39,18 @@ impl Bar {
         self.line.finish_and_clear();
     }
 
+    /// Words are put together for whoever sees them.
     fn tell(&self) {
+        if !self.line.is_hidden() {
+            self.line.set_message(self.message());
+        }
+    }
+
+    fn message(&self) -> String {
         let done = self.objects_done.load(Ordering::Relaxed);
         let of = self.objects.load(Ordering::Relaxed);
         let records = human::count(self.records.load(Ordering::Relaxed));
-        self.line
-            .set_message(format!("{records} records, {done} of {of} objects"));
+        format!("{records} records, {done} of {of} objects")
     }
 }
 
@@ -104,7 +110,7 @@ mod tests {
         bar.advance(40, 1_000);
         bar.advance(20, 234);
         bar.object_done();
-        assert_eq!(bar.line.message(), "1,234 records, 1 of 3 objects");
+        assert_eq!(bar.message(), "1,234 records, 1 of 3 objects");
         assert_eq!((bar.line.position(), bar.line.length()), (60, Some(100)));
         bar.phase("judging");
         assert_eq!(bar.line.prefix(), "judging");

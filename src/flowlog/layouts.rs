@@ -52,6 +52,9 @@ impl Layouts {
     /// The columns of the object of that name.
     #[must_use]
     pub fn of(&self, object: &str) -> &Layout {
+        if self.by_flow_log.is_empty() {
+            return &self.other;
+        }
         let id = object.match_indices(PREFIX).find_map(|(at, _)| {
             let rest = object.get(at..)?;
             let within = |c: char| c.is_ascii_alphanumeric() || c == '-';
