@@ -1,8 +1,11 @@
 //! Gzip to text, one core, and gzip to evidence, all of them.
 
+use std::sync::Arc;
+
 use divan::Bencher;
 use divan::counter::BytesCount;
 use flowcinch::digest::Union;
+use flowcinch::evidence::cuts::Cuts;
 use flowcinch::evidence::era::Eras;
 use flowcinch::flowlog::Layout;
 use flowcinch::pipeline::ingest;
@@ -53,6 +56,7 @@ pub(crate) fn ingested(objects: &[Object], eras: &Eras) -> Ingested {
         since: None,
         until: None,
         memory: None,
+        cutting: &|_| Arc::new(Cuts::none()),
     };
     ingest::ingest(objects, &Union::default(), &reading, &Silent)
         .expect("nothing bounds the memory")

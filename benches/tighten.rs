@@ -66,6 +66,7 @@ fn needs(hosts: impl Iterator<Item = u32>) -> Vec<Need> {
         protocol: IpProtocol::TCP,
         service: PortRange::single(443),
         peer: IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 | host)),
+        among: None,
         covered_by: vec![SgRuleId::from(RULE)],
         records: 1,
         seen: History::of(Timestamp(0), Timestamp(0)),

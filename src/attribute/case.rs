@@ -156,6 +156,12 @@ impl Case<'_, '_> {
         if let Some(certain) = initiator::by_flags(self.conversation) {
             return certain;
         }
+        if self.conversation.breadth.is_some() {
+            return initiator::of_many(
+                Direction::BOTH
+                    .map(|direction| self.feasible(direction) || self.outlived_its_rule(direction)),
+            );
+        }
         let case = initiator::Case {
             conversation: self.conversation,
             local: self.docket.local,
@@ -207,6 +213,9 @@ impl Case<'_, '_> {
                 if certainty >= self.docket.bench.min_certainty =>
             {
                 self.settle(direction, findings, records);
+                if self.conversation.breadth.is_some() {
+                    self.many_against(direction.reverse(), findings);
+                }
                 if certainty == Certainty::High
                     && let Some(opposite) = self.cover(direction.reverse())
                 {
@@ -239,12 +248,22 @@ impl Case<'_, '_> {
         self.settle_reply_only(direction, findings, records);
     }
 
+    /// Of many peers the direction is beyond doubt for some of them: what went the
+    /// other way may have been opened by the others.
+    fn many_against(&self, direction: Direction, findings: &mut Findings) {
+        let half = self.conversation.half(direction).accepted;
+        let explains = |cover: &Rc<Cover>| cover.covering.explains();
+        let cover = half.and_then(|_| self.cover(direction)).filter(explains);
+        self.in_doubt(direction, cover, 0, findings);
+    }
+
     /// Keeps what was sent to the opener when the connection may have been
     /// forgotten, where the default of the groups lets that out: it is no answer
     /// then. Seen where it comes after the last request alone.
     fn late_answers(&self, direction: Direction, asked: Timestamp, findings: &mut Findings) {
         let reply = self.conversation.half(direction.reverse()).accepted;
-        let late = reply.is_some_and(|reply| reply.last.0 - asked.0 > FORGOTTEN);
+        let of_many = self.conversation.breadth.is_some();
+        let late = reply.is_some_and(|reply| of_many || reply.last.0 - asked.0 > FORGOTTEN);
         let cover = late.then(|| self.cover(direction.reverse())).flatten();
         let by_default = |cover: &Rc<Cover>| cover.covering.unwritten == Some(Unwritten::Default);
         if let Some(cover) = cover.filter(by_default) {
@@ -409,6 +428,7 @@ impl Case<'_, '_> {
                 protocol: key.protocol,
                 service: *service,
                 peer: key.peer,
+                among: self.conversation.among(),
                 in_doubt,
                 answered,
                 records: if position == 0 { records } else { 0 },

@@ -4,12 +4,17 @@
 use std::net::IpAddr;
 use std::ops::Deref;
 
+use ipnet::IpNet;
+
 use crate::evidence::cell::Cell;
 use crate::evidence::cell::CellKey;
 use crate::evidence::cell::Side;
+use crate::evidence::cuts::Level;
 use crate::evidence::interface::InterfaceEvidence;
 use crate::evidence::packed::Packed;
 use crate::evidence::packed::PackedKey;
+use crate::evidence::pool::Breadth;
+use crate::evidence::pool::Grain;
 use crate::evidence::ports::EXACT;
 use crate::evidence::ports::PortSample;
 use crate::model::Action;
@@ -18,6 +23,7 @@ use crate::model::Eni;
 use crate::model::FlowDirection;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
+use crate::net::cidr::host_net;
 
 /// Which end of a conversation serves, as its cells are keyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +56,8 @@ pub struct ConversationKey {
     pub port: u16,
     /// Whose port it is.
     pub server: Server,
+    /// How coarse its cells are; those of other levels are other conversations.
+    pub level: Level,
     /// Era of its first packet.
     pub era: u16,
 }
@@ -68,6 +76,9 @@ pub struct Half {
 pub struct Conversation {
     /// What it is.
     pub key: ConversationKey,
+    /// What its peer and port stand for, where they stand for more than
+    /// themselves.
+    pub breadth: Option<Breadth>,
     /// Packets into the interface.
     pub inward: Half,
     /// Packets out of it.
@@ -125,9 +136,10 @@ impl Deref for Services {
 
 impl Conversation {
     /// One of which nothing has been seen yet.
-    fn empty(key: ConversationKey) -> Conversation {
+    fn empty(key: ConversationKey, breadth: Option<Breadth>) -> Conversation {
         Conversation {
             key,
+            breadth,
             inward: Half::default(),
             outward: Half::default(),
         }
@@ -181,9 +193,30 @@ impl Conversation {
             return Services::one(PortRange::ALL);
         }
         if direction == self.key.server.direction() {
-            return Services::one(PortRange::single(self.key.port));
+            return Services::one(self.keyed_ports());
         }
         Services::of(&self.client_ports())
+    }
+
+    /// The keyed port, or the ports that it stands for.
+    #[must_use]
+    pub fn keyed_ports(&self) -> PortRange {
+        let single = || PortRange::single(self.key.port);
+        self.breadth.map_or_else(single, |breadth| breadth.ports)
+    }
+
+    /// The addresses that the far side's stands for, where they are several.
+    #[must_use]
+    pub fn among(&self) -> Option<IpNet> {
+        let peers = self.breadth.map(|breadth| breadth.peers);
+        peers.filter(|net| net.prefix_len() < net.max_prefix_len())
+    }
+
+    /// The far side's address, or the addresses that it stands for.
+    #[must_use]
+    pub fn peers(&self) -> IpNet {
+        let single = || host_net(self.key.peer);
+        self.breadth.map_or_else(single, |breadth| breadth.peers)
     }
 
     /// Whether the server's SYN-ACK was let through.
@@ -205,7 +238,8 @@ impl Conversation {
 /// The order in which the cells of an interface make conversations. Found
 /// once, it serves every pass over them.
 #[derive(Debug, Default)]
-pub struct Order {
+pub struct Order<'e> {
+    grain: Option<&'e Grain>,
     /// Packed cells, sorted by conversation, and in each those first that were
     /// let through.
     packed: Vec<Place>,
@@ -227,18 +261,25 @@ struct Place {
     accepted: bool,
     /// Whether it is the first of its conversation.
     begins: bool,
+    level: Level,
 }
 
-impl Order {
-    /// The order of an interface's cells. `by_others` is asked which way a cell
+impl<'e> Order<'e> {
+    /// The order of an interface's cells, which are as coarse as `grain` says.
+    /// `by_others` is asked which way a cell
     /// went where neither the log nor the interface's addresses tell.
     #[must_use]
     pub fn of(
         evidence: &InterfaceEvidence,
         eni: &Eni,
+        grain: Option<&'e Grain>,
         by_others: &dyn Fn(&CellKey) -> Option<Direction>,
-    ) -> Order {
-        let mut order = Order::default();
+    ) -> Order<'e> {
+        let mut order = Order {
+            grain,
+            ..Order::default()
+        };
+        let level = |key: &CellKey| grain.map_or(Level::EXACT, |grain| grain.level(key));
         let packed = evidence.cells.packed();
         // One number a cell, which sorts as its conversation does and ends in
         // the cell's place.
@@ -246,7 +287,11 @@ impl Order {
         for (at, cell) in (0..=u32::MAX).zip(packed) {
             let known = way(cell.key(), eni);
             match known.or_else(|| by_others(&cell.key().open())) {
-                Some(direction) => keyed.push(sorting_key(cell.key(), direction, at)),
+                Some(direction) => {
+                    let key = sorting_key(cell.key(), direction, at);
+                    let level = grain.map_or(Level::EXACT, |grain| grain.level(&cell.key().open()));
+                    keyed.push(key | u128::from(level.number()) << LEVEL);
+                }
                 None => order.undirected += cell.open().records,
             }
         }
@@ -261,7 +306,7 @@ impl Order {
         for (key, cell) in evidence.cells.unpacked() {
             match direction_of(key, eni).or_else(|| by_others(key)) {
                 Some(direction) => {
-                    let turned = conversation_key(key, direction);
+                    let turned = conversation_key(key, direction, level(key));
                     order.open.push((turned, direction, key.action, *cell));
                 }
                 None => order.undirected += cell.records,
@@ -303,6 +348,10 @@ impl Order {
         is_wanted: impl Fn(&Place) -> bool,
         mut visit: impl FnMut(&Conversation),
     ) {
+        let breadth = |key: ConversationKey| {
+            self.grain
+                .and_then(|grain| grain.breadth(key.peer, key.port, key.level))
+        };
         let mut cells = Cells::new(evidence.cells.packed(), &self.packed);
         let mut open = self.open.chunk_by(|one, next| one.0 == next.0).peekable();
         for run in self.packed.chunk_by(|_, next| !next.begins) {
@@ -314,9 +363,9 @@ impl Order {
                 continue;
             };
             while let Some(others) = open.next_if(|others| key_of(others) < Some(key)) {
-                visit_open(others, &mut visit);
+                visit_open(others, breadth, &mut visit);
             }
-            let mut conversation = Conversation::empty(key);
+            let mut conversation = Conversation::empty(key, breadth(key));
             for place in run {
                 cells.join(*place, &mut conversation);
             }
@@ -326,7 +375,7 @@ impl Order {
             visit(&conversation);
         }
         for others in open {
-            visit_open(others, &mut visit);
+            visit_open(others, breadth, &mut visit);
         }
     }
 }
@@ -335,9 +384,13 @@ fn key_of(turned: &[Turned]) -> Option<ConversationKey> {
     turned.first().map(|one| one.0)
 }
 
-fn visit_open(turned: &[Turned], visit: &mut impl FnMut(&Conversation)) {
+fn visit_open(
+    turned: &[Turned],
+    breadth: impl Fn(ConversationKey) -> Option<Breadth>,
+    visit: &mut impl FnMut(&Conversation),
+) {
     if let Some(key) = key_of(turned) {
-        let mut conversation = Conversation::empty(key);
+        let mut conversation = Conversation::empty(key, breadth(key));
         join_open(turned, &mut conversation);
         visit(&conversation);
     }
@@ -391,7 +444,7 @@ impl<'c> Cells<'c> {
 
     fn key(&self, place: Place) -> Option<ConversationKey> {
         let key = self.cell(place)?.key().open();
-        Some(conversation_key(&key, place.direction))
+        Some(conversation_key(&key, place.direction, place.level))
     }
 
     fn join(&self, place: Place, conversation: &mut Conversation) {
@@ -406,6 +459,9 @@ impl<'c> Cells<'c> {
 /// direction, and 32 of the cell's place.
 const CONVERSATION: u32 = 34;
 
+/// Where in it the level stands: above the era, below whose port it is.
+const LEVEL: u32 = CONVERSATION + 16;
+
 /// The fields of [`ConversationKey`] in its order, then what [`place_of`] gives
 /// back.
 fn sorting_key(key: PackedKey, direction: Direction, at: u32) -> u128 {
@@ -416,7 +472,7 @@ fn sorting_key(key: PackedKey, direction: Direction, at: u32) -> u128 {
     let serves_peer = key.protocol().has_ports() && key.side() != local_side;
     let high =
         u64::from(peer.to_bits()) << 24 | u64::from(key.protocol().0) << 16 | u64::from(key.port());
-    let low = u64::from(serves_peer) << 50
+    let low = u64::from(serves_peer) << (LEVEL + 8)
         | u64::from(key.era()) << CONVERSATION
         | u64::from(key.action() == Action::Reject) << 33
         | u64::from(direction == Direction::Egress) << 32
@@ -435,6 +491,7 @@ fn place_of(key: u128) -> Place {
         },
         accepted: key >> 33 & 1 == 0,
         begins: false,
+        level: Level::of(u8::try_from(key >> LEVEL & 0xff).unwrap_or(0)),
     }
 }
 
@@ -477,7 +534,7 @@ pub fn direction_of(key: &CellKey, eni: &Eni) -> Option<Direction> {
     }
 }
 
-fn conversation_key(key: &CellKey, direction: Direction) -> ConversationKey {
+fn conversation_key(key: &CellKey, direction: Direction, level: Level) -> ConversationKey {
     let (peer, local_side) = match direction {
         Direction::Ingress => (key.source, Side::Destination),
         Direction::Egress => (key.destination, Side::Source),
@@ -498,6 +555,7 @@ fn conversation_key(key: &CellKey, direction: Direction) -> ConversationKey {
         protocol: key.protocol,
         port: key.port,
         server,
+        level,
         era: key.era,
     }
 }
@@ -546,8 +604,9 @@ mod tests {
         let mut all: BTreeMap<ConversationKey, Conversation> = BTreeMap::new();
         for (key, cell) in evidence.cells.iter() {
             let direction = direction_of(&key, eni).unwrap();
-            let turned = conversation_key(&key, direction);
-            let own = all.entry(turned).or_insert(Conversation::empty(turned));
+            let turned = conversation_key(&key, direction, Level::EXACT);
+            let empty = Conversation::empty(turned, None);
+            let own = all.entry(turned).or_insert(empty);
             add(own, direction, key.action, &cell);
         }
         all.into_values().collect()
@@ -566,7 +625,7 @@ mod tests {
             let [(_, evidence)] = seen.by_id()[..] else {
                 panic!("one interface");
             };
-            let order = Order::of(evidence, eni, &|_| None);
+            let order = Order::of(evidence, eni, None, &|_| None);
             let (mut all, mut accepted) = (Vec::new(), Vec::new());
             order.each(evidence, |one| all.push(one.clone()));
             order.each_accepted(evidence, |one| accepted.push(one.clone()));

@@ -90,6 +90,20 @@ pub fn by_flags(conversation: &Conversation) -> Option<Initiator> {
     conversation.flags_decide().then_some(certain)
 }
 
+/// The answer for a conversation that stands for many peers, whose flags do not
+/// tell: whatever is known of one of them is not known of the others. Whether
+/// rules of the time could let it in, and out.
+#[must_use]
+pub fn of_many([ingress, egress]: [bool; 2]) -> Initiator {
+    let only = |direction| Initiator::Settled(direction, Certainty::Only);
+    match (ingress, egress) {
+        (false, false) => Initiator::Unexplained,
+        (true, false) => only(Direction::Ingress),
+        (false, true) => only(Direction::Egress),
+        (true, true) => Initiator::Ambiguous(None),
+    }
+}
+
 /// The service that the conversation would be of, read along its key.
 fn keyed_service(case: &Case<'_>) -> Service {
     let key = &case.conversation.key;
@@ -246,6 +260,7 @@ mod tests {
     use crate::attribute::knowledge::Notes;
     use crate::evidence::activity::Activity;
     use crate::evidence::cell::Cell;
+    use crate::evidence::cuts::Level;
     use crate::evidence::ports::PortSample;
     use crate::model::TcpFlags;
     use crate::net::IpProtocol;
@@ -291,10 +306,12 @@ mod tests {
             protocol,
             port,
             server: Server::Local,
+            level: Level::EXACT,
             era: 0,
         };
         Conversation {
             key,
+            breadth: None,
             inward: half,
             outward: half,
         }

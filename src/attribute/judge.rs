@@ -141,7 +141,7 @@ pub struct Hearing<'c, 'a> {
     /// What it recorded.
     pub evidence: &'c InterfaceEvidence,
     /// The order of its cells.
-    pub order: &'c Order,
+    pub order: &'c Order<'c>,
     /// The interface in the newest snapshot that has it.
     pub eni: &'a Eni,
     /// Everything else.

@@ -131,6 +131,21 @@ impl Notes {
         }
     }
 
+    /// Learns from a conversation that stands for many peers: nothing of any of
+    /// them, and of the interface what it served, where that is one port.
+    pub fn learn_of_many(&mut self, local: Endpoint, conversation: &Conversation) {
+        let key = &conversation.key;
+        let one_port = conversation.keyed_ports().count() == 1;
+        if !key.protocol.has_ports() || key.server != Server::Local || !one_port {
+            return;
+        }
+        let service = (local, key.protocol, key.port);
+        if conversation.answered_with_syn() {
+            self.serves(service);
+        }
+        self.spoke(service, conversation.client_ports().at_least().max(1));
+    }
+
     fn pair(&mut self, service: Service, client: Endpoint) {
         match narrow(service).zip(narrow_end(client)) {
             Some(pair) => self.pairs.push(pair),

@@ -78,6 +78,7 @@ use crate::evidence::Evidence;
 use crate::evidence::cell::CellKey;
 use crate::evidence::era::Eras;
 use crate::evidence::interface::InterfaceEvidence;
+use crate::evidence::pool::Coarse;
 use crate::model::Action;
 use crate::model::Eni;
 use crate::model::EniId;
@@ -131,7 +132,14 @@ pub fn attribute<'a>(
 ) -> Attribution {
     let interfaces = evidence.by_id();
     let endpoints = endpoints(&interfaces, scenes);
-    let (orders, knowledge) = learn(&interfaces, eras, scenes, owners, &endpoints);
+    let learning = Learning {
+        coarse: evidence.coarse.as_ref(),
+        eras,
+        scenes,
+        owners,
+        endpoints: &endpoints,
+    };
+    let (orders, knowledge) = learning.of_all(&interfaces);
     let bench = Bench {
         scenes,
         table,
@@ -203,7 +211,7 @@ enum Judged {
 fn judge_interface(
     id: EniId,
     seen: &InterfaceEvidence,
-    order: &Order,
+    order: &Order<'_>,
     eras: &Eras,
     bench: &Bench<'_>,
 ) -> Judged {
@@ -289,68 +297,72 @@ fn endpoints(interfaces: &[(EniId, &InterfaceEvidence)], scenes: &[Scene<'_>]) -
     Endpoints::new(logged.chain(described.copied()))
 }
 
-/// The first pass: the order of each interface's cells, and what all tell
-/// together.
-fn learn(
-    interfaces: &[(EniId, &InterfaceEvidence)],
-    eras: &Eras,
-    scenes: &[Scene<'_>],
-    owners: &Owners,
-    endpoints: &Endpoints,
-) -> (Vec<Order>, Knowledge) {
-    let learned = interfaces
-        .par_iter()
-        .map(|(id, seen)| learn_interface(*id, seen, eras, scenes, owners, endpoints));
-    let (orders, notes): (Vec<Order>, Vec<Notes>) = learned.unzip();
-    (orders, Knowledge::of(notes))
+/// The first pass.
+struct Learning<'l> {
+    coarse: Option<&'l Coarse>,
+    eras: &'l Eras,
+    scenes: &'l [Scene<'l>],
+    owners: &'l Owners,
+    endpoints: &'l Endpoints,
 }
 
-fn learn_interface(
-    id: EniId,
-    seen: &InterfaceEvidence,
-    eras: &Eras,
-    scenes: &[Scene<'_>],
-    owners: &Owners,
-    endpoints: &Endpoints,
-) -> (Order, Notes) {
-    let mut notes = Notes::default();
-    let Some(eni) = known(id, scenes) else {
-        return (Order::default(), notes);
-    };
-    // By era, the snapshot of the time: whose an address was, the time decides.
-    let mut of_time: BTreeMap<u16, Option<Candidate<'_>>> = BTreeMap::new();
-    let stays = owners.of_interface(id);
-    let by_others = |key: &CellKey| {
-        let mut states = scenes
-            .iter()
-            .filter_map(|scene| scene.snapshot.enis.get(&id));
-        let of_state = states.find_map(|eni| direction_of(key, eni));
-        of_state.or_else(|| owners::way(stays, key))
-    };
-    let order = Order::of(seen, eni, &by_others);
-    let local = endpoints.of(id);
-    let mut last = None;
-    // What was rejected served nobody: a scanned port is no service.
-    order.each_accepted(seen, |conversation| {
-        let asked = (conversation.key.peer, conversation.key.era);
-        let peer = match last {
-            Some((own, peer)) if own == asked => peer,
-            _ => {
-                let (address, era) = asked;
-                let of_time = of_time
-                    .entry(era)
-                    .or_insert_with(|| candidates(id, era, eras, scenes).into_iter().next());
-                let Some(Candidate { scene, eni }) = *of_time else {
-                    return;
-                };
-                endpoints.of_peer(&scene.peer(address, eni))
-            }
+impl<'l> Learning<'l> {
+    /// The order of each interface's cells, and what all tell together.
+    fn of_all(&self, interfaces: &[(EniId, &InterfaceEvidence)]) -> (Vec<Order<'l>>, Knowledge) {
+        let learned = interfaces
+            .par_iter()
+            .map(|(id, seen)| self.of_one(*id, seen));
+        let (orders, notes): (Vec<Order<'l>>, Vec<Notes>) = learned.unzip();
+        (orders, Knowledge::of(notes))
+    }
+
+    fn of_one(&self, id: EniId, seen: &InterfaceEvidence) -> (Order<'l>, Notes) {
+        let mut notes = Notes::default();
+        let Some(eni) = known(id, self.scenes) else {
+            return (Order::default(), notes);
         };
-        last = Some((asked, peer));
-        notes.learn(local, peer, conversation);
-    });
-    notes.close();
-    (order, notes)
+        // By era, the snapshot of the time: whose an address was, the time decides.
+        let mut of_time: BTreeMap<u16, Option<Candidate<'_>>> = BTreeMap::new();
+        let stays = self.owners.of_interface(id);
+        let by_others = |key: &CellKey| {
+            let mut states = self
+                .scenes
+                .iter()
+                .filter_map(|scene| scene.snapshot.enis.get(&id));
+            let of_state = states.find_map(|eni| direction_of(key, eni));
+            of_state.or_else(|| owners::way(stays, key))
+        };
+        let grain = self.coarse.and_then(|coarse| coarse.of(id));
+        let order = Order::of(seen, eni, grain, &by_others);
+        let local = self.endpoints.of(id);
+        let mut last = None;
+        // What was rejected served nobody: a scanned port is no service.
+        order.each_accepted(seen, |conversation| {
+            if conversation.breadth.is_some() {
+                return notes.learn_of_many(local, conversation);
+            }
+            let asked = (conversation.key.peer, conversation.key.era);
+            let peer = match last {
+                Some((own, peer)) if own == asked => peer,
+                _ => {
+                    let (address, era) = asked;
+                    let of_time = of_time.entry(era).or_insert_with(|| {
+                        candidates(id, era, self.eras, self.scenes)
+                            .into_iter()
+                            .next()
+                    });
+                    let Some(Candidate { scene, eni }) = *of_time else {
+                        return;
+                    };
+                    self.endpoints.of_peer(&scene.peer(address, eni))
+                }
+            };
+            last = Some((asked, peer));
+            notes.learn(local, peer, conversation);
+        });
+        notes.close();
+        (order, notes)
+    }
 }
 
 impl Attribution {

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use rayon::prelude::*;
 
 use crate::attribute::cover::Unwritten;
@@ -48,6 +49,9 @@ pub struct Passed {
     pub service: PortRange,
     /// The far side's address.
     pub peer: IpAddr,
+    /// Where it was one or more of these addresses, of which `peer` is the first:
+    /// memory did not tell them apart, and no rule does.
+    pub among: Option<IpNet>,
     /// Whether the direction stays in doubt.
     pub in_doubt: bool,
     /// Whether the other side answered with more than a reset.
@@ -84,6 +88,8 @@ pub struct Need {
     pub service: PortRange,
     /// The far side's address.
     pub peer: IpAddr,
+    /// As in [`Passed::among`].
+    pub among: Option<IpNet>,
     /// Rules of this group and direction that cover some of it; never empty.
     pub covered_by: Vec<SgRuleId>,
     /// Records of the initiator-to-responder half.
@@ -150,10 +156,9 @@ type Share<'a> = (&'a Passed, &'a [RuleRef]);
 /// One need for each protocol, service and peer, sorted.
 fn needs_of(mut shares: Vec<Share<'_>>) -> Vec<Need> {
     shares.sort_by_key(|(one, _)| one.service_and_peer());
-    shares
-        .chunk_by(|(one, _), (other, _)| one.service_and_peer() == other.service_and_peer())
-        .filter_map(need_of)
-        .collect()
+    let same =
+        |one: &Share<'_>, other: &Share<'_>| one.0.service_and_peer() == other.0.service_and_peer();
+    shares.chunk_by(same).filter_map(need_of).collect()
 }
 
 /// Interfaces may differ in which references cover it; the union is kept.
@@ -169,6 +174,7 @@ fn need_of(shares: &[Share<'_>]) -> Option<Need> {
         protocol: first.protocol,
         service: first.service,
         peer: first.peer,
+        among: first.among,
         covered_by: all.into_iter().cloned().collect(),
         records: shares.iter().map(|(one, _)| one.records).sum(),
         seen: shares.iter().fold(first.seen, |mut seen, (one, _)| {
@@ -195,8 +201,8 @@ impl Passed {
         !open || self.service.count() == 1
     }
 
-    fn service_and_peer(&self) -> (IpProtocol, PortRange, IpAddr) {
-        (self.protocol, self.service, self.peer)
+    fn service_and_peer(&self) -> (IpProtocol, PortRange, IpAddr, Option<IpNet>) {
+        (self.protocol, self.service, self.peer, self.among)
     }
 }
 

@@ -7,12 +7,10 @@
 //! with most records into one row. What is folded depends only on what was
 //! seen, so the order of logs does not show; counts stay exact.
 
+use ipnet::IpNet;
 use std::cmp::Reverse;
 use std::hash::Hash;
 use std::hash::Hasher;
-use std::net::IpAddr;
-
-use ipnet::IpNet;
 
 use crate::attribute::rejects::RejectFinding;
 use crate::attribute::verdict::RejectCause;
@@ -24,7 +22,6 @@ use crate::model::Eni;
 use crate::model::SgId;
 use crate::net::IpProtocol;
 use crate::net::cidr::address_bits;
-use crate::net::cidr::host_net;
 
 /// Up to so many rejected cells of evidence in all, nothing is folded.
 pub const ALL_APART: usize = 50_000;
@@ -47,8 +44,8 @@ pub struct Noise {
     pub protocol: IpProtocol,
     /// Service port; `None` where it means nothing.
     pub port: Option<u16>,
-    /// The far side.
-    pub peer: IpAddr,
+    /// The far side: an address, or a prefix of which memory told none apart.
+    pub peer: IpNet,
     /// What stopped it.
     pub cause: RejectCause,
     /// The records.
@@ -79,9 +76,9 @@ impl Hash for Key {
 struct Row {
     key: Key,
     seen: Option<Cell>,
-    /// Distinct ones.
-    peers: u64,
-    last: Option<IpAddr>,
+    /// Distinct ones; `None` where one stands for many.
+    peers: Option<u64>,
+    last: Option<IpNet>,
     /// How many, where the key has lost its port.
     ports: usize,
 }
@@ -107,9 +104,13 @@ pub fn fold(noise: &[Noise], eni: &Eni) -> Vec<RejectFinding> {
 
 impl Noise {
     fn key(&self, (v4, v6): (u8, u8)) -> Key {
-        let length = if self.peer.is_ipv4() { v4 } else { v6 };
-        let peer = IpNet::new(self.peer, length)
-            .unwrap_or_else(|_| host_net(self.peer))
+        let length = match self.peer {
+            IpNet::V4(_) => v4,
+            IpNet::V6(_) => v6,
+        };
+        let shorter = length.min(self.peer.prefix_len());
+        let peer = IpNet::new(self.peer.addr(), shorter)
+            .unwrap_or(self.peer)
             .trunc();
         Key {
             direction: self.direction,
@@ -198,7 +199,7 @@ impl Row {
         Row {
             key,
             seen: None,
-            peers: 0,
+            peers: Some(0),
             last: None,
             ports: lost_ports(&key, first),
         }
@@ -212,7 +213,8 @@ impl Row {
         }
         if self.last != Some(one.peer) {
             self.last = Some(one.peer);
-            self.peers += 1;
+            let single = one.peer.prefix_len() == one.peer.max_prefix_len();
+            self.peers = self.peers.filter(|_| single).map(|peers| peers + 1);
         }
     }
 
@@ -274,14 +276,16 @@ fn text(row: &Row) -> String {
             "no rule of the interface's groups allows it"
         }
     };
-    format!(
-        "requests {service} {side} {} addresses in {peer}, folded: {by}",
-        row.peers
-    )
+    let many = row
+        .peers
+        .map_or_else(|| "many".to_owned(), |peers| peers.to_string());
+    format!("requests {service} {side} {many} addresses in {peer}, folded: {by}")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::attribute::world::World;
     use crate::evidence::activity::Activity;
@@ -289,6 +293,7 @@ mod tests {
     use crate::model::EniId;
     use crate::model::TcpFlags;
     use crate::net::Timestamp;
+    use crate::net::cidr::host_net;
 
     fn scan(peers: u32, ports: u16) -> Vec<Noise> {
         let cell = Cell {
@@ -310,7 +315,7 @@ mod tests {
             direction: Direction::Ingress,
             protocol: IpProtocol::TCP,
             port: Some(port),
-            peer: IpAddr::from((0xcb00_7100u32 + peer * 251).to_be_bytes()),
+            peer: host_net(IpAddr::from((0xcb00_7100u32 + peer * 251).to_be_bytes())),
             cause: RejectCause::SecurityGroup,
             seen: cell,
         });

@@ -18,6 +18,7 @@ use crate::evidence::cell::Cell;
 use crate::evidence::cell::CellKey;
 use crate::evidence::era::HANDOVER_SLACK;
 use crate::evidence::interface::InterfaceEvidence;
+use crate::evidence::pool::Grain;
 use crate::model::Direction;
 use crate::model::Eni;
 use crate::model::EniId;
@@ -51,7 +52,10 @@ impl Owners {
         let stays: Vec<(EniId, Vec<Stay>)> = evidence
             .by_id()
             .into_par_iter()
-            .map(|(id, seen)| (id, stays(seen, &known(id, snapshots))))
+            .map(|(id, seen)| {
+                let grain = evidence.coarse.as_ref().and_then(|coarse| coarse.of(id));
+                (id, stays(seen, grain, &known(id, snapshots)))
+            })
             .filter(|(_, stays)| !stays.is_empty())
             .collect();
         let each = |(id, stays): &(EniId, Vec<Stay>)| {
@@ -127,7 +131,7 @@ fn is_an_end(kind: InterfaceKind) -> bool {
 }
 
 /// Which of its addresses are its own, of those that snapshots do not give it.
-fn stays(seen: &InterfaceEvidence, states: &[&Eni]) -> Vec<Stay> {
+fn stays(seen: &InterfaceEvidence, grain: Option<&Grain>, states: &[&Eni]) -> Vec<Stay> {
     if states.iter().any(|eni| !is_an_end(eni.kind)) {
         return Vec::new();
     }
@@ -138,7 +142,9 @@ fn stays(seen: &InterfaceEvidence, states: &[&Eni]) -> Vec<Stay> {
     let mut found: BTreeMap<(u16, bool), Candidates> = BTreeMap::new();
     // In any order, which is lawful: what is in all of them is a meet.
     for (key, cell) in seen.cells.iter() {
-        let ends = ends(&key);
+        // An address that stands for others is nobody's.
+        let is_one = |address: &IpAddr| grain.is_none_or(|grain| grain.is_exact(*address, &key));
+        let ends = ends(&key).map(|end| end.filter(is_one));
         let own = |address: &IpAddr| given(*address) || is_nobodys(*address);
         if ends.iter().flatten().any(own) {
             continue;
@@ -261,7 +267,7 @@ mod tests {
     }
 
     fn own(seen: &InterfaceEvidence, states: &[&Eni]) -> Vec<String> {
-        let stays = stays(seen, states);
+        let stays = stays(seen, None, states);
         stays.iter().map(|stay| stay.address.to_string()).collect()
     }
 

@@ -148,6 +148,11 @@ impl<'a> Scene<'a> {
         true
     }
 
+    /// Takes an address for one that some interface had.
+    pub fn suspect(&mut self, address: IpAddr) {
+        self.strangers.insert(address);
+    }
+
     /// The interface's group, where the snapshot has it.
     #[must_use]
     pub fn group(&self, id: &SgId) -> Option<&'a SecurityGroup> {

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use crate::evidence::Evidence;
 use crate::evidence::cell::Cell;
 use crate::evidence::cell::CellKey;
+use crate::evidence::cuts::Level;
 use crate::model::Action;
 use crate::model::EniId;
 use crate::model::Peer;
@@ -46,16 +47,19 @@ impl Strays {
             let Some(interface) = evidence.interfaces.get(id) else {
                 continue;
             };
+            let grain = evidence.coarse.as_ref().and_then(|coarse| coarse.of(*id));
             for (key, cell) in interface.cells.sorted() {
                 if key.action == Action::Accept {
-                    strays.add(&key, &cell, snapshot);
+                    let of_many = grain.is_some_and(|grain| grain.level(&key) != Level::EXACT);
+                    strays.add(&key, &cell, of_many, snapshot);
                 }
             }
         }
         strays
     }
 
-    fn add(&mut self, key: &CellKey, cell: &Cell, snapshot: &Snapshot) {
+    /// One that stands for many may have used any rule.
+    fn add(&mut self, key: &CellKey, cell: &Cell, of_many: bool, snapshot: &Snapshot) {
         let addresses = [key.source, key.destination];
         let inside = |address: &IpAddr| {
             snapshot
@@ -74,7 +78,7 @@ impl Strays {
         subnets.dedup();
         for subnet in subnets {
             let kinds = self.kinds.entry(subnet.clone()).or_default();
-            if kinds.len() >= MOST_KINDS {
+            if of_many || kinds.len() >= MOST_KINDS {
                 *self.overflow.entry(subnet).or_default() += cell.records;
                 continue;
             }

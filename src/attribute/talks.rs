@@ -245,6 +245,7 @@ mod tests {
             protocol: IpProtocol::TCP,
             service: PortRange::single(port),
             peer: peer.parse().unwrap(),
+            among: None,
             in_doubt: false,
             answered: true,
             records,

@@ -94,6 +94,16 @@ impl Cells {
         self.take_in(packed, &aside);
     }
 
+    /// Adds cells: packed ones, each key once, and others.
+    /// There was none before.
+    pub(super) fn put(&mut self, packed: Vec<Packed>, open: Vec<(CellKey, Cell)>) {
+        self.unpack();
+        for (key, cell) in open {
+            self.add_open(key, &cell);
+        }
+        self.take_in(packed, &[]);
+    }
+
     /// Gives every cell its era in place of the stretch that it was gathered
     /// in; cells that come to one key are added up.
     pub(super) fn settle(&mut self, eras: &Eras) {

@@ -1,7 +1,8 @@
 //! Gathering: what one worker folds its records into. Records of the common
 //! kind go to one table, batch by batch; all others are folded the plain way,
 //! beside it. At the end the workers' gatherings become one [`Evidence`], each
-//! interface by itself and many at a time.
+//! interface by itself and many at a time. Where cells are too many for that,
+//! they go to a [`Reserve`] on the way.
 
 #![expect(
     clippy::inline_always,
@@ -18,6 +19,9 @@ use crate::evidence::coverage::HourSet;
 use crate::evidence::era::Eras;
 use crate::evidence::interface::InterfaceEvidence;
 use crate::evidence::packed::Packed;
+use crate::evidence::pool::Apart;
+use crate::evidence::pool::Grain;
+use crate::evidence::reserve::Reserve;
 use crate::evidence::rows::EvidenceRow;
 use crate::evidence::table::BATCH;
 use crate::evidence::table::Table;
@@ -37,7 +41,13 @@ pub struct Gathering<'e> {
     /// Rows of every other kind.
     plain: Evidence,
     table: Table,
+    /// Cells of `plain` when they were counted, and rows that it got since.
+    counted: usize,
+    since: usize,
     batch: Vec<Packed>,
+    /// How coarse cells are to be, by the number of their interface, once they
+    /// were too many.
+    grains: Vec<Option<Grain>>,
     /// By the interface's number.
     hours: Vec<Heard>,
     accepted: u64,
@@ -64,6 +74,9 @@ struct Heard {
     rejected_last: (u32, u32),
 }
 
+/// Rows of other kinds after which their cells are counted anew, at the least.
+const UNCOUNTED: usize = 65_536;
+
 /// Seconds in an hour.
 const HOUR_SECONDS: u32 = 3_600;
 const _: () = assert!(HOUR == 3_600);
@@ -76,7 +89,10 @@ impl<'e> Gathering<'e> {
             eras,
             plain: Evidence::default(),
             table: Table::default(),
+            counted: 0,
+            since: 0,
             batch: Vec::with_capacity(BATCH),
+            grains: Vec::new(),
             hours: Vec::new(),
             accepted: 0,
             rejected: 0,
@@ -90,6 +106,7 @@ impl<'e> Gathering<'e> {
 
     /// Adds what one row says.
     pub fn fold(&mut self, row: &Row) {
+        self.since = self.since.saturating_add(1);
         self.plain.fold(row, self.eras);
     }
 
@@ -124,29 +141,64 @@ impl<'e> Gathering<'e> {
             ..*key
         };
         let number = interfaces.number_of(*id);
-        match number.and_then(|number| Packed::pack(number, &key, cell)) {
-            Some(packed) => {
-                self.batch.push(packed);
-                if self.batch.len() == BATCH {
-                    self.flush();
-                }
+        let packed = number.and_then(|number| Packed::pack(number, &key, cell));
+        if let Some(packed) = packed {
+            self.batch.push(packed);
+            if self.batch.len() == BATCH {
+                self.flush();
             }
-            None => self.plain.add_row(&EvidenceRow::Cell(*id, key, *cell)),
+        } else {
+            self.since = self.since.saturating_add(1);
+            self.plain.add_row(&EvidenceRow::Cell(*id, key, *cell));
         }
     }
 
     /// The evidence of this gathering alone; `interfaces` are its reader's.
     #[must_use]
     pub fn finish(self, interfaces: &Interfaces) -> Evidence {
-        joined(vec![Parts::of(self, interfaces)])
+        joined(vec![Parts::of(self, interfaces)], HashMap::default())
     }
 
-    /// Cells so far, of which some may be the same.
+    /// Cells so far, or some more: those that are not packed are counted now and
+    /// then.
     #[must_use]
-    pub fn cells(&self) -> usize {
-        let open = self.plain.interfaces.values();
-        let open: usize = open.map(|interface| interface.cells.len()).sum();
-        open.saturating_add(self.table.len())
+    pub fn cells(&mut self) -> usize {
+        if self.since > UNCOUNTED.max(self.counted / 2) {
+            let open = self.plain.interfaces.values();
+            self.counted = open.map(|interface| interface.cells.len()).sum();
+            self.since = 0;
+        }
+        let open = self.counted.saturating_add(self.since);
+        let packed = self.table.len().saturating_add(self.batch.len());
+        open.saturating_add(packed)
+    }
+
+    /// Hands all cells over. `interfaces` are those that records are numbered
+    /// by; `noted` of the cells were told the reserve.
+    pub fn hand_over(&mut self, interfaces: &Interfaces, reserve: &Reserve<'_>, noted: &mut usize) {
+        self.flush();
+        let places = reserve.places(interfaces.ids().iter().copied());
+        let (blocks, aside) = std::mem::take(&mut self.table).into_blocks();
+        // Each block is given back before the next is read: memory holds cells
+        // once.
+        for block in blocks.into_iter().chain([aside]) {
+            for cell in &block {
+                if let Some(place) = places.get(cell.key.interface() as usize) {
+                    place.with(|pools| pools.add_packed(cell));
+                }
+            }
+        }
+        let others = &mut self.plain.interfaces;
+        let places = reserve.places(others.keys().copied());
+        // In hash order, which is lawful: adding up is commutative.
+        for (interface, place) in others.values_mut().zip(places) {
+            let cells = std::mem::take(&mut interface.cells);
+            place.with(|pools| cells.iter().for_each(|(key, cell)| pools.add(&key, &cell)));
+        }
+        (self.counted, self.since) = (0, 0);
+        let coarse = reserve.settle(std::mem::take(noted));
+        let grain = |id: &EniId| coarse.of(*id).cloned();
+        self.grains = interfaces.ids().iter().map(grain).collect();
     }
 
     #[inline(always)]
@@ -200,8 +252,20 @@ impl<'e> Gathering<'e> {
     }
 
     fn flush(&mut self) {
+        if !self.grains.is_empty() {
+            self.make_coarse();
+        }
         self.table.add_batch(&self.batch);
         self.batch.clear();
+    }
+
+    fn make_coarse(&mut self) {
+        for cell in &mut self.batch {
+            let own = self.grains.get(cell.key.interface() as usize);
+            if let Some(grain) = own.and_then(Option::as_ref) {
+                cell.key = grain.cuts.coarse_packed(cell.key, grain.levels).1;
+            }
+        }
     }
 
     /// The rows of the brief records, which `plain` has not counted.
@@ -270,18 +334,41 @@ impl Parts {
     }
 }
 
-/// Joins what the workers gathered, each with the interfaces of its reader;
-/// any split of the records among them gives the same value.
-#[must_use]
-pub fn join(gathered: Vec<(Gathering<'_>, Interfaces)>) -> Evidence {
-    let parts: Vec<Parts> = gathered
-        .into_par_iter()
-        .map(|(gathering, interfaces)| Parts::of(gathering, &interfaces))
-        .collect();
-    joined(parts)
+/// Hands over what workers still have, where they had to or have too much now.
+pub fn hand_over_rest(gathered: &mut [(Gathering<'_>, Interfaces)], reserve: &Reserve<'_>) {
+    let left = gathered
+        .iter_mut()
+        .map(|(gathering, _)| gathering.cells())
+        .sum();
+    if reserve.is_tight_with(left) {
+        for (gathering, interfaces) in gathered {
+            gathering.hand_over(interfaces, reserve, &mut 0);
+        }
+    }
 }
 
-fn joined(parts: Vec<Parts>) -> Evidence {
+/// Joins what the workers gathered, each with the interfaces of its reader; any
+/// split of the records among them gives the same value.
+#[must_use]
+pub fn join(gathered: Vec<(Gathering<'_>, Interfaces)>) -> Evidence {
+    joined(parts_of(gathered), HashMap::default())
+}
+
+/// The same with what they handed over. Nothing is left where they had to.
+#[must_use]
+pub fn join_with(gathered: Vec<(Gathering<'_>, Interfaces)>, reserve: Reserve<'_>) -> Evidence {
+    let parts = parts_of(gathered);
+    let (store, coarse) = reserve.finish();
+    let joined = joined(parts, store.into_cells());
+    Evidence { coarse, ..joined }
+}
+
+fn parts_of(gathered: Vec<(Gathering<'_>, Interfaces)>) -> Vec<Parts> {
+    let of_one = |(gathering, interfaces)| Parts::of(gathering, &interfaces);
+    gathered.into_par_iter().map(of_one).collect()
+}
+
+fn joined(parts: Vec<Parts>, mut handed: HashMap<EniId, Apart>) -> Evidence {
     let mut evidence = Evidence::default();
     let mut by_id: HashMap<EniId, Vec<Part>> = HashMap::default();
     for Parts { plain, by_id: own } in parts {
@@ -290,18 +377,24 @@ fn joined(parts: Vec<Parts>) -> Evidence {
             by_id.entry(id).or_default().push(part);
         }
     }
+    // In hash order, which is lawful: each is joined by itself.
+    for id in handed.keys() {
+        by_id.entry(*id).or_default();
+    }
     let mut work = Vec::with_capacity(by_id.len());
     // In hash order, which is lawful: each is joined by itself.
     for (id, parts) in by_id {
         // An id may have got its number from a line that was not brief then.
         let plain = evidence.interfaces.remove(&id);
-        if plain.is_some() || !parts.iter().all(Heard::is_silent) {
-            work.push((id, plain.unwrap_or_default(), parts));
+        let apart = handed.remove(&id);
+        let silent = apart.is_none() && parts.iter().all(Heard::is_silent);
+        if plain.is_some() || !silent {
+            work.push((id, plain.unwrap_or_default(), parts, apart));
         }
     }
     let joined: Vec<(EniId, InterfaceEvidence)> = work
         .into_par_iter()
-        .map(|(id, plain, parts)| (id, with_parts(plain, parts)))
+        .map(|(id, plain, parts, apart)| (id, with_parts(plain, parts, apart)))
         .collect();
     evidence.interfaces.extend(joined);
     evidence
@@ -313,7 +406,11 @@ impl Heard {
     }
 }
 
-fn with_parts(mut evidence: InterfaceEvidence, parts: Vec<Part>) -> InterfaceEvidence {
+fn with_parts(
+    mut evidence: InterfaceEvidence,
+    parts: Vec<Part>,
+    apart: Option<Apart>,
+) -> InterfaceEvidence {
     let mut runs = Vec::with_capacity(parts.len());
     for (cells, heard) in parts {
         evidence.observed.merge(&heard.observed);
@@ -321,7 +418,11 @@ fn with_parts(mut evidence: InterfaceEvidence, parts: Vec<Part>) -> InterfaceEvi
         evidence.rejected.merge(&heard.rejected);
         runs.push(cells);
     }
-    evidence.cells.add_packed(runs);
+    match apart {
+        // Then nothing else was kept.
+        Some((packed, open)) => evidence.cells.put(packed, open),
+        None => evidence.cells.add_packed(runs),
+    }
     evidence
 }
 
@@ -332,14 +433,26 @@ pub(crate) mod tests {
     use proptest::prelude::Strategy;
     use proptest::prelude::any;
     use proptest::prelude::prop_oneof;
+    use proptest::prop_assert;
     use proptest::prop_assert_eq;
     use proptest::proptest;
 
+    use std::sync::Arc;
+
+    use ipnet::IpNet;
+
     use super::*;
+    use crate::evidence::cells::Cells;
+    use crate::evidence::cuts::Cuts;
+    use crate::evidence::pool::Bound;
+    use crate::evidence::pool::Coarse;
+    use crate::evidence::pool::Levels;
+    use crate::evidence::reserve::Cutting;
     use crate::flowlog::Layout;
     use crate::flowlog::LineError;
     use crate::flowlog::LogReader;
     use crate::flowlog::Sink;
+    use crate::net::PortRange;
 
     struct Plain<'e>(Evidence, &'e Eras);
 
@@ -431,6 +544,127 @@ pub(crate) mod tests {
             let eras = Eras::new(handovers.into_iter());
             let plain = plainly(HEADER, &lines, &eras);
             prop_assert_eq!(by_workers(HEADER, &lines, &eras, workers), plain);
+        }
+    }
+
+    /// What so many workers gather within a bound, who look at the size of what
+    /// they have after so many lines.
+    fn bounded(
+        lines: &[String],
+        (workers, look): (usize, usize),
+        bound: Bound,
+        cutting: &Cutting<'_>,
+    ) -> Evidence {
+        let eras = Eras::default();
+        let reserve = Reserve::new(bound, workers, cutting);
+        let share = lines.len().div_ceil(workers).max(1);
+        let one = |lines: &[String]| {
+            let mut sink = Gathered(Gathering::new(&eras));
+            let mut reader = LogReader::new(&Layout::parse(HEADER).unwrap());
+            let mut noted = 0;
+            for some in lines.chunks(look) {
+                reader.feed(some.concat().as_bytes(), &mut sink);
+                let cells = sink.0.cells();
+                if reserve.is_due(&mut noted, cells) {
+                    sink.0.hand_over(reader.interfaces(), &reserve, &mut noted);
+                }
+            }
+            reader.finish(&mut sink);
+            (sink.0, reader.into_interfaces())
+        };
+        let mut gathered = lines.chunks(share).map(one).collect::<Vec<_>>();
+        hand_over_rest(&mut gathered, &reserve);
+        join_with(gathered, reserve)
+    }
+
+    /// Strangers that ask for a few ports of two interfaces.
+    fn scan() -> impl Strategy<Value = String> {
+        let peer = prop_oneof![
+            6 => "203\\.0\\.(112|113)\\.[1-9]?[0-9]",
+            2 => "10\\.0\\.0\\.[0-9]",
+            1 => "2001:db8::[0-9a-f]{1,3}",
+        ];
+        let ports = ("5000[0-9]", prop_oneof!["44[0-9]", "[0-9]{1,4}"]);
+        let rest = ("6|17|1", "ACCEPT|ACCEPT|REJECT", "-|2|18|0", any::<bool>());
+        let count = prop_oneof![9 => "[0-9]{1,4}", 1 => Just("9999999999".to_owned())];
+        (peer, ports, rest, "eni-0000000[12]", count).prop_map(
+            |(peer, ports, rest, id, packets)| {
+                let (client, port) = ports;
+                let (protocol, action, flags, inward) = rest;
+                let own = if peer.contains(':') {
+                    "2001:db8:9::1"
+                } else {
+                    "10.0.0.1"
+                };
+                let (ends, ports) = if inward {
+                    (format!("{peer} {own}"), format!("{client} {port}"))
+                } else {
+                    (format!("{own} {peer}"), format!("{port} {client}"))
+                };
+                format!(
+                    "{id} {ends} {ports} {protocol} {packets} 40 1760000000 1760000060 {action} OK \
+                 {flags} - - - - -\n"
+                )
+            },
+        )
+    }
+
+    fn cutting(_: EniId) -> Arc<Cuts> {
+        let net = |text: &str| text.parse::<IpNet>().unwrap();
+        let rules = ["203.0.113.7/32", "203.0.112.0/26", "0.0.0.0/0"].map(net);
+        let own = ["10.0.0.0/24", "2001:db8:9::/48"].map(net);
+        let ports = [PortRange::single(443), PortRange::spanning(0, 1_023)];
+        let ports = ports.into_iter();
+        Arc::new(Cuts::new(rules.into_iter(), own.into_iter(), ports))
+    }
+
+    /// Each cell of evidence that was not bounded, as coarse as the other is.
+    fn made_coarse(exact: &Evidence, coarse: Option<&Coarse>) -> Evidence {
+        let mut all = Evidence {
+            coarse: coarse.cloned(),
+            interfaces: HashMap::default(),
+            ..exact.clone()
+        };
+        for (id, seen) in exact.by_id() {
+            let grain = coarse.and_then(|coarse| coarse.of(id)).cloned();
+            let Grain { cuts, levels } = grain.unwrap_or_else(|| Grain {
+                cuts: Arc::new(Cuts::none()),
+                levels: Levels::default(),
+            });
+            let mut own = InterfaceEvidence {
+                cells: Cells::default(),
+                ..seen.clone()
+            };
+            for (key, cell) in seen.cells.iter() {
+                let level = levels[cuts.class(&key).number()];
+                own.add(cuts.coarse(&key, level), &cell);
+            }
+            all.interfaces.insert(id, own);
+        }
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_becomes_as_coarse_and_loses_nothing(
+            lines in vec(scan(), 0..160),
+            cells in 1_usize..120,
+            inside in any::<bool>(),
+            workers in 1_usize..5,
+            look in 1_usize..40,
+            turn in 0_usize..160,
+        ) {
+            let bound = Bound { cells, inside };
+            let alone = bounded(&lines, (1, usize::MAX), bound, &cutting);
+            let mut turned = lines.clone();
+            turned.rotate_left(turn % (lines.len() + 1).min(lines.len().max(1)));
+            let split = bounded(&turned, (workers, look), bound, &cutting);
+            prop_assert!(split == alone, "split");
+            // And what it says is what exact evidence says from afar.
+            let exact = plainly(HEADER, &lines, &Eras::default());
+            prop_assert!(made_coarse(&exact, alone.coarse.as_ref()) == alone, "afar");
+            let count = |all: &Evidence| all.interfaces.values().map(|seen| seen.cells.len()).sum::<usize>();
+            prop_assert!(count(&exact) > cells || alone.coarse.is_none());
         }
     }
 

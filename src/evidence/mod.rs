@@ -11,11 +11,14 @@ pub mod activity;
 pub mod cell;
 pub mod cells;
 pub mod coverage;
+pub mod cuts;
 pub mod era;
 pub mod gather;
 pub mod interface;
 pub mod packed;
+pub mod pool;
 pub mod ports;
+pub mod reserve;
 pub mod rows;
 mod table;
 
@@ -26,6 +29,7 @@ use crate::evidence::cell::Cell;
 use crate::evidence::cell::CellKey;
 use crate::evidence::era::Eras;
 use crate::evidence::interface::InterfaceEvidence;
+use crate::evidence::pool::Coarse;
 use crate::model::Action;
 use crate::model::EniId;
 use crate::model::FlowRecord;
@@ -86,6 +90,8 @@ pub struct Evidence {
     pub rows: RowTally,
     /// Records that could not be placed.
     pub unplaced: Unplaced,
+    /// Where cells stand for more than themselves; `None` where none does.
+    pub coarse: Option<Coarse>,
 }
 
 impl Evidence {
@@ -186,7 +192,10 @@ impl Evidence {
             span,
             rows,
             unplaced,
+            coarse,
         } = other;
+        // What is coarse is merged before it becomes evidence.
+        self.coarse = self.coarse.take().or(coarse);
         // In hash order, which is lawful: merging is commutative.
         for (interface_id, theirs) in interfaces {
             self.interfaces

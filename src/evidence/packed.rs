@@ -46,7 +46,7 @@ pub struct Packed {
 }
 
 /// [`CellKey`] in 16 bytes, with the interface's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PackedKey {
     /// Source above destination.
     addresses: u64,
@@ -76,6 +76,37 @@ impl PackedKey {
         (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
     }
 
+    /// A key of the interface of this number; `None` for IPv6.
+    pub(super) fn pack(interface: u32, key: &CellKey) -> Option<PackedKey> {
+        let CellKey {
+            source: IpAddr::V4(source),
+            destination: IpAddr::V4(destination),
+            era,
+            port,
+            side,
+            protocol,
+            direction,
+            action,
+        } = *key
+        else {
+            return None;
+        };
+        let direction = match direction {
+            Some(FlowDirection::Ingress) => 1,
+            Some(FlowDirection::Egress) => 2,
+            None => 0,
+        };
+        let rest = u64::from(interface) << INTERFACE
+            | u64::from(era) << ERA
+            | u64::from(port) << PORT
+            | u64::from(protocol.0) << PROTOCOL
+            | direction << DIRECTION
+            | u64::from(side == Side::Destination) << 1
+            | u64::from(action == Action::Reject);
+        let addresses = u64::from(source.to_bits()) << 32 | u64::from(destination.to_bits());
+        Some(PackedKey { addresses, rest })
+    }
+
     /// The interface's number.
     pub(super) fn interface(self) -> u32 {
         self.field(INTERFACE, 20)
@@ -95,6 +126,15 @@ impl PackedKey {
         PackedKey {
             rest: self.rest & !mask | u64::from(era) << ERA,
             ..self
+        }
+    }
+
+    /// The same key with other ends.
+    pub(super) fn with_ends(self, source: u32, destination: u32, port: u16) -> PackedKey {
+        let mask = u64::from(u16::MAX) << PORT;
+        PackedKey {
+            addresses: u64::from(source) << 32 | u64::from(destination),
+            rest: self.rest & !mask | u64::from(port) << PORT,
         }
     }
 
@@ -250,19 +290,7 @@ impl Packed {
 
     /// A cell of the interface of this number; `None` where it does not fit.
     pub(super) fn pack(interface: u32, key: &CellKey, cell: &Cell) -> Option<Packed> {
-        let CellKey {
-            source: IpAddr::V4(source),
-            destination: IpAddr::V4(destination),
-            era,
-            port,
-            side,
-            protocol,
-            direction,
-            action,
-        } = *key
-        else {
-            return None;
-        };
+        let key = PackedKey::pack(interface, key)?;
         let Cell {
             records,
             packets,
@@ -277,21 +305,8 @@ impl Packed {
             other_ports,
             block_public_access,
         } = *cell;
-        let direction = match direction {
-            Some(FlowDirection::Ingress) => 1,
-            Some(FlowDirection::Egress) => 2,
-            None => 0,
-        };
-        let rest = u64::from(interface) << INTERFACE
-            | u64::from(era) << ERA
-            | u64::from(port) << PORT
-            | u64::from(protocol.0) << PROTOCOL
-            | direction << DIRECTION
-            | u64::from(side == Side::Destination) << 1
-            | u64::from(action == Action::Reject);
-        let addresses = u64::from(source.to_bits()) << 32 | u64::from(destination.to_bits());
         Some(Packed {
-            key: PackedKey { addresses, rest },
+            key,
             bytes,
             active,
             packets: u32::try_from(packets).ok()?,
@@ -360,6 +375,11 @@ impl Packed {
             key: self.key.with_interface(interface),
             ..*self
         }
+    }
+
+    /// The same cell under another key of its interface.
+    pub(super) fn with_key(&self, key: PackedKey) -> Packed {
+        Packed { key, ..*self }
     }
 
     /// The same cell in the era that it is settled in.

@@ -80,6 +80,7 @@ impl Evidence {
             span,
             rows,
             unplaced,
+            coarse: _,
         } = self;
         let tally = Tally {
             rows: *rows,

@@ -13,12 +13,15 @@ use std::hash::Hasher;
 use std::hash::RandomState;
 
 use crate::evidence::packed::Packed;
+use crate::evidence::packed::PackedKey;
 
 /// Records looked up together.
 pub(super) const BATCH: usize = 64;
 
-/// Cells allocated together: half a megabyte.
-const BLOCK: usize = 8_192;
+/// Cells allocated together, as a power of two: half a megabyte; in one of many
+/// tables 32 kB, so that what one gives back another can use.
+const BLOCK: u32 = 13;
+const BLOCK_OF_MANY: u32 = 9;
 
 /// Fewest slots of the index, as a power of two.
 const SMALLEST: u32 = 10;
@@ -40,6 +43,8 @@ pub(super) struct Table {
     /// hash's upper bits on. Invariant: `1 << bits` long, at most three quarters used.
     index: Vec<u64>,
     bits: u32,
+    /// Cells of a block, as a power of two.
+    block: u32,
     /// Invariant: every block but the last is full.
     blocks: Vec<Vec<Packed>>,
     len: usize,
@@ -56,13 +61,22 @@ impl Default for Table {
 impl Table {
     /// Room for so many cells before the index grows.
     pub(super) fn with_capacity(cells: usize) -> Table {
-        let bits = (cells.max(1).ilog2() + 2).max(SMALLEST);
+        Table::with_bits(cells, (cells.max(1).ilog2() + 2).max(SMALLEST), BLOCK)
+    }
+
+    /// One of many, of which most stay small.
+    pub(super) fn small() -> Table {
+        Table::with_bits(0, 0, BLOCK_OF_MANY)
+    }
+
+    fn with_bits(cells: usize, bits: u32, block: u32) -> Table {
         let secret = || RandomState::new().build_hasher().finish();
         Table {
             seed: [secret(), secret()],
             index: vec![FREE; 1 << bits],
             bits,
-            blocks: match cells.min(BLOCK) {
+            block,
+            blocks: match cells.min(1 << block) {
                 0 => Vec::new(),
                 first => vec![Vec::with_capacity(first)],
             },
@@ -74,6 +88,40 @@ impl Table {
     /// Distinct keys.
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Adds a cell; whether its key is new.
+    pub(super) fn add(&mut self, cell: &Packed) -> bool {
+        if self.len >= self.index.len() / 4 * 3 {
+            self.grow();
+        }
+        let before = self.len;
+        self.add_hashed(cell, cell.key.hash(self.seed));
+        self.len > before
+    }
+
+    /// Whether it has a key.
+    pub(super) fn has(&self, key: PackedKey) -> bool {
+        if self.len == 0 {
+            return false;
+        }
+        let hash = key.hash(self.seed);
+        let mut at = self.home(hash);
+        loop {
+            let slot = self.slot(at);
+            if slot == FREE {
+                return false;
+            }
+            if slot >> 32 == u64::from(hash) && self.cell(slot).is_some_and(|own| own.key == key) {
+                return true;
+            }
+            at = at.wrapping_add(1) & (self.index.len().wrapping_sub(1));
+        }
+    }
+
+    /// The keys, in no order that is known.
+    pub(super) fn keys(&self) -> impl Iterator<Item = PackedKey> {
+        self.blocks.iter().flatten().map(|cell| cell.key)
     }
 
     /// Every cell, and what was put aside.
@@ -125,7 +173,7 @@ impl Table {
                 return;
             }
             if slot >> 32 == u64::from(hash)
-                && let Some((block, place)) = place(slot)
+                && let Some((block, place)) = self.place(slot)
                 && let Some(own) = self
                     .blocks
                     .get_mut(block)
@@ -145,10 +193,13 @@ impl Table {
             self.aside.push(*cell);
             return;
         }
+        let room = 1 << self.block;
         match self.blocks.last_mut() {
-            Some(block) if block.len() < BLOCK => block.push(*cell),
+            Some(block) if block.len() < room => block.push(*cell),
             Some(_) | None => {
-                let mut block = Vec::with_capacity(BLOCK);
+                // The first grows as it is filled: of many tables most are small.
+                let room = if self.blocks.is_empty() { 0 } else { room };
+                let mut block = Vec::with_capacity(room);
                 block.push(*cell);
                 self.blocks.push(block);
             }
@@ -197,14 +248,15 @@ impl Table {
 
     #[inline(always)]
     fn cell(&self, slot: u64) -> Option<&Packed> {
-        let (block, place) = place(slot)?;
+        let (block, place) = self.place(slot)?;
         self.blocks.get(block)?.get(place)
     }
-}
 
-/// Block and place in it that a slot leads to.
-#[inline(always)]
-fn place(slot: u64) -> Option<(usize, usize)> {
-    let place = usize::try_from(slot & u64::from(u32::MAX)).ok()?;
-    Some((place / BLOCK, place % BLOCK))
+    /// Block and place in it that a slot leads to.
+    #[inline(always)]
+    fn place(&self, slot: u64) -> Option<(usize, usize)> {
+        let place = usize::try_from(slot & u64::from(u32::MAX)).ok()?;
+        let within = (1_usize << self.block).wrapping_sub(1);
+        Some((place >> self.block, place & within))
+    }
 }

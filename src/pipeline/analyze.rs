@@ -6,6 +6,7 @@ use crate::attribute::verdicts::Court;
 use crate::attribute::watch::Window;
 use crate::digest::Union;
 use crate::evidence::era::Eras;
+use crate::evidence::reserve::Cutting;
 use crate::flowlog::layouts::Layouts;
 use crate::net::Timestamp;
 use crate::pipeline::assemble;
@@ -73,7 +74,7 @@ fn run(
         scenes,
         table,
         attribution,
-    } = seen(request, &series, progress)?;
+    } = seen(request, &series, None, progress)?;
     let scene = Scene::new(series.latest());
     let court = Court {
         evidence: &ingested.evidence,
@@ -122,6 +123,7 @@ pub(super) fn read(
     request: &Request,
     layout: Layouts,
     eras: &Eras,
+    cutting: &Cutting<'_>,
     progress: &dyn Progress,
 ) -> Result<Ingested, PipelineError> {
     if !request.names_logs() {
@@ -145,6 +147,7 @@ pub(super) fn read(
             since,
             until,
             memory: request.memory,
+            cutting,
         },
         progress,
     )?;

@@ -22,6 +22,9 @@ use crate::attribute::verdicts::RuleVerdict;
 use crate::attribute::verdicts::Verdicts;
 use crate::evidence::Evidence;
 use crate::evidence::activity::History;
+use crate::evidence::cuts::Class;
+use crate::evidence::cuts::Level;
+use crate::evidence::pool::Grain;
 use crate::model::Effect;
 use crate::model::Eni;
 use crate::model::EniId;
@@ -41,6 +44,7 @@ use crate::pipeline::proposals::Proposed;
 use crate::report::code::Code;
 use crate::report::document::Analysis;
 use crate::report::document::Caveat;
+use crate::report::document::Coarsened;
 use crate::report::document::Coverage;
 use crate::report::document::CurveReport;
 use crate::report::document::GroupReport;
@@ -360,7 +364,32 @@ pub fn ingest(ingested: &Ingested) -> Ingest {
         malformed_samples: ingested.samples.iter().cloned().collect(),
         unreadable: ingested.unreadable.iter().cloned().collect(),
         outside_window: ingested.outside,
+        coarsened: coarsened(&ingested.evidence),
     }
+}
+
+/// What memory did not tell apart, by interface and class.
+fn coarsened(evidence: &Evidence) -> Vec<Coarsened> {
+    let Some(coarse) = &evidence.coarse else {
+        return Vec::new();
+    };
+    let of_one = |(id, grain): (EniId, &Grain)| {
+        let coarse = grain.levels.iter().zip(Class::ALL);
+        let coarse = coarse.filter(|(level, _)| **level != Level::EXACT);
+        let told = coarse.map(|(level, class)| {
+            let [port_bits, ipv4_prefix, ipv6_prefix] = level.widths();
+            Coarsened {
+                interface_id: id,
+                accepted: class.is_accepted(),
+                inside: class.is_inside(),
+                ipv4_prefix,
+                ipv6_prefix,
+                port_bits,
+            }
+        });
+        told.collect::<Vec<_>>()
+    };
+    coarse.by_id().into_iter().flat_map(of_one).collect()
 }
 
 fn count(length: usize) -> u64 {

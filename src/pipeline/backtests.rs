@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::attribute::needs;
 use crate::attribute::needs::Need;
 use crate::attribute::needs::Passed;
@@ -34,7 +36,7 @@ use crate::tighten::propose::Proven;
 const MOST: usize = 50_000;
 
 /// What makes two conversations the same need.
-type Kind = (IpProtocol, PortRange, IpAddr);
+type Kind = (IpProtocol, PortRange, IpAddr, Option<IpNet>);
 
 /// Conversations by group and direction.
 #[derive(Debug)]
@@ -87,12 +89,13 @@ impl<'a> Times<'a> {
         let own = self.passed.get(&(&case.group.id, case.direction));
         let mut times: HashMap<Kind, (Timestamp, Timestamp)> = HashMap::default();
         for one in own.into_iter().flatten() {
-            let kind = (one.protocol, one.service, one.peer);
+            let kind = (one.protocol, one.service, one.peer, one.among);
             let known = times.entry(kind).or_insert((one.seen.first, one.seen.last));
             *known = (known.0.min(one.seen.first), known.1.max(one.seen.last));
         }
         let dated = case.needs.iter().filter_map(|need| {
-            let (first, last) = *times.get(&(need.protocol, need.service, need.peer))?;
+            let (first, last) =
+                *times.get(&(need.protocol, need.service, need.peer, need.among))?;
             Some(Dated {
                 need: need.clone(),
                 first,

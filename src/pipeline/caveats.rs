@@ -17,6 +17,7 @@ use crate::pipeline::assemble::Parts;
 use crate::pipeline::ingest::Ingested;
 use crate::report::code::Code;
 use crate::report::document::Caveat;
+use crate::report::human;
 
 /// How many ids a caveat names.
 const NAMED: usize = 12;
@@ -55,6 +56,18 @@ fn far(evidence: &Evidence) -> Option<(Timestamp, Timestamp)> {
     (after.saturating_sub(before) > USUAL).then(|| (time(before), time(after)))
 }
 
+/// What memory did not tell apart.
+fn coarse(evidence: &Evidence) -> Option<Caveat> {
+    let interfaces = evidence.coarse.as_ref()?.by_id().len();
+    Some(Caveat {
+        code: Code::CoarseEvidence.id().to_owned(),
+        text: format!(
+            "peers or ports of {} were too many for memory and are told by prefix or range: see `ingest.coarsened`; more `--memory` tells them apart",
+            human::counted(u64::try_from(interfaces).unwrap_or(u64::MAX), "interface")
+        ),
+    })
+}
+
 impl Parts<'_> {
     /// What the run itself found wanting, beside what the snapshot lacks.
     pub(super) fn caveats(&self, ingested: &Ingested) -> Vec<Caveat> {
@@ -63,6 +76,7 @@ impl Parts<'_> {
         let mut caveats = self.flow_logs(span);
         caveats.extend(self.of_time(span));
         caveats.extend(far_times(&ingested.evidence));
+        caveats.extend(coarse(&ingested.evidence));
         let mut say = |holds: bool, code: &str, text: String| {
             if holds {
                 caveats.push(Caveat {

@@ -143,12 +143,14 @@ fn line(one: &Passed) -> String {
         .map(|by| format!("{} {}", by.group_id, by.rule_id))
         .collect();
     format!(
-        "{} {} {} {} {} {} {} {} {}\n",
+        "{} {} {} {} {}{} {} {} {} {}\n",
         one.interface_id,
         one.direction,
         one.protocol,
         one.service,
         one.peer,
+        one.among
+            .map_or_else(String::new, |net| format!("/{}", net.prefix_len())),
         one.in_doubt,
         one.answered,
         one.records,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -18,6 +19,7 @@ use crate::digest::Union;
 use crate::digest::Unit;
 use crate::digest::Writer;
 use crate::digest::entry;
+use crate::evidence::cuts::Cuts;
 use crate::evidence::era::Eras;
 use crate::evidence::rows::EvidenceRow;
 use crate::flowlog::object::ObjectReader;
@@ -132,6 +134,8 @@ fn run(addition: &Addition, progress: &dyn Progress) -> Result<Added, PipelineEr
         since: None,
         until: None,
         memory: None,
+        // A digest keeps everything as it is.
+        cutting: &|_| Arc::new(Cuts::none()),
     };
     let most = addition
         .memory

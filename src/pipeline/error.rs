@@ -63,7 +63,8 @@ pub enum PipelineError {
     DigestOfSpan,
     /// The evidence outgrew the bound.
     #[error(
-        "what the logs hold does not fit in the {limit} bytes of `--memory`; \
+        "what the logs hold does not fit in the {limit} bytes of `--memory`, even with peers and ports \
+         by prefix and range; \
          give more, or fewer logs by `--since` and `--until`"
     )]
     Memory {

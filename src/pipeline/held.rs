@@ -90,7 +90,7 @@ pub fn against_inputs(
         return Ok(held);
     }
     same_flags(&certificate.inputs, request)?;
-    let seen = analyze::in_pool(request.threads, || seen(request, &series, progress))?;
+    let seen = analyze::in_pool(request.threads, || seen(request, &series, None, progress))?;
     same_needs(certificate, request, &seen)?;
     same_words(certificate, &series, &seen)?;
     held.push("the logs".to_owned());

@@ -4,9 +4,9 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
@@ -15,6 +15,9 @@ use crate::evidence::Evidence;
 use crate::evidence::era::Eras;
 use crate::evidence::gather;
 use crate::evidence::gather::Gathering;
+use crate::evidence::pool::Bound;
+use crate::evidence::reserve::Cutting;
+use crate::evidence::reserve::Reserve;
 use crate::flowlog::brief::Brief;
 use crate::flowlog::brief::Interfaces;
 use crate::flowlog::error::FormError;
@@ -43,12 +46,21 @@ use crate::source::ReadError;
 /// How many bad lines are kept to be shown: the first by object and line.
 const SAMPLES: usize = 10;
 
-/// Bytes that one cell of evidence takes in its table, key and spare room
-/// included; measured, rounded up.
-const CELL_BYTES: u64 = 320;
+/// Memory to stay within where none is asked for: 512 MiB.
+const MEMORY: u64 = 512 << 20;
+
+/// Memory that goes to what does not grow with the logs: 64 MiB.
+const FIXED: u64 = 64 << 20;
+
+/// Bytes that one cell takes where memory is highest, its place in tables, its
+/// conversation and what it comes to included; measured, rounded up.
+const CELL_BYTES: u64 = 155;
+
+/// Fewest cells that any bound leaves.
+const FEWEST: usize = 4_096;
 
 /// What reading asks for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Reading<'a> {
     /// Columns of objects without a header.
     pub layout: Layouts,
@@ -58,8 +70,32 @@ pub struct Reading<'a> {
     pub since: Option<Timestamp>,
     /// Last second that counts.
     pub until: Option<Timestamp>,
-    /// Bound on evidence, in bytes.
+    /// Memory to stay within, in bytes; `None` leaves it to the program, which
+    /// then makes nothing coarse that passed between the cloud's own addresses.
     pub memory: Option<u64>,
+    /// What coarse cells are cut by.
+    pub cutting: &'a Cutting<'a>,
+}
+
+impl fmt::Debug for Reading<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reading")
+            .field("since", &self.since)
+            .field("until", &self.until)
+            .field("memory", &self.memory)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Reading<'_> {
+    fn bound(&self) -> Bound {
+        let bytes = self.memory.unwrap_or(MEMORY).saturating_sub(FIXED);
+        let cells = usize::try_from(bytes / CELL_BYTES).unwrap_or(usize::MAX);
+        Bound {
+            cells: cells.max(FEWEST),
+            inside: self.memory.is_some(),
+        }
+    }
 }
 
 /// What was read, counted and folded.
@@ -140,13 +176,32 @@ pub trait Gather {
     fn fold(&mut self, row: &Row);
     /// Adds what one brief record says.
     fn fold_brief(&mut self, brief: &Brief, interfaces: &Interfaces);
-    /// Cells so far, about.
-    fn cells(&self) -> usize;
+    /// Makes room where there is too much in memory; whether there is too much
+    /// all the same. `interfaces` are those that brief records are numbered by.
+    fn make_room(&mut self, interfaces: &Interfaces) -> bool;
 }
 
-impl Gather for Gathering<'_> {
+/// A gathering that hands over what is too much.
+pub(super) struct Bounded<'r, 'e> {
+    pub(super) gathering: Gathering<'e>,
+    reserve: &'r Reserve<'e>,
+    /// Cells that the reserve was told of.
+    noted: usize,
+}
+
+impl<'r, 'e> Bounded<'r, 'e> {
+    pub(super) fn new(reading: &Reading<'e>, reserve: &'r Reserve<'e>) -> Bounded<'r, 'e> {
+        Bounded {
+            gathering: Gathering::new(reading.eras),
+            reserve,
+            noted: 0,
+        }
+    }
+}
+
+impl Gather for Bounded<'_, '_> {
     fn fold(&mut self, row: &Row) {
-        Gathering::fold(self, row);
+        self.gathering.fold(row);
     }
 
     #[inline(always)]
@@ -155,11 +210,17 @@ impl Gather for Gathering<'_> {
         reason = "it is compiled for the caller's processor"
     )]
     fn fold_brief(&mut self, brief: &Brief, _: &Interfaces) {
-        Gathering::fold_brief(self, brief);
+        self.gathering.fold_brief(brief);
     }
 
-    fn cells(&self) -> usize {
-        Gathering::cells(self)
+    fn make_room(&mut self, interfaces: &Interfaces) -> bool {
+        let cells = self.gathering.cells();
+        if !self.reserve.is_due(&mut self.noted, cells) {
+            return false;
+        }
+        let (noted, reserve) = (&mut self.noted, self.reserve);
+        self.gathering.hand_over(interfaces, reserve, noted);
+        reserve.is_full()
     }
 }
 
@@ -178,22 +239,31 @@ pub fn ingest(
     let shared = Shared::new(objects);
     let order = order(objects);
     let _ahead = Ahead::start(order.iter().filter_map(|index| objects.get(*index)));
-    let worker = || Worker::new(&shared, reading, progress, Gathering::new(reading.eras));
-    let parts = rayon::broadcast(|_| worker().run(&order));
-    let (counted, from_digests) = recall::recall(digests, &shared, reading, progress)?;
-    if shared.full.load(Ordering::Relaxed) {
-        return Err(PipelineError::Memory {
-            limit: reading.memory.unwrap_or(0),
-        });
-    }
+    let reserve = Reserve::new(
+        reading.bound(),
+        rayon::current_num_threads(),
+        reading.cutting,
+    );
+    let worker = || Worker::new(&shared, reading, progress, Bounded::new(reading, &reserve));
+    let parts = rayon::broadcast(|_| {
+        let (ingested, bounded, interfaces) = worker().run(&order);
+        (ingested, bounded.gathering, interfaces)
+    });
+    let (counted, from_digests) = recall::recall(digests, &shared, reading, &reserve, progress)?;
     let mut all = counted;
     let mut gathered = from_digests;
     for (part, gathering, interfaces) in parts {
         all.merge(part);
         gathered.push((gathering, interfaces));
     }
+    gather::hand_over_rest(&mut gathered, &reserve);
+    if shared.is_full() || reserve.is_full() {
+        return Err(PipelineError::Memory {
+            limit: reading.memory.unwrap_or(MEMORY),
+        });
+    }
     all.keep_one_reason();
-    all.evidence = gather::join(gathered);
+    all.evidence = gather::join_with(gathered, reserve);
     all.evidence.settle(reading.eras);
     Ok(all)
 }
@@ -216,7 +286,6 @@ pub(super) struct Shared<'a> {
     objects: &'a [Object],
     next: AtomicUsize,
     groups: Groups<'a>,
-    cells: AtomicU64,
     full: AtomicBool,
 }
 
@@ -226,7 +295,6 @@ impl<'a> Shared<'a> {
             objects,
             next: AtomicUsize::new(0),
             groups: Groups::default(),
-            cells: AtomicU64::new(0),
             full: AtomicBool::new(false),
         }
     }
@@ -236,11 +304,9 @@ impl<'a> Shared<'a> {
         self.full.load(Ordering::Relaxed)
     }
 
-    /// Notes so many more cells.
-    pub(super) fn grow(&self, cells: u64, limit: u64) {
-        let all = self.cells.fetch_add(cells, Ordering::Relaxed) + cells;
-        self.full
-            .fetch_or(all.saturating_mul(CELL_BYTES) > limit, Ordering::Relaxed);
+    /// Notes that it has.
+    pub(super) fn fill(&self) {
+        self.full.store(true, Ordering::Relaxed);
     }
 }
 
@@ -254,8 +320,6 @@ pub(super) struct Worker<'a, 'r, G> {
     pub(super) gathering: G,
     /// Blocks read since the evidence was last measured.
     blocks: u64,
-    /// Cells as last measured.
-    cells: u64,
 }
 
 /// Blocks between two looks at the size of the evidence.
@@ -275,7 +339,6 @@ impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
             ingested: Ingested::default(),
             gathering,
             blocks: 0,
-            cells: 0,
         }
     }
 
@@ -379,7 +442,7 @@ impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
             self.progress
                 .advance(opened.compressed_bytes().saturating_sub(told), rows);
             told = opened.compressed_bytes();
-            if self.over_memory() {
+            if self.is_over_memory(reader.interfaces()) {
                 break Ok(());
             }
         };
@@ -413,7 +476,7 @@ impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
         if let Err(error) = read {
             self.unreadable::<()>(group.object, error.to_string());
         }
-        self.over_memory();
+        self.is_over_memory(reader.interfaces());
     }
 
     fn folding<'w>(&'w mut self, object: &'w Object) -> Folding<'w, G> {
@@ -427,17 +490,11 @@ impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
         }
     }
 
-    /// Whether the workers' evidence together outgrew the bound.
-    fn over_memory(&mut self) -> bool {
-        let Some(limit) = self.reading.memory else {
-            return false;
-        };
+    /// Whether the workers' evidence together outgrew the bound, at its coarsest.
+    fn is_over_memory(&mut self, interfaces: &Interfaces) -> bool {
         self.blocks += 1;
-        if self.blocks.is_multiple_of(BLOCKS_A_LOOK) {
-            let cells = u64::try_from(self.gathering.cells()).unwrap_or(u64::MAX);
-            let grown = cells.saturating_sub(self.cells);
-            self.cells = cells;
-            self.shared.grow(grown, limit);
+        if self.blocks.is_multiple_of(BLOCKS_A_LOOK) && self.gathering.make_room(interfaces) {
+            self.shared.fill();
         }
         self.shared.is_full()
     }

@@ -10,6 +10,7 @@ mod backtests;
 mod cautions;
 mod caveats;
 pub mod certificate;
+mod cutting;
 pub mod digest;
 pub mod error;
 mod groups;

@@ -20,6 +20,7 @@ use crate::attribute::verdicts::Verdicts;
 use crate::attribute::watch;
 use crate::attribute::watch::GroupWatch;
 use crate::attribute::watch::Window;
+use crate::collections::HashSet;
 use crate::model::Direction;
 use crate::model::Effect;
 use crate::model::Eni;
@@ -63,6 +64,10 @@ use crate::tighten::proof::replay::After;
 use crate::tighten::proof::replay::Replay;
 use crate::tighten::propose::Proven;
 use crate::tighten::weight::Vacancy;
+
+/// Why a rule stays that let through peers of whom only prefixes are known.
+const OF_MANY: &str =
+    "let through more peers than memory told apart, so a narrower one is not known to be enough";
 
 /// Of a group whose VPC is not known.
 static VACANCY: Vacancy = Vacancy::none();
@@ -144,7 +149,7 @@ impl Maker<'_> {
             },
         );
         let needs: BTreeMap<(&SgId, Direction), &[Need]> = needs.iter().map(by_group).collect();
-        let standing = self.standing();
+        let standing = self.standing(&passed);
         let restraint = Restraint::of(self.verdicts, self.table, self.window.span);
         let members = self.members();
         let vacancies = self.vacancies();
@@ -363,7 +368,13 @@ impl Maker<'_> {
         }
     }
 
-    fn standing(&self) -> BTreeMap<SgRuleId, Standing> {
+    /// What may be done to each rule.
+    fn standing(&self, passed: &[Passed]) -> BTreeMap<SgRuleId, Standing> {
+        // Whom exactly they let through is not known, and no narrower rule would do.
+        let of_many = passed.iter().filter(|one| one.among.is_some());
+        let of_many: HashSet<&SgRuleId> = of_many
+            .flat_map(|one| one.covered_by.iter().map(|rule| &rule.rule_id))
+            .collect();
         let of_rule = |verdict: &RuleVerdict| {
             let (group, rule) = self.table.get(verdict.rule)?;
             let kept = protected::managed_by(group)
@@ -372,6 +383,7 @@ impl Maker<'_> {
             let drops = (rule.effect == Effect::Drop).then(|| tighten::ranks::DROPS.to_owned());
             let standing = drops
                 .or_else(|| verdict.hold.clone())
+                .or_else(|| of_many.contains(&rule.id).then(|| OF_MANY.to_owned()))
                 .or(kept)
                 .map_or(Standing::Free, Standing::Hold);
             Some((rule.id.clone(), standing))

@@ -9,6 +9,7 @@ use crate::digest::Unit;
 use crate::digest::union::DayFile;
 use crate::evidence::Unplaced;
 use crate::evidence::gather::Gathering;
+use crate::evidence::reserve::Reserve;
 use crate::evidence::rows::EvidenceRow;
 use crate::evidence::rows::Tally;
 use crate::flowlog::brief::Interfaces;
@@ -16,6 +17,8 @@ use crate::net::Timestamp;
 use crate::net::time::DAY;
 use crate::net::time::HOUR;
 use crate::pipeline::error::PipelineError;
+use crate::pipeline::ingest::Bounded;
+use crate::pipeline::ingest::Gather;
 use crate::pipeline::ingest::Ingested;
 use crate::pipeline::ingest::Reading;
 use crate::pipeline::ingest::Shared;
@@ -23,6 +26,9 @@ use crate::pipeline::request::Progress;
 use crate::report::document::MalformedSample;
 use crate::report::document::Unreadable;
 use crate::source::Wanted;
+
+/// Rows of a digest between two looks at the size of the evidence.
+const ROWS_A_LOOK: u64 = 65_536;
 
 /// Gatherings, each with its interfaces.
 type Gathered<'e> = Vec<(Gathering<'e>, Interfaces)>;
@@ -32,6 +38,7 @@ pub(super) fn recall<'e>(
     digests: &Union,
     shared: &Shared<'_>,
     reading: &Reading<'e>,
+    reserve: &Reserve<'e>,
     progress: &dyn Progress,
 ) -> Result<(Ingested, Gathered<'e>), PipelineError> {
     if digests.objects.is_empty() {
@@ -60,7 +67,7 @@ pub(super) fn recall<'e>(
     let parts = rayon::broadcast(|_| {
         let mut part = Part {
             reading,
-            gathering: Gathering::new(reading.eras),
+            bounded: Bounded::new(reading, reserve),
             interfaces: Interfaces::default(),
             dated: 0,
             hour: (i64::MIN, 0),
@@ -69,18 +76,17 @@ pub(super) fn recall<'e>(
             if shared.is_full() {
                 break;
             }
-            let before = part.gathering.cells();
             let mut rows = 0;
             digests.read(file, |unit| {
                 if is_asked(unit.object) {
                     part.fold(&unit);
                 }
                 rows += 1;
+                if rows % ROWS_A_LOOK == 0 {
+                    part.make_room(shared);
+                }
             })?;
-            let grown = part.gathering.cells().saturating_sub(before);
-            if let Some(limit) = reading.memory {
-                shared.grow(u64::try_from(grown).unwrap_or(u64::MAX), limit);
-            }
+            part.make_room(shared);
             progress.advance(0, rows);
         }
         Ok::<_, PipelineError>(part)
@@ -91,7 +97,7 @@ pub(super) fn recall<'e>(
     for part in parts {
         let part = part?;
         inside += part.dated;
-        gathered.push((part.gathering, part.interfaces));
+        gathered.push((part.bounded.gathering, part.interfaces));
     }
     let named = digests.objects.iter().zip(&asked);
     let counted = named.filter(|(entry, asked)| **asked && counts(entry));
@@ -153,7 +159,7 @@ fn may_hold(day: i64, reading: &Reading<'_>) -> bool {
 /// What one thread has folded.
 struct Part<'a, 'e> {
     reading: &'a Reading<'e>,
-    gathering: Gathering<'e>,
+    bounded: Bounded<'a, 'e>,
     interfaces: Interfaces,
     /// Rows with a time that were folded.
     dated: u64,
@@ -162,6 +168,12 @@ struct Part<'a, 'e> {
 }
 
 impl Part<'_, '_> {
+    fn make_room(&mut self, shared: &Shared<'_>) {
+        if self.bounded.make_room(&self.interfaces) {
+            shared.fill();
+        }
+    }
+
     fn fold(&mut self, unit: &Unit) {
         let start = Timestamp(unit.hour.saturating_mul(HOUR));
         let asked = |reading: &Reading<'_>| {
@@ -178,7 +190,7 @@ impl Part<'_, '_> {
             self.dated += tally.rows.all();
         }
         let (_, stretch) = self.hour;
-        self.gathering
-            .fold_evidence(stretch, &unit.row, &mut self.interfaces);
+        let gathering = &mut self.bounded.gathering;
+        gathering.fold_evidence(stretch, &unit.row, &mut self.interfaces);
     }
 }

@@ -146,7 +146,9 @@ fn counted<'a>(
         let Tally { mut unruled, bare } = tally;
         let way = (group.clone(), direction, unwritten);
         let then = attribution.without_rule.get(&way);
-        unruled.lost = strangers || then.is_some_and(|then| *then > bare);
+        // Rules that are made from what was seen name addresses.
+        let many = unruled.needs.iter().any(|need| need.among.is_some());
+        unruled.lost = strangers || many || then.is_some_and(|then| *then > bare);
         unruled.needs.sort_unstable();
         unruled.needs.dedup_by(|one, other| merge(other, one));
         unruled.beside.sort_by(|one, other| one.id.cmp(&other.id));
@@ -226,6 +228,7 @@ fn add_by_client(
         if let (true, Some(own)) = (receiver.groups.contains(group), all.get_mut(group)) {
             own.unruled.needs.push(Need {
                 peer: *address,
+                among: None,
                 covered_by: Vec::new(),
                 ..need(sent)
             });
@@ -239,6 +242,7 @@ fn need(passed: &Passed) -> Need {
         protocol: passed.protocol,
         service: passed.service,
         peer: passed.peer,
+        among: passed.among,
         covered_by: rules.map(|rule| rule.rule_id.clone()).collect(),
         records: passed.records,
         seen: passed.seen,
@@ -248,7 +252,7 @@ fn need(passed: &Passed) -> Need {
 
 /// Adds a need to one of the same words and rules.
 fn merge(own: &mut Need, other: &Need) -> bool {
-    let words = |need: &Need| (need.protocol, need.service, need.peer);
+    let words = |need: &Need| (need.protocol, need.service, need.peer, need.among);
     let same = words(own) == words(other) && own.covered_by == other.covered_by;
     if same {
         own.records = own.records.saturating_add(other.records);

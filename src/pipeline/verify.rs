@@ -72,7 +72,7 @@ fn run(
     let kind = rules.kind();
     // Rules that do not fit are better known before hours of reading.
     let standing = rules.standing(path, series.latest())?;
-    let seen = seen(request, &series, progress)?;
+    let seen = seen(request, &series, Some(&standing), progress)?;
     progress.phase("replaying");
     let book = Book::new(&series);
     let today = series.latest();

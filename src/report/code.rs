@@ -101,6 +101,8 @@ codes! {
     WidenedSpan "FL312" "widened-span",
     /// Rows lie more than a year from all others.
     FarTimes "FL313" "far-times",
+    /// Memory did not tell all peers and ports apart.
+    CoarseEvidence "FL314" "coarse-evidence",
     /// Snapshot without ACLs.
     NoNetworkAcls "SN101" "no-network-acls",
     /// Snapshot without subnets.

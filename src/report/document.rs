@@ -113,6 +113,27 @@ pub struct Ingest {
     /// counted nowhere else.
     #[serde(default)]
     pub outside_window: u64,
+    /// Where memory did not tell peers and ports apart, by interface.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coarsened: Vec<Coarsened>,
+}
+
+/// Peers or ports of an interface that were too many for memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coarsened {
+    /// The interface.
+    pub interface_id: EniId,
+    /// Whether it is what was let through; else what was not.
+    pub accepted: bool,
+    /// Whether it is between own addresses, whose ports alone are coarse; else
+    /// with peers from outside.
+    pub inside: bool,
+    /// Bits that are left of an IPv4 address from outside; more where rules ask.
+    pub ipv4_prefix: u8,
+    /// Bits that are left of an IPv6 address from outside.
+    pub ipv6_prefix: u8,
+    /// Bits that are left of a service port.
+    pub port_bits: u8,
 }
 
 /// A line that could not be read, and where it stands.
@@ -360,9 +381,10 @@ pub struct RejectReport {
     pub port: Option<u16>,
     /// The far side: an address, or a prefix where peers were folded.
     pub peer: String,
-    /// How many addresses that is: more than 1 where scans were folded.
+    /// How many addresses that is: more than 1 where scans were folded, null where
+    /// memory did not tell them apart.
     #[serde(default = "one")]
-    pub peers: u64,
+    pub peers: Option<u64>,
     /// Groups of the far side's interface, where the snapshot knows it.
     pub peer_groups: Vec<SgId>,
     /// Whether the packet answered a connection that was let through.
@@ -562,6 +584,7 @@ pub struct TalkService {
     pub records: u64,
 }
 
-fn one() -> u64 {
-    1
+#[expect(clippy::unnecessary_wraps, reason = "a default of an optional value")]
+fn one() -> Option<u64> {
+    Some(1)
 }

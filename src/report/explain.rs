@@ -67,6 +67,7 @@ pub fn manual(code: Code) -> &'static Manual {
         Code::FieldsOverruled => &logs::FIELDS_OVERRULED,
         Code::DroppedDays => &logs::DROPPED_DAYS,
         Code::FarTimes => &logs::FAR_TIMES,
+        Code::CoarseEvidence => &logs::COARSE_EVIDENCE,
         Code::WidenedSpan => &logs::WIDENED_SPAN,
         Code::NoNetworkAcls => &snapshots::NO_NETWORK_ACLS,
         Code::NoSubnets => &snapshots::NO_SUBNETS,

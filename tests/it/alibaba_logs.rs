@@ -7,6 +7,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use flowcinch::digest::Union;
+use flowcinch::evidence::cuts::Cuts;
 use flowcinch::evidence::era::Eras;
 use flowcinch::flowlog::Layout;
 use flowcinch::flowlog::LineError;
@@ -411,6 +412,7 @@ fn every_packing_is_read_in_one_run_and_told_without_a_name() {
         since: None,
         until: None,
         memory: None,
+        cutting: &|_| Arc::new(Cuts::none()),
     };
     let read = ingest::ingest(&found, &Union::default(), &reading, &Silent).unwrap();
     let rows = read.evidence.rows;

@@ -342,7 +342,7 @@ pub(crate) fn reject(port: u16, peer: &str, verdict: RejectVerdict) -> RejectRep
         protocol: "tcp".to_owned(),
         port: Some(port),
         peer: peer.to_owned(),
-        peers: 1,
+        peers: Some(1),
         peer_groups: Vec::new(),
         reply: false,
         cause: RejectCause::SecurityGroup,

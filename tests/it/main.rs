@@ -13,6 +13,7 @@ mod case;
 mod certificate;
 mod cli;
 mod cloud;
+mod coarse;
 mod damage;
 mod describe;
 mod digest;

@@ -128,6 +128,7 @@ fn needs(size: Size, needed: u64, group: &SecurityGroup) -> Vec<Need> {
         protocol: IpProtocol::TCP,
         service: PortRange::single(port),
         peer: host(at),
+        among: None,
         covered_by: group
             .rules
             .iter()
@@ -303,6 +304,7 @@ fn covered(at: u16, names: &[&str]) -> Need {
         protocol: IpProtocol::TCP,
         service: PortRange::single(443),
         peer: host(at),
+        among: None,
         covered_by: names
             .iter()
             .map(|name| SgRuleId::from(format!("r-{name}").as_str()))
@@ -415,6 +417,7 @@ fn narrowed(
         protocol: IpProtocol::TCP,
         service: PortRange::single(*port),
         peer: host(*at),
+        among: None,
         covered_by: vec![SgRuleId::from("r")],
         records: 1,
         seen: once(),

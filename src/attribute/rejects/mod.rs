@@ -47,8 +47,8 @@ pub struct RejectFinding {
     pub port: Option<u16>,
     /// The far side: an address, or the prefix that several were folded into.
     pub peer: IpNet,
-    /// How many addresses.
-    pub peers: u64,
+    /// How many addresses; `None` where memory did not tell them apart.
+    pub peers: Option<u64>,
     /// Their groups, sorted.
     pub peer_groups: Vec<SgId>,
     /// Whether they answered a connection that was let through.
@@ -156,7 +156,7 @@ impl RejectFinding {
             self.peer,
             self.reply,
             // Folded noise has a row for each cause.
-            (self.peers > 1).then_some(self.cause),
+            (self.peers != Some(1)).then_some(self.cause),
         )
     }
 

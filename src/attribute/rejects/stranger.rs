@@ -33,7 +33,7 @@ pub(super) fn noise(case: &Case<'_, '_>, initiator: Initiator) -> Option<Noise> 
         direction: Direction::Ingress,
         protocol: key.protocol,
         port: subject::port(case.conversation, Direction::Ingress),
-        peer: key.peer,
+        peer: case.conversation.peers(),
         cause,
         seen: *rejected,
     })
@@ -80,6 +80,7 @@ mod tests {
     use crate::attribute::world::World;
     use crate::evidence::activity::Activity;
     use crate::evidence::coverage::HourSet;
+    use crate::evidence::cuts::Level;
     use crate::evidence::ports::PortSample;
     use crate::model::EniId;
     use crate::model::Snapshot;
@@ -216,8 +217,10 @@ mod tests {
                     } else {
                         Server::Local
                     },
+                    level: Level::EXACT,
                     era: 0,
                 },
+                breadth: None,
                 inward: Half { accepted, rejected },
                 outward: Half {
                     accepted: passed,
@@ -282,8 +285,10 @@ mod tests {
                 protocol: IpProtocol::TCP,
                 port,
                 server: Server::Local,
+                level: Level::EXACT,
                 era: 0,
             },
+            breadth: None,
             inward: Half {
                 accepted: None,
                 rejected: Some(packets(1, 0, 0, &[50_000])),

@@ -32,7 +32,6 @@ use crate::model::Direction;
 use crate::model::Effect;
 use crate::model::SgRuleId;
 use crate::net::PortRange;
-use crate::net::cidr::host_net;
 use crate::net::cidr::is_private;
 
 /// What the rejected packets were.
@@ -168,7 +167,7 @@ impl<'c, 'a> Subject<'c, 'a> {
             direction: self.direction,
             protocol: key.protocol,
             port: self.port(),
-            peer: key.peer,
+            peer: self.case.conversation.peers(),
             cause,
             seen: *self.rejected,
         })
@@ -188,8 +187,8 @@ impl<'c, 'a> Subject<'c, 'a> {
             direction: self.direction,
             protocol: key.protocol,
             port: self.port(),
-            peer: host_net(key.peer),
-            peers: 1,
+            peer: self.case.conversation.peers(),
+            peers: self.case.conversation.breadth.is_none().then_some(1),
             peer_groups: self.peer.groups(),
             reply: self.role == Role::Reply,
             cause,
@@ -222,7 +221,7 @@ impl<'c, 'a> Subject<'c, 'a> {
             return Services::one(PortRange::ALL);
         }
         if self.direction == conversation.key.server.direction() {
-            return Services::one(PortRange::single(conversation.key.port));
+            return Services::one(conversation.keyed_ports());
         }
         let ports = Services::of(&self.rejected.other_ports);
         if ports.is_empty() {
@@ -240,7 +239,7 @@ impl<'c, 'a> Subject<'c, 'a> {
         if self.direction == conversation.key.server.direction() {
             return Services::of(&self.rejected.other_ports);
         }
-        Services::one(PortRange::single(conversation.key.port))
+        Services::one(conversation.keyed_ports())
     }
 
     /// The rejected packets as a question to group rules of their own
@@ -412,6 +411,7 @@ pub(super) fn port(conversation: &Conversation, opened: Direction) -> Option<u16
     }
     match *conversation.services(opened) {
         [range] if range.count() == 1 => Some(range.from()),
+        _ if conversation.keyed_ports().count() > 1 => None,
         _ => Some(conversation.key.port),
     }
 }

@@ -50,8 +50,11 @@ impl Subject<'_, '_> {
         let protocol = self.case.conversation.key.protocol;
         let service = self
             .port()
-            .map_or_else(|| protocol.to_string(), |port| format!("{protocol}/{port}"));
-        let peer = self.case.conversation.key.peer;
+            .map_or_else(|| self.several(), |port| format!("{protocol}/{port}"));
+        let peer = match self.case.conversation.among() {
+            Some(peers) => format!("addresses in {peers}"),
+            None => self.case.conversation.key.peer.to_string(),
+        };
         match (self.role, self.direction) {
             (Role::Request, Direction::Ingress) => format!("request {service} from {peer}"),
             (Role::Request, Direction::Egress) => format!("request {service} to {peer}"),
@@ -61,6 +64,16 @@ impl Subject<'_, '_> {
             (Role::Reply, Direction::Ingress) => {
                 format!("reply from {peer} to the {service} connection")
             }
+        }
+    }
+
+    /// The protocol, with the ports that memory did not tell apart.
+    fn several(&self) -> String {
+        let conversation = self.case.conversation;
+        let protocol = conversation.key.protocol;
+        match conversation.breadth {
+            Some(breadth) if protocol.has_ports() => format!("{protocol}/{}", breadth.ports),
+            Some(_) | None => protocol.to_string(),
         }
     }
 

@@ -79,6 +79,13 @@ pub(super) const FAR_TIMES: Manual = Manual {
     example: "FL313 no row lies between 1970-01-01T00:00:00Z and 2026-10-01T07:00:00Z. Next: leave out what does not belong with --since or --until, given as times.",
 };
 
+pub(super) const COARSE_EVIDENCE: Manual = Manual {
+    says: "More peers and ports were seen at some interfaces than fit in memory. Peers from outside were gathered by prefix there, and ports by range, only as far as no rule, ACL entry, list or subnet tells them apart; own addresses stay themselves. `ingest.coarsened` names the interfaces, what became coarse, and how far.",
+    matters: "No verdict is lost by it: what becomes of one address of a prefix becomes of all. But whom exactly a rule let through is not known any more, so such a rule is kept as it is; where flags do not tell who opened a connection, both ways are kept; and REJECTs are told by prefix, without a count of addresses.",
+    misleads: "Scans of millions of addresses are the usual cause, and REJECTs of scans lose little by it. How coarse it is depends on what was logged and on --memory alone, not on threads or order.",
+    example: "FL314 peers or ports of 12 interfaces were too many for memory and are told by prefix or range: see `ingest.coarsened`. Next: give more memory, as with --memory 4G.",
+};
+
 pub(super) const FIELDS_OVERRULED: Manual = Manual {
     says: "Some objects begin with a header that names other columns than `--fields` does.",
     matters: "The header was followed, since it came with the records; `--fields` counts only where there is none.",

@@ -199,6 +199,7 @@ impl<'a> Against<'a> {
             protocol: passed.protocol,
             service: passed.service,
             peer: passed.peer,
+            among: passed.among,
             today: &rules,
             book: Some((self.book, eni.and_then(|eni| eni.vpc_id.as_ref()))),
             lists: Some(&self.today.prefix_lists),

@@ -204,6 +204,10 @@ pub struct Obligation {
     pub to_port: u16,
     /// The far side.
     pub peer: IpAddr,
+    /// The addresses of which it is the first, where it was one or more of them
+    /// and none of today's rules tells which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub among: Option<IpNet>,
     /// Today's rules that let some of it through.
     pub covered_by: Vec<SgRuleId>,
     /// Rules after the change that let all of that through, each some of it
@@ -510,6 +514,7 @@ impl<'a> Desk<'a> {
             from_port: need.service.from(),
             to_port: need.service.to(),
             peer: need.peer,
+            among: need.among,
             covered_by: need.covered_by.clone(),
             witnesses: Vec::new(),
         };
@@ -562,7 +567,7 @@ impl<'a> Desk<'a> {
 
     fn admits(&self, peer: &Peer, asked: &Asked<'_>) -> bool {
         match peer {
-            Peer::Cidr(net) => net.contains(&asked.peer),
+            Peer::Cidr(net) => net.contains(&asked.peers),
             Peer::SecurityGroup(id) => {
                 let member = self
                     .members
@@ -579,10 +584,18 @@ impl<'a> Desk<'a> {
 struct Asked<'a> {
     protocol: IpProtocol,
     peer: IpAddr,
+    /// All that it may have been.
+    peers: IpNet,
     /// What today's rules let through of it.
     parts: Vec<Service>,
     /// References by which they do.
     references: BTreeSet<&'a Peer>,
+}
+
+impl Obligation {
+    fn peers(&self) -> IpNet {
+        self.among.unwrap_or_else(|| IpNet::from(self.peer))
+    }
 }
 
 impl<'a> Asked<'a> {
@@ -597,6 +610,7 @@ impl<'a> Asked<'a> {
         let mut asked = Asked {
             protocol,
             peer: obligation.peer,
+            peers: obligation.peers(),
             parts: Vec::new(),
             references: BTreeSet::new(),
         };
@@ -607,7 +621,7 @@ impl<'a> Asked<'a> {
                 .ok_or_else(|| format!("rule `{id}` is not one of today's"))?;
             let own = Service::of(*transport, protocol).and_then(|own| own.common(service.into()));
             let apart = match peer {
-                Peer::Cidr(net) => !net.contains(&obligation.peer),
+                Peer::Cidr(net) => !net.contains(&asked.peers),
                 Peer::SecurityGroup(_) | Peer::PrefixList(_) => {
                     asked.references.insert(peer);
                     false

@@ -123,6 +123,7 @@ pub fn check_with(
             protocol: need.protocol,
             service: need.service,
             peer: need.peer,
+            among: need.among,
             today: &old,
             book: book.map(|book| (book, group.vpc_id.as_ref())),
             lists: None,
@@ -238,6 +239,8 @@ struct Flow<'a> {
     protocol: IpProtocol,
     service: PortRange,
     peer: IpAddr,
+    /// The addresses that the peer stands for, where they are several.
+    among: Option<IpNet>,
     today: &'a [&'a SgRule],
     /// Who carried which group, and the VPC of the interface.
     book: Option<(&'a Book<'a>, Option<&'a VpcId>)>,
@@ -302,6 +305,7 @@ impl Flow<'_> {
     /// Whether a rule's peer is known to stand for the far side.
     fn admits(&self, peer: &Peer) -> bool {
         match (peer, self.peer) {
+            (Peer::Cidr(net), _) if let Some(among) = self.among => net.contains(&among),
             (Peer::Cidr(IpNet::V4(net)), IpAddr::V4(address)) => net.contains(&address),
             (Peer::Cidr(IpNet::V6(net)), IpAddr::V6(address)) => net.contains(&address),
             (Peer::Cidr(_), IpAddr::V4(_) | IpAddr::V6(_)) => false,
@@ -331,7 +335,8 @@ impl Flow<'_> {
     fn is_entry(&self, id: &PrefixListId, peer: &Peer) -> bool {
         let holds = |lists: &BTreeMap<PrefixListId, PrefixList>| {
             let entries = lists.get(id)?.entries.as_ref()?;
-            Some(entries.iter().any(|net| net.contains(&self.peer)))
+            let peers = self.among.unwrap_or_else(|| IpNet::from(self.peer));
+            Some(entries.iter().any(|net| net.contains(&peers)))
         };
         if let Some(holds) = self.other.and_then(|(other, _)| holds(&other.prefix_lists)) {
             return holds;

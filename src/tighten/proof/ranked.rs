@@ -157,6 +157,7 @@ pub fn check(
             protocol: need.protocol,
             service: need.service,
             peer: need.peer,
+            among: need.among,
             today: &covering,
             book: None,
             lists: None,

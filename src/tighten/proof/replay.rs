@@ -124,6 +124,7 @@ impl<'a> After<'a> {
                 protocol: passed.protocol,
                 service: passed.service,
                 peer: passed.peer,
+                among: passed.among,
                 today: &today,
                 book,
                 lists: None,

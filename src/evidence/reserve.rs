@@ -1,0 +1,143 @@
+//! What workers share where evidence outgrows its bound: once their tables
+//! together hold more cells than there may be, each hands its own over to one
+//! [`Store`], again and again. They wait for each other at one interface at a time.
+//!
+//! Whether it comes to that depends on the workers; what becomes coarse does
+//! not: tables that hold no more than the bound together need none of it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+
+use crate::evidence::cuts::Cuts;
+use crate::evidence::pool::Bound;
+use crate::evidence::pool::Coarse;
+use crate::evidence::pool::Place;
+use crate::evidence::pool::Store;
+use crate::model::EniId;
+
+/// Fewest cells that a worker hands over.
+const LEAST: usize = 65_536;
+
+/// Tells what the cells of an interface are cut by, once they are too many. The
+/// kept addresses are the same for all.
+pub type Cutting<'e> = dyn Fn(EniId) -> Arc<Cuts> + Sync + 'e;
+
+/// The store of all workers, and when it is needed.
+pub struct Reserve<'e> {
+    bound: Bound,
+    cutting: &'e Cutting<'e>,
+    /// Cells in the workers' tables, about.
+    loose: AtomicUsize,
+    /// Whether they were ever too many.
+    tight: AtomicBool,
+    /// Cells that a worker keeps to itself then.
+    share: usize,
+    /// Whether not even the coarsest fits.
+    full: AtomicBool,
+    store: Mutex<Store>,
+}
+
+impl fmt::Debug for Reserve<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reserve")
+            .field("bound", &self.bound)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'e> Reserve<'e> {
+    /// Nothing yet, for so many workers.
+    #[must_use]
+    pub fn new(bound: Bound, workers: usize, cutting: &'e Cutting<'e>) -> Reserve<'e> {
+        Reserve {
+            bound,
+            cutting,
+            loose: AtomicUsize::new(0),
+            tight: AtomicBool::new(false),
+            share: (bound.cells / workers.max(1) / 8).max(LEAST.min(bound.cells)),
+            full: AtomicBool::new(false),
+            store: Mutex::default(),
+        }
+    }
+
+    /// Notes that a worker has so many cells now, of which it `noted` some
+    /// before; whether it is to hand them over.
+    #[must_use]
+    pub fn is_due(&self, noted: &mut usize, now: usize) -> bool {
+        let grown = now.saturating_sub(*noted);
+        *noted = now.max(*noted);
+        let all = self.loose.fetch_add(grown, Ordering::Relaxed) + grown;
+        if all > self.bound.cells {
+            self.tight.store(true, Ordering::Relaxed);
+        }
+        now > self.share && self.is_tight()
+    }
+
+    fn is_tight(&self) -> bool {
+        self.tight.load(Ordering::Relaxed)
+    }
+
+    /// Whether workers have to hand over what they have in the end: so many cells
+    /// together.
+    #[must_use]
+    pub fn is_tight_with(&self, left: usize) -> bool {
+        self.is_tight() || left > self.bound.cells
+    }
+
+    /// Where the cells of interfaces go, in their order.
+    #[must_use]
+    pub fn places(&self, ids: impl Iterator<Item = EniId>) -> Vec<Place> {
+        let mut store = self.store();
+        ids.map(|id| store.place(id, || (self.cutting)(id)))
+            .collect()
+    }
+
+    /// Whether the bound is asked for and not even the coarsest cells keep it.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    /// Makes coarse what is too much, once a worker has handed over cells of which
+    /// it had told so many; how coarse all are now. Workers that do so at a time
+    /// share the work.
+    pub fn settle(&self, told: usize) -> Coarse {
+        self.loose.fetch_sub(told, Ordering::Relaxed);
+        // What is made coarse may ask for a smaller cap: at the last level.
+        loop {
+            let (cap, places) = self.store().cap(self.bound);
+            let lowered = places
+                .iter()
+                .fold(false, |any, place| place.lower(self.bound, cap) | any);
+            if !lowered {
+                break;
+            }
+        }
+        let store = self.store();
+        let most = self.bound.cells.saturating_mul(2);
+        if self.bound.inside && store.len() > most {
+            self.full.store(true, Ordering::Relaxed);
+        }
+        store.coarse()
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything that was handed over, and how coarse it is.
+    #[must_use]
+    pub fn finish(self) -> (Store, Option<Coarse>) {
+        let store = self.store.into_inner();
+        let store = store.unwrap_or_else(PoisonError::into_inner);
+        let coarse = store.coarse();
+        let coarse = (!coarse.is_empty()).then_some(coarse);
+        (store, coarse)
+    }
+}

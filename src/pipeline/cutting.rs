@@ -1,0 +1,170 @@
+//! Where the addresses and ports of an interface are told apart however little
+//! memory there is: wherever something begins or ends that asks for them there,
+//! of any time.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use ipnet::IpNet;
+
+use crate::collections::HashMap;
+use crate::evidence::cuts::Cuts;
+use crate::model::AclId;
+use crate::model::Eni;
+use crate::model::EniId;
+use crate::model::NetworkAcl;
+use crate::model::Peer;
+use crate::model::SgId;
+use crate::model::SgRule;
+use crate::model::Snapshot;
+use crate::model::SnapshotSeries;
+use crate::net::PortRange;
+use crate::net::cidr::host_net;
+use crate::pipeline::rules::Standing;
+
+/// Private addresses (RFC 1918, RFC 4193) and carrier-grade ones (RFC 6598).
+const PRIVATE: [&str; 5] = [
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "fc00::/7",
+];
+
+/// Link-local addresses, where the cloud offers services of its own (RFC 3927;
+/// VPC user guide, "Security groups").
+const LINK_LOCAL: [&str; 2] = ["169.254.0.0/16", "fd00:ec2::/32"];
+
+/// What an interface's packets are put to, over all times: groups and ACLs.
+type Judges = (BTreeSet<SgId>, BTreeSet<AclId>);
+
+/// Finds the cuts of interfaces.
+pub(super) struct Cutter<'s> {
+    snapshots: Vec<&'s Snapshot>,
+    /// Rules that what was seen is held against afterwards.
+    instead: Option<&'s Standing>,
+    /// Addresses that some interface may have had.
+    kept: Vec<IpNet>,
+    known: Mutex<HashMap<Judges, Arc<Cuts>>>,
+}
+
+impl fmt::Debug for Cutter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cutter").finish_non_exhaustive()
+    }
+}
+
+impl<'s> Cutter<'s> {
+    pub(super) fn new(series: &'s SnapshotSeries, instead: Option<&'s Standing>) -> Cutter<'s> {
+        let snapshots: Vec<&Snapshot> = series.snapshots().collect();
+        let mut kept: Vec<IpNet> = nets(&LINK_LOCAL).collect();
+        for snapshot in &snapshots {
+            kept.extend(addresses_of(snapshot));
+        }
+        Cutter {
+            snapshots,
+            instead,
+            kept: IpNet::aggregate(&kept),
+            known: Mutex::default(),
+        }
+    }
+
+    /// The cuts of an interface. Kept addresses are the same for all.
+    pub(super) fn cuts(&self, id: EniId) -> Arc<Cuts> {
+        let judges = self.judges(id);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let cuts = known
+            .entry(judges)
+            .or_insert_with_key(|judges| Arc::new(self.between(judges)));
+        Arc::clone(cuts)
+    }
+
+    fn judges(&self, id: EniId) -> Judges {
+        let (mut groups, mut acls) = (BTreeSet::new(), BTreeSet::new());
+        for snapshot in &self.snapshots {
+            let Some(eni) = snapshot.enis.get(&id) else {
+                continue;
+            };
+            groups.extend(eni.groups.iter().cloned());
+            let own = |acl: &&NetworkAcl| {
+                let subnet = eni.subnet_id.as_ref();
+                subnet.is_some_and(|subnet| acl.subnets.contains(subnet))
+            };
+            acls.extend(snapshot.acls.values().filter(own).map(|acl| acl.id.clone()));
+        }
+        let carried = self.instead.and_then(|instead| instead.carried.get(&id));
+        groups.extend(carried.into_iter().flatten().cloned());
+        (groups, acls)
+    }
+
+    fn between(&self, (groups, acls): &Judges) -> Cuts {
+        let mut cutting = Cutting::default();
+        cutting.nets.extend(nets(&PRIVATE));
+        let then = self.snapshots.iter().map(|snapshot| &*snapshot.groups);
+        let all = then.chain(self.instead.map(|instead| &instead.groups));
+        let own = all.flat_map(|all| groups.iter().filter_map(|id| all.get(id)));
+        for rule in own.flat_map(|group| &group.rules) {
+            self.add_rule(rule, &mut cutting);
+        }
+        for snapshot in &self.snapshots {
+            let own = acls.iter().filter_map(|id| snapshot.acls.get(id));
+            for entry in own.flat_map(|acl| &acl.entries) {
+                cutting.nets.push(entry.cidr);
+                cutting.ports.push(entry.transport.service());
+            }
+        }
+        let Cutting { nets, ports } = cutting;
+        let kept = self.kept.iter().copied();
+        Cuts::new(nets.into_iter(), kept, ports.into_iter())
+    }
+
+    fn add_rule(&self, rule: &SgRule, cutting: &mut Cutting) {
+        cutting.ports.push(rule.transport.service());
+        cutting.ports.extend(rule.limits.source_ports);
+        match &rule.peer {
+            Peer::Cidr(net) => cutting.nets.push(*net),
+            Peer::PrefixList(id) => {
+                let world = self.instead.and_then(|instead| instead.world.as_deref());
+                let snapshots = self.snapshots.iter().copied().chain(world);
+                let lists = snapshots.filter_map(|snapshot| snapshot.prefix_lists.get(id));
+                let entries = lists.flat_map(|list| list.entries.iter().flatten());
+                cutting.nets.extend(entries);
+            }
+            Peer::SecurityGroup(_) => {}
+        }
+    }
+}
+
+#[derive(Default)]
+struct Cutting {
+    nets: Vec<IpNet>,
+    ports: Vec<PortRange>,
+}
+
+/// Addresses that an interface may have had. Where a VPC's ranges are not known,
+/// whoever has a private address may be one of its interfaces.
+fn addresses_of(snapshot: &Snapshot) -> Vec<IpNet> {
+    let mut kept = Vec::new();
+    kept.extend(snapshot.subnets.values().flat_map(|subnet| &subnet.cidrs));
+    kept.extend(snapshot.vpcs.values().flat_map(|vpc| &vpc.cidrs));
+    for eni in snapshot.enis.values() {
+        kept.extend(eni.addresses.iter().map(|address| host_net(*address)));
+        kept.extend(&eni.prefixes);
+    }
+    let unknown = |eni: &Eni| {
+        let vpc = eni.vpc_id.as_ref();
+        vpc.and_then(|vpc| snapshot.vpcs.get(vpc))
+            .is_none_or(|vpc| vpc.cidrs.is_empty())
+    };
+    if snapshot.enis.values().any(unknown) {
+        kept.extend(nets(&PRIVATE));
+    }
+    kept
+}
+
+fn nets(texts: &[&str]) -> impl Iterator<Item = IpNet> {
+    texts.iter().filter_map(|text| text.parse().ok())
+}

@@ -1,0 +1,199 @@
+//! Evidence that does not fit: peers and ports by prefix and range. It never
+//! speaks for removing what exact evidence keeps, and threads, order and digests
+//! do not show.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::case::Case;
+use crate::cloud;
+use crate::cloud::Cloud;
+
+/// A bound that leaves the fewest cells.
+const TIGHT: [&str; 2] = ["--memory", "64M"];
+
+fn crowded(version: &str, seed: &str) -> Cloud {
+    let flags = [
+        "--records",
+        "60000",
+        "--format-version",
+        version,
+        "--seed",
+        seed,
+    ];
+    Cloud::make(&flags)
+}
+
+fn coarse(cloud: &Cloud, more: &[&str]) -> Value {
+    cloud::json(&cloud.analyze(&[&["made/logs"], &TIGHT[..], more].concat()))
+}
+
+/// Status by rule.
+fn statuses<'a>(analysis: &'a Value) -> Vec<(&'a str, &'a str)> {
+    let groups = analysis["security_groups"].as_array().unwrap();
+    let rules = groups
+        .iter()
+        .flat_map(|group| group["rules"].as_array().unwrap());
+    let text = |rule: &'a Value, key: &str| rule[key].as_str().unwrap();
+    rules
+        .map(|rule| (text(rule, "rule_id"), text(rule, "status")))
+        .collect()
+}
+
+fn rejected(analysis: &Value) -> u64 {
+    let all = analysis["rejects"].as_array().unwrap().iter();
+    all.map(|one| one["records"].as_u64().unwrap()).sum()
+}
+
+#[test]
+fn coarse_evidence_never_speaks_for_removal() {
+    for (version, seed) in [("2", "1"), ("5", "2")] {
+        let cloud = crowded(version, seed);
+        let exact = cloud::json(&cloud.analyze(&["made/logs"]));
+        let coarse = coarse(&cloud, &[]);
+        assert!(exact["ingest"]["coarsened"].is_null());
+        let coarsened = coarse["ingest"]["coarsened"].as_array().unwrap();
+        assert!(!coarsened.is_empty(), "nothing became coarse");
+        let caveats = coarse["caveats"].as_array().unwrap();
+        assert!(caveats.iter().any(|caveat| caveat["code"] == "FL314"));
+        for ((rule, before), (same, now)) in statuses(&exact).into_iter().zip(statuses(&coarse)) {
+            assert_eq!(rule, same);
+            let removal = now == "unused" && before != "unused";
+            assert!(!removal, "{rule} was {before} and is {now}");
+        }
+        assert_eq!(coarse["ingest"]["accepted"], exact["ingest"]["accepted"]);
+        assert_eq!(rejected(&coarse), rejected(&exact));
+        let proof = &coarse["verification"];
+        assert_eq!(
+            (&proof["broken"], &proof["widened"]),
+            (&json!(0), &json!(0))
+        );
+        // What it proposes is held against all that was seen.
+        fs::write(cloud.case.path("coarse.json"), coarse.to_string()).unwrap();
+        let mut args = vec!["verify", "coarse.json", "made/logs"];
+        for snapshot in &cloud.snapshots {
+            args.extend(["--snapshot", snapshot]);
+        }
+        let run = cloud.case.run(&args);
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert!(matches!(run.status, Some(0 | 3)), "{said} {}", run.stderr);
+        assert!(!said.contains("would break:"), "{said}");
+    }
+}
+
+#[test]
+fn threads_and_digests_do_not_show_in_coarse_evidence() {
+    let cloud = crowded("5", "4");
+    let alone = coarse(&cloud, &["--threads", "1"]);
+    assert!(!alone["ingest"]["coarsened"].as_array().unwrap().is_empty());
+    for threads in ["2", "5"] {
+        assert_eq!(coarse(&cloud, &["--threads", threads]), alone);
+    }
+    let run = cloud
+        .case
+        .run(&["ingest", "made/logs", "--digest", "digest", "--quiet"]);
+    assert_eq!(run.status, Some(0), "{}", run.stderr);
+    let recalled = cloud.analyze(&[&["--digest", "digest"], &TIGHT[..]].concat());
+    assert_eq!(cloud::json(&recalled), alone);
+}
+
+/// A public server that 7,000 addresses ask, and one partner.
+fn public_server() -> Case {
+    let case = Case::new();
+    let rule = |port: u16, net: &str| {
+        json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port,
+               "IpRanges": [{"CidrIp": net}]})
+    };
+    let ingress = [
+        rule(443, "0.0.0.0/0"),
+        rule(8080, "0.0.0.0/0"),
+        rule(22, "198.51.100.0/24"),
+    ];
+    let snapshot = json!({
+        "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "web", "VpcId": "vpc-1",
+            "Description": "", "IpPermissions": ingress, "IpPermissionsEgress": []}],
+        "NetworkInterfaces": [{"NetworkInterfaceId": "eni-1", "VpcId": "vpc-1",
+            "SubnetId": "subnet-1", "Status": "in-use", "InterfaceType": "interface",
+            "PrivateIpAddress": "10.0.0.10",
+            "PrivateIpAddresses": [{"PrivateIpAddress": "10.0.0.10"}],
+            "Groups": [{"GroupId": "sg-1", "GroupName": "web"}]}],
+        "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}],
+    });
+    fs::write(case.path("snapshot.json"), snapshot.to_string()).unwrap();
+    let mut lines = "version interface-id srcaddr dstaddr srcport dstport protocol packets bytes \
+                     start end action log-status tcp-flags\n"
+        .to_owned();
+    let mut flow = |peer: &str, port: u16, day: u32| {
+        let start = 1_790_000_000 + day * 86_400;
+        let end = start + 60;
+        let both = [
+            (format!("{peer} 10.0.0.10 50000 {port}"), 2),
+            (format!("10.0.0.10 {peer} {port} 50000"), 18),
+        ];
+        for (ends, flags) in both {
+            writeln!(
+                lines,
+                "5 eni-1 {ends} 6 4 400 {start} {end} ACCEPT OK {flags}"
+            )
+            .unwrap();
+        }
+    };
+    for number in 0..7_000_u32 {
+        let [_, _, high, low] = number.to_be_bytes();
+        flow(
+            &format!("203.{}.{high}.{low}", number % 7),
+            443,
+            number % 40,
+        );
+    }
+    flow("198.51.100.9", 22, 3);
+    for hour in 0..960_u32 {
+        let start = 1_790_000_000 + hour * 3_600;
+        let end = start + 600;
+        writeln!(lines, "5 eni-1 - - - - - - - {start} {end} - NODATA -").unwrap();
+    }
+    fs::write(case.path("log.txt"), lines).unwrap();
+    case
+}
+
+#[test]
+fn a_rule_that_many_used_is_kept_and_what_nobody_used_still_goes() {
+    let case = public_server();
+    let args = [
+        "analyze",
+        "log.txt",
+        "--snapshot",
+        "snapshot.json",
+        "--format",
+        "json",
+    ];
+    let run = case.run(&[&args[..], &TIGHT[..]].concat());
+    let analysis = cloud::json(&run.stdout);
+    assert_eq!(analysis["ingest"]["coarsened"][0]["accepted"], true);
+    let status = |port: u16| {
+        let rules = analysis["security_groups"][0]["rules"].as_array().unwrap();
+        let rule = rules.iter().find(|rule| rule["from_port"] == port).unwrap();
+        rule["status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!([status(443), status(22)], ["used", "used"]);
+    assert_eq!(status(8080), "unused");
+    let proposals = analysis["proposals"].as_array().unwrap();
+    let ingress = proposals
+        .iter()
+        .find(|one| one["direction"] == "ingress")
+        .unwrap();
+    let reasons = ingress["reasons"].to_string();
+    assert!(
+        reasons.contains("more peers than memory told apart"),
+        "{reasons}"
+    );
+    let kept = ingress["keep"].to_string();
+    assert!(
+        kept.contains("443/0.0.0.0/0") || kept.contains("443-443/0.0.0.0/0"),
+        "{kept}"
+    );
+    assert_eq!(analysis["verification"]["broken"], 0);
+}
