@@ -248,6 +248,8 @@ pub struct Order<'e> {
     /// Records that could not be turned to local and peer: neither address, or
     /// both, belong to the interface.
     pub undirected: u64,
+    /// Whether some of these were let through and stand for many.
+    pub blurred: bool,
 }
 
 /// A cell turned to local and peer.
@@ -292,7 +294,7 @@ impl<'e> Order<'e> {
                     let level = grain.map_or(Level::EXACT, |grain| grain.level(&cell.key().open()));
                     keyed.push(key | u128::from(level.number()) << LEVEL);
                 }
-                None => order.undirected += cell.open().records,
+                None => order.count_undirected(&cell.key().open(), &cell.open()),
             }
         }
         keyed.sort_unstable();
@@ -309,13 +311,21 @@ impl<'e> Order<'e> {
                     let turned = conversation_key(key, direction, level(key));
                     order.open.push((turned, direction, key.action, *cell));
                 }
-                None => order.undirected += cell.records,
+                None => order.count_undirected(key, cell),
             }
         }
         order
             .open
             .sort_unstable_by_key(|(key, direction, action, _)| (*key, *direction, *action));
         order
+    }
+
+    fn count_undirected(&mut self, key: &CellKey, cell: &Cell) {
+        self.undirected += cell.records;
+        let of_many = self
+            .grain
+            .is_some_and(|grain| grain.level(key) != Level::EXACT);
+        self.blurred |= of_many && key.action == Action::Accept;
     }
 
     /// Hands every conversation to `visit`, sorted by key.

@@ -75,9 +75,18 @@ pub fn initiator(case: &Case<'_>, knowledge: &Knowledge) -> Initiator {
         (false, true) => return Initiator::Settled(Direction::Egress, Certainty::Only),
         (true, true) => {}
     }
-    one_way(case)
-        .or_else(|| known_service(case, &opposite, knowledge))
-        .unwrap_or_else(|| guess(case, &opposite, knowledge))
+    if let Some(settled) = one_way(case) {
+        return settled;
+    }
+    let known = known_service(case, &opposite, knowledge);
+    let told = known.unwrap_or_else(|| guess(case, &opposite, knowledge));
+    if let Initiator::Settled(direction, Certainty::High) = told
+        && knowledge.blurred
+    {
+        // That nothing speaks against it, means little then.
+        return Initiator::Ambiguous(Some((direction, Certainty::Medium)));
+    }
+    told
 }
 
 /// Tests 2 and 3, which ask for nothing but the records' flags. A SYN that no

@@ -196,6 +196,11 @@ impl<'a> Hearing<'_, 'a> {
         findings.uses = docket.uses();
         let references = self_references(self.eni, self.bench.table);
         findings.uses.efa(references, evidence.efa_records);
+        if self.order.blurred {
+            let own = self.bench.table.iter();
+            let own = own.filter(|(_, group, _)| self.eni.groups.contains(&group.id));
+            findings.uses.suspect(own.map(|(index, _, _)| index));
+        }
         findings
     }
 }

@@ -94,6 +94,8 @@ pub struct Notes {
     fan: Vec<(u64, u32)>,
     clients: Vec<u64>,
     wide: Wide,
+    /// Whether something was not learned for standing for many.
+    blurred: bool,
 }
 
 /// The same where an end is an IPv6 address, and where any of both is.
@@ -134,6 +136,7 @@ impl Notes {
     /// Learns from a conversation that stands for many peers: nothing of any of
     /// them, and of the interface what it served, where that is one port.
     pub fn learn_of_many(&mut self, local: Endpoint, conversation: &Conversation) {
+        self.blurred = true;
         let key = &conversation.key;
         let one_port = conversation.keyed_ports().count() == 1;
         if !key.protocol.has_ports() || key.server != Server::Local || !one_port {
@@ -202,6 +205,9 @@ pub struct Knowledge {
     /// [`SHARDS`] of them, or none where nothing was noted.
     shards: Vec<Shard>,
     wide: Wide,
+    /// Whether what is not known may have been seen: of peers that are told by
+    /// prefix nothing is learned.
+    pub blurred: bool,
 }
 
 #[derive(Debug, Default)]
@@ -259,7 +265,9 @@ impl Knowledge {
             wide.merge(std::mem::take(&mut one.wide));
         }
         let shards = (0..SHARDS).into_par_iter();
+        let blurred = notes.iter().any(|one| one.blurred);
         Knowledge {
+            blurred,
             shards: shards.map(|number| Shard::of(number, &notes)).collect(),
             wide,
         }

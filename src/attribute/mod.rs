@@ -324,15 +324,15 @@ impl<'l> Learning<'l> {
         // By era, the snapshot of the time: whose an address was, the time decides.
         let mut of_time: BTreeMap<u16, Option<Candidate<'_>>> = BTreeMap::new();
         let stays = self.owners.of_interface(id);
+        let grain = self.coarse.and_then(|coarse| coarse.of(id));
         let by_others = |key: &CellKey| {
             let mut states = self
                 .scenes
                 .iter()
                 .filter_map(|scene| scene.snapshot.enis.get(&id));
             let of_state = states.find_map(|eni| direction_of(key, eni));
-            of_state.or_else(|| owners::way(stays, key))
+            of_state.or_else(|| owners::way(stays, key, grain))
         };
-        let grain = self.coarse.and_then(|coarse| coarse.of(id));
         let order = Order::of(seen, eni, grain, &by_others);
         let local = self.endpoints.of(id);
         let mut last = None;

@@ -7,10 +7,11 @@
 //! with most records into one row. What is folded depends only on what was
 //! seen, so the order of logs does not show; counts stay exact.
 
-use ipnet::IpNet;
 use std::cmp::Reverse;
 use std::hash::Hash;
 use std::hash::Hasher;
+
+use ipnet::IpNet;
 
 use crate::attribute::rejects::RejectFinding;
 use crate::attribute::verdict::RejectCause;

@@ -16,6 +16,7 @@ use crate::collections::HashMap;
 use crate::evidence::Evidence;
 use crate::evidence::cell::Cell;
 use crate::evidence::cell::CellKey;
+use crate::evidence::cuts::Level;
 use crate::evidence::era::HANDOVER_SLACK;
 use crate::evidence::interface::InterfaceEvidence;
 use crate::evidence::pool::Grain;
@@ -94,10 +95,14 @@ impl Owners {
 
 /// Which way packets went, where one end is the interface's own.
 #[must_use]
-pub fn way(stays: &[Stay], key: &CellKey) -> Option<Direction> {
+pub fn way(stays: &[Stay], key: &CellKey, grain: Option<&Grain>) -> Option<Direction> {
     let owns = |address: IpAddr| {
         let mut own = stays.iter().filter(|stay| stay.era == key.era);
-        own.any(|stay| stay.address == address)
+        let stands_for = |own: IpAddr| match grain {
+            Some(grain) => grain.peers(address, key).contains(&own),
+            None => own == address,
+        };
+        own.any(|stay| stands_for(stay.address))
     };
     match (owns(key.source), owns(key.destination)) {
         (true, false) => Some(Direction::Egress),
@@ -140,20 +145,27 @@ fn stays(seen: &InterfaceEvidence, grain: Option<&Grain>, states: &[&Eni]) -> Ve
         return Vec::new();
     }
     let mut found: BTreeMap<(u16, bool), Candidates> = BTreeMap::new();
+    let own = |address: &IpAddr| given(*address) || is_nobodys(*address);
+    let asked = |key: &CellKey| !ends(key).iter().flatten().any(own);
+    let is_exact = |key: &CellKey| grain.is_none_or(|grain| grain.level(key) == Level::EXACT);
+    let cells = || seen.cells.iter().filter(|(key, _)| asked(key));
     // In any order, which is lawful: what is in all of them is a meet.
-    for (key, cell) in seen.cells.iter() {
-        // An address that stands for others is nobody's.
-        let is_one = |address: &IpAddr| grain.is_none_or(|grain| grain.is_exact(*address, &key));
-        let ends = ends(&key).map(|end| end.filter(is_one));
-        let own = |address: &IpAddr| given(*address) || is_nobodys(*address);
-        if ends.iter().flatten().any(own) {
-            continue;
-        }
-        let place = (key.era, key.source.is_ipv4());
+    for (key, cell) in cells().filter(|(key, _)| is_exact(key)) {
+        let (ends, place) = (ends(&key), (key.era, key.source.is_ipv4()));
         let own = found
             .entry(place)
             .or_insert_with(|| Candidates::new(ends, &cell));
-        own.meet(ends, &cell);
+        own.meet(&cell, |address| ends.contains(&Some(address)));
+    }
+    // An address that stands for others may be any of them, and names none.
+    for (key, cell) in cells().filter(|(key, _)| !is_exact(key)) {
+        let may_be = |address| {
+            let mut ends = ends(&key).into_iter().flatten();
+            grain.is_some_and(|grain| ends.any(|end| grain.peers(end, &key).contains(&address)))
+        };
+        if let Some(own) = found.get_mut(&(key.era, key.source.is_ipv4())) {
+            own.meet(&cell, may_be);
+        }
     }
     let only = |((era, _), own): ((u16, bool), Candidates)| own.stay(era);
     found.into_iter().filter_map(only).collect()
@@ -210,9 +222,8 @@ impl Candidates {
         }
     }
 
-    fn meet(&mut self, ends: [Option<IpAddr>; 2], cell: &Cell) {
-        self.addresses
-            .retain(|address| ends.contains(&Some(*address)));
+    fn meet(&mut self, cell: &Cell, may_be: impl Fn(IpAddr) -> bool) {
+        self.addresses.retain(|address| may_be(*address));
         self.first = self.first.min(cell.first);
         self.last = self.last.max(cell.last);
     }

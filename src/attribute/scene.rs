@@ -148,8 +148,9 @@ impl<'a> Scene<'a> {
         true
     }
 
-    /// Takes an address for one that some interface had.
+    /// Takes an address for one that some interface had, nobody knows which.
     pub fn suspect(&mut self, address: IpAddr) {
+        self.owners.remove(&address);
         self.strangers.insert(address);
     }
 

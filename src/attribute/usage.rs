@@ -258,6 +258,13 @@ impl Uses {
         }
     }
 
+    /// Notes that something passed of which nobody can say by which of these.
+    pub fn suspect(&mut self, rules: impl Iterator<Item = RuleIndex>) {
+        for rule in rules {
+            self.rules.entry(rule).or_default().possible += 1;
+        }
+    }
+
     fn possible(&mut self, covering: &Covering, conversations: u64) {
         for rule in &covering.possible {
             self.rules.entry(*rule).or_default().possible += conversations;

@@ -84,15 +84,18 @@ impl Coarse {
         all
     }
 
-    /// The addresses that stand for one among others, at any interface.
+    /// The addresses that stand for one among others, at any interface; it may be
+    /// such an address itself.
     #[must_use]
     pub fn standing_for(&self, address: IpAddr) -> BTreeSet<IpAddr> {
         // In hash order, which is lawful: it is a set.
         let all = self.by_id.values().flat_map(|grain| {
             let levels = grain.levels.iter();
-            levels.map(|level| grain.cuts.peers(address, *level).addr())
+            levels.map(|level| grain.cuts.peers(address, *level))
         });
-        all.filter(|standing| *standing != address).collect()
+        all.filter(|net| net.prefix_len() < net.max_prefix_len())
+            .map(|net| net.addr())
+            .collect()
     }
 }
 
@@ -118,11 +121,10 @@ impl Grain {
         }
     }
 
-    /// Whether an address of a cell stands for itself alone.
+    /// The addresses that one of a cell stands for.
     #[must_use]
-    pub fn is_exact(&self, address: IpAddr, key: &CellKey) -> bool {
-        let net = self.cuts.peers(address, self.level(key));
-        net.prefix_len() == net.max_prefix_len()
+    pub fn peers(&self, address: IpAddr, key: &CellKey) -> IpNet {
+        self.cuts.peers(address, self.level(key))
     }
 
     /// The addresses and ports that those of a cell of this level stand for;
@@ -422,7 +424,8 @@ impl Store {
         (self.cap, self.by_id.values().cloned().collect())
     }
 
-    fn cost(&self, bound: Bound) -> usize {
+    /// Cells that the cap leaves at the most. It grows with what was recorded.
+    pub(super) fn cost(&self, bound: Bound) -> usize {
         let cost = |place: &Place| place.with(|pools| pools.cost(bound, self.cap));
         self.by_id.values().map(cost).sum()
     }

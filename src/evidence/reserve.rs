@@ -24,8 +24,12 @@ use crate::model::EniId;
 /// Fewest cells that a worker hands over.
 const LEAST: usize = 65_536;
 
-/// Tells what the cells of an interface are cut by, once they are too many. The
-/// kept addresses are the same for all.
+/// Cells that a worker keeps to itself, of its part of the bound.
+fn share(part: usize) -> usize {
+    (part / 8).max(LEAST.min(part / 2)).max(1)
+}
+
+/// Tells what the cells of an interface are cut by, once they are too many.
 pub type Cutting<'e> = dyn Fn(EniId) -> Arc<Cuts> + Sync + 'e;
 
 /// The store of all workers, and when it is needed.
@@ -60,7 +64,7 @@ impl<'e> Reserve<'e> {
             cutting,
             loose: AtomicUsize::new(0),
             tight: AtomicBool::new(false),
-            share: (bound.cells / workers.max(1) / 8).max(LEAST.min(bound.cells)),
+            share: share(bound.cells / workers.max(1)),
             full: AtomicBool::new(false),
             store: Mutex::default(),
         }
@@ -121,7 +125,7 @@ impl<'e> Reserve<'e> {
         }
         let store = self.store();
         let most = self.bound.cells.saturating_mul(2);
-        if self.bound.inside && store.len() > most {
+        if self.bound.inside && store.cost(self.bound) > most {
             self.full.store(true, Ordering::Relaxed);
         }
         store.coarse()

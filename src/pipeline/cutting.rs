@@ -39,7 +39,13 @@ const PRIVATE: [&str; 5] = [
 const LINK_LOCAL: [&str; 2] = ["169.254.0.0/16", "fd00:ec2::/32"];
 
 /// What an interface's packets are put to, over all times: groups and ACLs.
-type Judges = (BTreeSet<SgId>, BTreeSet<AclId>);
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
+struct Judges {
+    /// Whether any snapshot has the interface.
+    known: bool,
+    groups: BTreeSet<SgId>,
+    acls: BTreeSet<AclId>,
+}
 
 /// Finds the cuts of interfaces.
 pub(super) struct Cutter<'s> {
@@ -60,8 +66,9 @@ impl fmt::Debug for Cutter<'_> {
 impl<'s> Cutter<'s> {
     pub(super) fn new(series: &'s SnapshotSeries, instead: Option<&'s Standing>) -> Cutter<'s> {
         let snapshots: Vec<&Snapshot> = series.snapshots().collect();
-        let mut kept: Vec<IpNet> = nets(&LINK_LOCAL).collect();
-        for snapshot in &snapshots {
+        let mut kept: Vec<IpNet> = nets_of(&LINK_LOCAL).collect();
+        let world = instead.and_then(|instead| instead.world.as_deref());
+        for snapshot in snapshots.iter().copied().chain(world) {
             kept.extend(addresses_of(snapshot));
         }
         Cutter {
@@ -72,7 +79,7 @@ impl<'s> Cutter<'s> {
         }
     }
 
-    /// The cuts of an interface. Kept addresses are the same for all.
+    /// The cuts of an interface.
     pub(super) fn cuts(&self, id: EniId) -> Arc<Cuts> {
         let judges = self.judges(id);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,26 +90,33 @@ impl<'s> Cutter<'s> {
     }
 
     fn judges(&self, id: EniId) -> Judges {
-        let (mut groups, mut acls) = (BTreeSet::new(), BTreeSet::new());
+        let mut judges = Judges::default();
         for snapshot in &self.snapshots {
             let Some(eni) = snapshot.enis.get(&id) else {
                 continue;
             };
-            groups.extend(eni.groups.iter().cloned());
+            judges.known = true;
+            judges.groups.extend(eni.groups.iter().cloned());
             let own = |acl: &&NetworkAcl| {
                 let subnet = eni.subnet_id.as_ref();
                 subnet.is_some_and(|subnet| acl.subnets.contains(subnet))
             };
-            acls.extend(snapshot.acls.values().filter(own).map(|acl| acl.id.clone()));
+            let own = snapshot.acls.values().filter(own);
+            judges.acls.extend(own.map(|acl| acl.id.clone()));
         }
         let carried = self.instead.and_then(|instead| instead.carried.get(&id));
-        groups.extend(carried.into_iter().flatten().cloned());
-        (groups, acls)
+        judges.groups.extend(carried.into_iter().flatten().cloned());
+        judges
     }
 
-    fn between(&self, (groups, acls): &Judges) -> Cuts {
+    fn between(&self, judges: &Judges) -> Cuts {
+        let Judges {
+            known,
+            groups,
+            acls,
+        } = judges;
         let mut cutting = Cutting::default();
-        cutting.nets.extend(nets(&PRIVATE));
+        cutting.nets.extend(nets_of(&PRIVATE));
         let then = self.snapshots.iter().map(|snapshot| &*snapshot.groups);
         let all = then.chain(self.instead.map(|instead| &instead.groups));
         let own = all.flat_map(|all| groups.iter().filter_map(|id| all.get(id)));
@@ -117,7 +131,9 @@ impl<'s> Cutter<'s> {
             }
         }
         let Cutting { nets, ports } = cutting;
-        let kept = self.kept.iter().copied();
+        // What an interface that no snapshot has shows to be its own is heard.
+        let own = nets_of(if *known { &[] } else { &PRIVATE });
+        let kept = self.kept.iter().copied().chain(own);
         Cuts::new(nets.into_iter(), kept, ports.into_iter())
     }
 
@@ -160,11 +176,11 @@ fn addresses_of(snapshot: &Snapshot) -> Vec<IpNet> {
             .is_none_or(|vpc| vpc.cidrs.is_empty())
     };
     if snapshot.enis.values().any(unknown) {
-        kept.extend(nets(&PRIVATE));
+        kept.extend(nets_of(&PRIVATE));
     }
     kept
 }
 
-fn nets(texts: &[&str]) -> impl Iterator<Item = IpNet> {
+fn nets_of(texts: &[&str]) -> impl Iterator<Item = IpNet> {
     texts.iter().filter_map(|text| text.parse().ok())
 }

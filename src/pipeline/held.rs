@@ -257,7 +257,7 @@ fn same(needs: &[Need], obligations: &[Obligation]) -> bool {
     let fits = |(need, owed): (&Need, &Obligation)| {
         need.protocol.to_string() == owed.protocol
             && (need.service.from(), need.service.to()) == (owed.from_port, owed.to_port)
-            && need.peer == owed.peer
+            && (need.peer, need.among) == (owed.peer, owed.among)
             && need.covered_by == owed.covered_by
     };
     needs.len() == obligations.len() && needs.iter().zip(obligations).all(fits)

@@ -138,6 +138,10 @@ impl<'c, 'a> Subject<'c, 'a> {
         let Some(stopping) = self.stopping() else {
             return;
         };
+        // What of it answered something that passed is not known.
+        if self.case.conversation.breadth.is_some() {
+            stopping.tally.borrow_mut().doubt();
+        }
         match self.group_says() {
             GroupSays::Deny => {
                 let mut tally = stopping.tally.borrow_mut();
@@ -193,7 +197,9 @@ impl<'c, 'a> Subject<'c, 'a> {
             reply: self.role == Role::Reply,
             cause,
             seen: *self.rejected,
-            fix: self.fix((cause, verdict), group, &acl, &nearest),
+            fix: (self.case.conversation.breadth.is_none())
+                .then(|| self.fix((cause, verdict), group, &acl, &nearest))
+                .flatten(),
             dropped_by: self.dropped_by(group),
             nearest,
             verdict,

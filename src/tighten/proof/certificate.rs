@@ -604,6 +604,13 @@ impl<'a> Asked<'a> {
             .ok_or_else(|| format!("`{}` is no protocol", obligation.protocol))?;
         let service = PortRange::new(obligation.from_port, obligation.to_port)
             .ok_or("its ports run backwards")?;
+        let begins = |net: IpNet| {
+            let many = net.prefix_len() < net.max_prefix_len();
+            many && net.trunc() == net && net.addr() == obligation.peer
+        };
+        if !obligation.among.is_none_or(begins) {
+            return Err("its peer is not the first of the addresses it is among".to_owned());
+        }
         if obligation.covered_by.is_empty() {
             return Err("no rule of today lets it through".to_owned());
         }

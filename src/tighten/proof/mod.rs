@@ -319,6 +319,10 @@ impl Flow<'_> {
     /// in another state of the cloud if it carries the group there.
     fn is_member(&self, id: &SgId, peer: &Peer) -> bool {
         let named = self.today.iter().any(|rule| rule.peer == *peer);
+        if self.among.is_some() {
+            // Who the others are, nobody knows.
+            return named && self.other.is_none();
+        }
         let vpc = self.book.and_then(|(_, vpc)| vpc);
         match (self.other, self.book) {
             (Some((_, owners)), _) => {
