@@ -24,6 +24,7 @@ use crate::model::FlowDirection;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
 use crate::net::cidr::host_net;
+use crate::net::cidr::is_host;
 
 /// Which end of a conversation serves, as its cells are keyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -209,7 +210,7 @@ impl Conversation {
     #[must_use]
     pub fn among(&self) -> Option<IpNet> {
         let peers = self.breadth.map(|breadth| breadth.peers);
-        peers.filter(|net| net.prefix_len() < net.max_prefix_len())
+        peers.filter(|net| !is_host(*net))
     }
 
     /// The far side's address, or the addresses that it stands for.
@@ -268,8 +269,8 @@ struct Place {
 
 impl<'e> Order<'e> {
     /// The order of an interface's cells, which are as coarse as `grain` says.
-    /// `by_others` is asked which way a cell
-    /// went where neither the log nor the interface's addresses tell.
+    /// `by_others` is asked which way a cell went where neither the log nor the
+    /// interface's addresses tell.
     #[must_use]
     pub fn of(
         evidence: &InterfaceEvidence,
@@ -291,7 +292,7 @@ impl<'e> Order<'e> {
             match known.or_else(|| by_others(&cell.key().open())) {
                 Some(direction) => {
                     let key = sorting_key(cell.key(), direction, at);
-                    let level = grain.map_or(Level::EXACT, |grain| grain.level(&cell.key().open()));
+                    let level = level(&cell.key().open());
                     keyed.push(key | u128::from(level.number()) << LEVEL);
                 }
                 None => order.count_undirected(&cell.key().open(), &cell.open()),

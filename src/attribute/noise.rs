@@ -23,6 +23,7 @@ use crate::model::Eni;
 use crate::model::SgId;
 use crate::net::IpProtocol;
 use crate::net::cidr::address_bits;
+use crate::net::cidr::is_host;
 
 /// Up to so many rejected cells of evidence in all, nothing is folded.
 pub const ALL_APART: usize = 50_000;
@@ -214,8 +215,8 @@ impl Row {
         }
         if self.last != Some(one.peer) {
             self.last = Some(one.peer);
-            let single = one.peer.prefix_len() == one.peer.max_prefix_len();
-            self.peers = self.peers.filter(|_| single).map(|peers| peers + 1);
+            let counted = self.peers.filter(|_| is_host(one.peer));
+            self.peers = counted.map(|peers| peers + 1);
         }
     }
 

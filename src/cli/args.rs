@@ -206,7 +206,7 @@ pub(crate) struct LogArgs {
     /// Worker threads [default: one per core].
     #[arg(long, value_name = "N", value_parser = values::threads, help_heading = "Reading")]
     pub(crate) threads: Option<usize>,
-    /// Stay within this much memory, as 512M or 4G: peers and ports that are too many are
+    /// Stay within about this much memory, as 512M or 4G: peers and ports that are too many are
     /// told by prefix and range, where no rule tells them apart [default: 512M, own addresses
     /// not counted].
     #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Reading")]

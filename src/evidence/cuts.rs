@@ -23,9 +23,11 @@ use crate::evidence::cell::CellKey;
 use crate::evidence::packed::PackedKey;
 use crate::evidence::pool::Levels;
 use crate::model::Action;
+use crate::net::IpProtocol;
 use crate::net::PortRange;
 use crate::net::cidr::Family;
 use crate::net::cidr::address_bits;
+use crate::net::cidr::is_host;
 use crate::net::cidr::net_bounds;
 
 /// Bits that a level leaves to a port, an IPv4 and an IPv6 address.
@@ -214,11 +216,7 @@ impl Cuts {
             let first = self.v4.first(at, self.v4.block_in(stretch, at, bits));
             u32::try_from(first).unwrap_or(0)
         };
-        let port = if key.protocol().has_ports() {
-            self.service(key.port(), level).from()
-        } else {
-            key.port()
-        };
+        let port = self.first_port(key.protocol(), key.port(), level);
         let (from, to) = (first(from, at_source), first(to, at_destination));
         (class, key.with_ends(from, to, port))
     }
@@ -233,26 +231,26 @@ impl Cuts {
     /// A key at a level: the first address and port of each block.
     #[must_use]
     pub fn coarse(&self, key: &CellKey, level: Level) -> CellKey {
-        let port = if key.protocol.has_ports() {
-            self.service(key.port, level).from()
-        } else {
-            key.port
-        };
         CellKey {
             source: self.peers(key.source, level).addr(),
             destination: self.peers(key.destination, level).addr(),
-            port,
+            port: self.first_port(key.protocol, key.port, level),
             ..*key
+        }
+    }
+
+    fn first_port(&self, protocol: IpProtocol, port: u16, level: Level) -> u16 {
+        if protocol.has_ports() {
+            self.service(port, level).from()
+        } else {
+            port
         }
     }
 
     /// Whether a key at a level stands for itself alone.
     #[must_use]
     pub fn is_exact(&self, key: &CellKey, level: Level) -> bool {
-        let single = |address| {
-            let net = self.peers(address, level);
-            net.prefix_len() == net.max_prefix_len()
-        };
+        let single = |address| is_host(self.peers(address, level));
         level == Level::EXACT
             || (single(key.source)
                 && single(key.destination)
@@ -416,7 +414,6 @@ mod tests {
 
     use super::*;
     use crate::evidence::cell::Side;
-    use crate::net::IpProtocol;
 
     fn net() -> impl Strategy<Value = IpNet> {
         let v4 = ("203\\.0\\.(112|113)\\.[1-9]?[0-9]", 20_u8..=32);

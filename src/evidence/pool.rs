@@ -12,6 +12,7 @@
 //! grouping comes to the same.
 
 use std::collections::BTreeSet;
+use std::iter::successors;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -31,6 +32,7 @@ use crate::evidence::packed::PackedKey;
 use crate::evidence::table::Table;
 use crate::model::EniId;
 use crate::net::PortRange;
+use crate::net::cidr::is_host;
 
 /// The largest cap: more cells than any bound allows.
 const LARGEST: usize = 1 << 40;
@@ -93,7 +95,7 @@ impl Coarse {
             let levels = grain.levels.iter();
             levels.map(|level| grain.cuts.peers(address, *level))
         });
-        all.filter(|net| net.prefix_len() < net.max_prefix_len())
+        all.filter(|net| !is_host(*net))
             .map(|net| net.addr())
             .collect()
     }
@@ -222,12 +224,7 @@ impl Pool {
         if self.len() <= cap {
             return false;
         }
-        let mut coarser: Vec<Level> = Vec::new();
-        let mut level = self.level;
-        while let Some(next) = level.next() {
-            coarser.push(next);
-            level = next;
-        }
+        let coarser: Vec<Level> = successors(self.level.next(), |level| level.next()).collect();
         let fits = coarser.partition_point(|level| !self.fits(*level, cap, cuts));
         let Some(level) = coarser.get(fits).or(coarser.last()) else {
             return false;
@@ -428,19 +425,6 @@ impl Store {
     pub(super) fn cost(&self, bound: Bound) -> usize {
         let cost = |place: &Place| place.with(|pools| pools.cost(bound, self.cap));
         self.by_id.values().map(cost).sum()
-    }
-
-    /// Cells of all pools.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        let len = |place: &Place| place.with(|pools| pools.len());
-        self.by_id.values().map(len).sum()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// How coarse the interfaces are of which some class is.

@@ -12,7 +12,17 @@ use ipnet::IpNet;
 use ipnet::Ipv4Net;
 use ipnet::Ipv6Net;
 
-/// Private addresses (RFC 1918, RFC 4193) and carrier-grade ones (RFC 6598).
+/// The prefixes of private addresses (RFC 1918, RFC 4193) and of carrier-grade
+/// ones (RFC 6598).
+pub const PRIVATE: [&str; 5] = [
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "fc00::/7",
+];
+
+/// Whether an address is in one of [`PRIVATE`].
 #[must_use]
 pub fn is_private(address: IpAddr) -> bool {
     match address {
@@ -72,6 +82,12 @@ pub fn net_bounds(net: IpNet) -> (u128, u128) {
 #[must_use]
 pub fn host_net(address: IpAddr) -> IpNet {
     IpNet::from(address)
+}
+
+/// Whether a prefix holds one address only.
+#[must_use]
+pub fn is_host(net: IpNet) -> bool {
+    net.prefix_len() == net.max_prefix_len()
 }
 
 /// Set of addresses of both families.
@@ -247,6 +263,25 @@ mod tests {
 
     fn net(text: &str) -> IpNet {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn private_prefixes_end_where_private_addresses_do() {
+        let step = |address: IpAddr, by: i128| match address {
+            IpAddr::V4(v4) => IpAddr::from(Ipv4Addr::from_bits(
+                u32::try_from(i128::from(v4.to_bits()) + by).unwrap(),
+            )),
+            IpAddr::V6(v6) => IpAddr::from(Ipv6Addr::from_bits(
+                v6.to_bits().checked_add_signed(by).unwrap(),
+            )),
+        };
+        for text in PRIVATE {
+            let net: IpNet = text.parse().unwrap();
+            let (first, last) = (net.network(), net.broadcast());
+            assert!(is_private(first) && is_private(last), "{text}");
+            let beside = [step(first, -1), step(last, 1)];
+            assert_eq!(beside.map(is_private), [false, false], "{text}");
+        }
     }
 
     #[test]

@@ -38,6 +38,7 @@ use crate::model::Transport;
 use crate::net::PortRange;
 use crate::net::PortSet;
 use crate::net::Timestamp;
+use crate::net::cidr::is_host;
 use crate::pipeline::backtests;
 use crate::pipeline::ingest::Ingested;
 use crate::pipeline::proposals::Proposed;
@@ -428,7 +429,7 @@ fn reject(finding: &RejectFinding) -> RejectReport {
 
 /// An address as it is, several as their prefix.
 fn peer_text(peer: IpNet) -> String {
-    if peer.prefix_len() == peer.max_prefix_len() {
+    if is_host(peer) {
         peer.addr().to_string()
     } else {
         peer.to_string()

@@ -22,17 +22,9 @@ use crate::model::SgRule;
 use crate::model::Snapshot;
 use crate::model::SnapshotSeries;
 use crate::net::PortRange;
+use crate::net::cidr::PRIVATE;
 use crate::net::cidr::host_net;
 use crate::pipeline::rules::Standing;
-
-/// Private addresses (RFC 1918, RFC 4193) and carrier-grade ones (RFC 6598).
-const PRIVATE: [&str; 5] = [
-    "10.0.0.0/8",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "100.64.0.0/10",
-    "fc00::/7",
-];
 
 /// Link-local addresses, where the cloud offers services of its own (RFC 3927;
 /// VPC user guide, "Security groups").

@@ -52,8 +52,9 @@ const MEMORY: u64 = 512 << 20;
 /// Memory that goes to what does not grow with the logs: 64 MiB.
 const FIXED: u64 = 64 << 20;
 
-/// Bytes that one cell takes where memory is highest, its place in tables, its
-/// conversation and what it comes to included; measured, rounded up.
+/// Bytes that a packed cell of a REJECT takes where memory is highest, its place in
+/// tables and what it comes to included; measured, rounded up. Cells of ACCEPTs
+/// and of IPv6 come to more.
 const CELL_BYTES: u64 = 155;
 
 /// Fewest cells that any bound leaves.
