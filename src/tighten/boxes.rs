@@ -271,25 +271,61 @@ impl Ground {
 /// The stretches of the service space between all ends of the ranges that lie
 /// in at least one of them, sorted.
 pub(crate) fn elementary(ranges: &[PortRange]) -> Vec<PortRange> {
-    let starts = ranges.iter().map(|range| u32::from(range.from()));
-    let ends = ranges.iter().map(|range| u32::from(range.to()) + 1);
-    let mut cuts: Vec<u32> = starts.chain(ends).collect();
+    // How many ranges more hold what follows.
+    let starts = ranges.iter().map(|range| (u32::from(range.from()), 1));
+    let ends = ranges.iter().map(|range| (u32::from(range.to()) + 1, -1));
+    let mut cuts: Vec<(u32, i64)> = starts.chain(ends).collect();
     cuts.sort_unstable();
-    cuts.dedup();
-    let stretch = |(from, next): (&u32, &u32)| {
-        let from = u16::try_from(*from).ok()?;
+    let mut held = 0;
+    let stretch = |(cut, next): (&(u32, i64), &(u32, i64))| {
+        let ((from, more), (next, _)) = (*cut, *next);
+        held += more;
+        if held == 0 || from == next {
+            return None;
+        }
+        let from = u16::try_from(from).ok()?;
         PortRange::new(from, u16::try_from(next - 1).ok()?)
     };
-    cuts.iter()
-        .zip(cuts.iter().skip(1))
-        .filter_map(stretch)
-        .filter(|stretch| ranges.iter().any(|range| range.covers(*stretch)))
-        .collect()
+    let next = cuts.iter().skip(1);
+    cuts.iter().zip(next).filter_map(stretch).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::collection::vec;
+    use proptest::prelude::Just;
+    use proptest::prelude::prop_oneof;
+    use proptest::prop_assert_eq;
+    use proptest::proptest;
+
     use super::*;
+
+    /// The same, seen from each stretch.
+    fn stretches_in_some_range(ranges: &[PortRange]) -> Vec<PortRange> {
+        let starts = ranges.iter().map(|range| u32::from(range.from()));
+        let ends = ranges.iter().map(|range| u32::from(range.to()) + 1);
+        let cuts: BTreeSet<u32> = starts.chain(ends).collect();
+        let stretch = |(from, next): (&u32, &u32)| {
+            let port = |port: u32| u16::try_from(port).unwrap();
+            PortRange::spanning(port(*from), port(next - 1))
+        };
+        let all = cuts.iter().zip(cuts.iter().skip(1)).map(stretch);
+        all.filter(|stretch| ranges.iter().any(|range| range.covers(*stretch)))
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn stretches_lie_between_neighbouring_ends(
+            ends in vec((prop_oneof![0_u16..12, Just(u16::MAX)], prop_oneof![0_u16..12, Just(u16::MAX)]), 0..8),
+        ) {
+            let range = |(one, other): (u16, u16)| PortRange::spanning(one.min(other), one.max(other));
+            let ranges: Vec<PortRange> = ends.into_iter().map(range).collect();
+            prop_assert_eq!(elementary(&ranges), stretches_in_some_range(&ranges));
+        }
+    }
 
     fn plot(from: u16, to: u16, net: &str) -> Plot {
         Plot {
