@@ -15,7 +15,6 @@ use crate::attribute::initiator;
 use crate::attribute::initiator::Certainty;
 use crate::attribute::initiator::Initiator;
 use crate::attribute::judge::Findings;
-use crate::attribute::judge::Unexplained;
 use crate::attribute::judge::Unresolved;
 use crate::attribute::knowledge::Endpoint;
 use crate::attribute::needs::Passed;
@@ -223,7 +222,7 @@ impl Case<'_, '_> {
                 }
             }
             Initiator::Settled(..) | Initiator::Ambiguous(_) => self.both_ways(findings, records),
-            Initiator::Unexplained => self.unexplained(findings, records),
+            Initiator::Unexplained => findings.not_explained(records),
         }
     }
 
@@ -238,7 +237,7 @@ impl Case<'_, '_> {
                 if self.outlived_its_rule(direction) {
                     return findings.note(Unresolved::OutlivedItsRule, records);
                 }
-                return self.unexplained(findings, records);
+                return findings.not_explained(records);
             };
             cover.tally.borrow_mut().credit(Some(&request), &request);
             self.note_without_rule(direction, &cover, request.records, findings);
@@ -336,7 +335,7 @@ impl Case<'_, '_> {
         let own_explains = own.as_ref().is_some_and(explains);
         let reverse_explains = reverse.as_ref().is_some_and(explains);
         if !own_explains && !reverse_explains {
-            return self.unexplained(findings, records);
+            return findings.not_explained(records);
         }
         if self.full_coverage() && reverse_explains {
             if let Some(reverse) = &reverse {
@@ -374,14 +373,6 @@ impl Case<'_, '_> {
             let records = half.map_or(0, |cell| cell.records);
             self.in_doubt(direction, self.cover(direction), records, findings);
         }
-    }
-
-    fn unexplained(&self, findings: &mut Findings, records: u64) {
-        findings.note(Unresolved::UnexplainedAccept, records);
-        findings.unexplained.push(Unexplained {
-            conversation: self.conversation.clone(),
-            records,
-        });
     }
 
     /// Whether the responder of a connection in this direction answered with

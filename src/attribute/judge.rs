@@ -92,12 +92,12 @@ pub struct Bench<'a> {
     pub fold_noise: bool,
 }
 
-/// An accepted conversation that no rule explains.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What was let through and no rule explains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unexplained {
-    /// What it is.
-    pub conversation: Conversation,
-    /// Records of both halves.
+    /// Conversations.
+    pub conversations: u64,
+    /// Records of both their halves.
     pub records: u64,
 }
 
@@ -111,7 +111,7 @@ pub struct Findings {
     /// What was not.
     pub rejects: Vec<RejectFinding>,
     /// Accepted, unexplained.
-    pub unexplained: Vec<Unexplained>,
+    pub unexplained: Unexplained,
     /// Records not attributed, by reason.
     pub unresolved: BTreeMap<Unresolved, u64>,
     /// Accepted records.
@@ -130,6 +130,13 @@ impl Findings {
         if records > 0 {
             *self.unresolved.entry(why).or_default() += records;
         }
+    }
+
+    /// Notes a conversation that no rule explains.
+    pub(super) fn not_explained(&mut self, records: u64) {
+        self.note(Unresolved::UnexplainedAccept, records);
+        self.unexplained.conversations += 1;
+        self.unexplained.records += records;
     }
 }
 

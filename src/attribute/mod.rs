@@ -62,7 +62,6 @@ use crate::attribute::initiator::Certainty;
 use crate::attribute::judge::Bench;
 use crate::attribute::judge::Findings;
 use crate::attribute::judge::Hearing;
-use crate::attribute::judge::Unexplained;
 use crate::attribute::judge::Unresolved;
 use crate::attribute::judge::WithoutRule;
 use crate::attribute::knowledge::Endpoints;
@@ -94,8 +93,8 @@ pub struct Attribution {
     pub passed: Vec<Passed>,
     /// What was not, sorted by interface and conversation.
     pub rejects: Vec<RejectFinding>,
-    /// Accepted conversations that no rule explains, by interface.
-    pub unexplained: Vec<(EniId, Unexplained)>,
+    /// Accepted conversations that no rule explains.
+    pub unexplained: u64,
     /// Accepted and unexplained records by group.
     pub accepted_by_group: BTreeMap<SgId, AcceptedRecords>,
     /// Records not attributed, by reason.
@@ -149,10 +148,11 @@ pub fn attribute<'a>(
         min_certainty,
         fold_noise: rejected_cells(&interfaces) > noise::ALL_APART,
     };
+    // Each order is given back once its interface is judged.
     let mut judged: Vec<(EniId, Judged)> = interfaces
         .par_iter()
-        .zip(&orders)
-        .map(|((id, seen), order)| (*id, judge_interface(*id, seen, order, eras, &bench)))
+        .zip(orders)
+        .map(|((id, seen), order)| (*id, judge_interface(*id, seen, &order, eras, &bench)))
         .collect();
     let (passed, rejects) = told(&mut judged);
     let mut attribution = Attribution {
@@ -403,13 +403,11 @@ impl Attribution {
         for (why, records) in unresolved {
             self.note(why, records);
         }
-        let lost: u64 = unexplained.iter().map(|one| one.records).sum();
         for group in known(id, scenes).into_iter().flat_map(|eni| &eni.groups) {
             let of_group = self.accepted_by_group.entry(group.clone()).or_default();
             of_group.all += accepted_records;
-            of_group.unexplained += lost;
+            of_group.unexplained += unexplained.records;
         }
-        self.unexplained
-            .extend(unexplained.into_iter().map(|one| (id, one)));
+        self.unexplained += unexplained.conversations;
     }
 }

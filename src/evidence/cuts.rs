@@ -40,21 +40,30 @@ struct Bits {
 
 /// The levels, each coarser than the one before. Addresses go first: where
 /// strangers are too many, their names say less than what they asked for.
-const LEVELS: [Bits; 15] = [
+const LEVELS: [Bits; 24] = [
     bits(16, 32, 128),
+    bits(16, 28, 96),
     bits(16, 24, 64),
+    bits(16, 22, 60),
     bits(16, 20, 56),
+    bits(16, 18, 52),
     bits(16, 16, 48),
     bits(14, 16, 48),
     bits(12, 16, 48),
+    bits(12, 14, 44),
     bits(12, 12, 40),
+    bits(12, 10, 36),
     bits(12, 8, 32),
     bits(10, 8, 32),
+    bits(10, 6, 24),
     bits(10, 4, 16),
     bits(8, 4, 16),
+    bits(8, 2, 8),
     bits(8, 0, 0),
     bits(6, 0, 0),
+    bits(5, 0, 0),
     bits(4, 0, 0),
+    bits(2, 0, 0),
     bits(0, 0, 0),
 ];
 
@@ -134,10 +143,13 @@ impl Class {
         }
     }
 
-    /// Whether it was let through.
+    /// The verdict of its cells.
     #[must_use]
-    pub fn is_accepted(self) -> bool {
-        matches!(self, Class::AcceptedOutside | Class::AcceptedInside)
+    pub fn action(self) -> Action {
+        match self {
+            Class::AcceptedOutside | Class::AcceptedInside => Action::Accept,
+            Class::RejectedOutside | Class::RejectedInside => Action::Reject,
+        }
     }
 
     /// Whether both ends are kept addresses.
@@ -543,19 +555,22 @@ mod tests {
             [net("10.0.0.0/16")].into_iter(),
             ports.into_iter(),
         );
-        let block = |address: &str, level| {
-            cuts.peers(address.parse().unwrap(), Level(level))
-                .to_string()
+        let level = |is_it: &dyn Fn(Bits) -> bool| {
+            let number = LEVELS.iter().position(|bits| is_it(*bits)).unwrap();
+            Level(u8::try_from(number).unwrap())
         };
-        assert_eq!(block("198.51.100.7", 14), "198.51.100.7/32");
-        assert_eq!(block("198.51.100.9", 1), "198.51.100.8/29");
-        assert_eq!(block("198.51.101.9", 1), "198.51.101.0/24");
-        assert_eq!(block("203.0.113.9", 14), "200.0.0.0/5");
-        assert_eq!(block("10.0.3.4", 14), "10.0.3.4/32");
-        assert_eq!(cuts.service(443, Level(14)), PortRange::single(443));
-        assert_eq!(cuts.service(444, Level(5)), PortRange::spanning(444, 447));
+        let (net_24, last) = (level(&|bits| bits.v4 == 24), level(&|bits| bits.port == 0));
+        let block = |address: &str, level| cuts.peers(address.parse().unwrap(), level).to_string();
+        assert_eq!(block("198.51.100.7", last), "198.51.100.7/32");
+        assert_eq!(block("198.51.100.9", net_24), "198.51.100.8/29");
+        assert_eq!(block("198.51.101.9", net_24), "198.51.101.0/24");
+        assert_eq!(block("203.0.113.9", last), "200.0.0.0/5");
+        assert_eq!(block("10.0.3.4", last), "10.0.3.4/32");
+        assert_eq!(cuts.service(443, last), PortRange::single(443));
+        let sixteen = level(&|bits| bits.port == 12);
+        assert_eq!(cuts.service(444, sixteen), PortRange::spanning(444, 447));
         assert_eq!(
-            cuts.service(5_000, Level(5)),
+            cuts.service(5_000, sixteen),
             PortRange::spanning(4_992, 5_007)
         );
     }

@@ -21,10 +21,13 @@ use crate::evidence::interface::InterfaceEvidence;
 use crate::evidence::packed::Packed;
 use crate::evidence::pool::Apart;
 use crate::evidence::pool::Grain;
+use crate::evidence::pool::Place;
 use crate::evidence::reserve::Reserve;
 use crate::evidence::rows::EvidenceRow;
 use crate::evidence::table::BATCH;
 use crate::evidence::table::Table;
+use crate::evidence::weight;
+use crate::evidence::weight::Weight;
 use crate::flowlog::brief::Brief;
 use crate::flowlog::brief::Interfaces;
 use crate::model::Action;
@@ -76,6 +79,9 @@ struct Heard {
 
 /// Rows of other kinds after which their cells are counted anew, at the least.
 const UNCOUNTED: usize = 65_536;
+
+/// Cells that are handed over together.
+const TOGETHER: usize = 32_768;
 
 /// Seconds in an hour.
 const HOUR_SECONDS: u32 = 3_600;
@@ -159,34 +165,44 @@ impl<'e> Gathering<'e> {
         joined(vec![Parts::of(self, interfaces)], HashMap::default())
     }
 
-    /// Cells so far, or some more: those that are not packed are counted now and
-    /// then.
+    /// What the cells so far weigh, or some more: those that are not packed are
+    /// counted now and then.
     #[must_use]
-    pub fn cells(&mut self) -> usize {
+    pub fn weight(&mut self) -> Weight {
         if self.since > UNCOUNTED.max(self.counted / 2) {
             let open = self.plain.interfaces.values();
             self.counted = open.map(|interface| interface.cells.len()).sum();
             self.since = 0;
         }
         let open = self.counted.saturating_add(self.since);
-        let packed = self.table.len().saturating_add(self.batch.len());
-        open.saturating_add(packed)
+        let mut weight = self.table.weight();
+        weight += Weight::at_most(self.batch.len());
+        weight += Weight::at_most(open.saturating_mul(weight::OPEN));
+        weight
     }
 
     /// Hands all cells over. `interfaces` are those that records are numbered
     /// by; `noted` of the cells were told the reserve.
-    pub fn hand_over(&mut self, interfaces: &Interfaces, reserve: &Reserve<'_>, noted: &mut usize) {
+    pub fn hand_over(
+        &mut self,
+        interfaces: &Interfaces,
+        reserve: &Reserve<'_>,
+        noted: &mut Weight,
+    ) {
         self.flush();
         let places = reserve.places(interfaces.ids().iter().copied());
-        let (blocks, aside) = std::mem::take(&mut self.table).into_blocks();
-        // Each block is given back before the next is read: memory holds cells
+        let (blocks, aside) = self.table.take();
+        let mut blocks = blocks.into_iter().chain([aside]).peekable();
+        // Some blocks are given back before the next are read: memory holds cells
         // once.
-        for block in blocks.into_iter().chain([aside]) {
-            for cell in &block {
-                if let Some(place) = places.get(cell.key.interface() as usize) {
-                    place.with(|pools| pools.add_packed(cell));
-                }
+        while blocks.peek().is_some() {
+            let mut some: Vec<Vec<Packed>> = Vec::new();
+            while some.iter().map(Vec::len).sum::<usize>() < TOGETHER
+                && let Some(block) = blocks.next()
+            {
+                some.push(block);
             }
+            hand_over_some(&some, &places);
         }
         let others = &mut self.plain.interfaces;
         let places = reserve.places(others.keys().copied());
@@ -334,15 +350,30 @@ impl Parts {
     }
 }
 
+/// Hands cells over interface by interface, whose pools are in the cache then.
+fn hand_over_some(blocks: &[Vec<Packed>], places: &[Place]) {
+    let number = |cell: &Packed| cell.key.interface();
+    let mut cells: Vec<&Packed> = blocks.iter().flatten().collect();
+    cells.sort_unstable_by_key(|cell| number(cell));
+    for own in cells.chunk_by(|one, next| number(one) == number(next)) {
+        let place = own
+            .first()
+            .and_then(|cell| places.get(number(cell) as usize));
+        if let Some(place) = place {
+            place.with(|pools| own.iter().for_each(|cell| pools.add_packed(cell)));
+        }
+    }
+}
+
 /// Hands over what workers still have, where they had to or have too much now.
 pub fn hand_over_rest(gathered: &mut [(Gathering<'_>, Interfaces)], reserve: &Reserve<'_>) {
-    let left = gathered
-        .iter_mut()
-        .map(|(gathering, _)| gathering.cells())
-        .sum();
+    let mut left = Weight::default();
+    for (gathering, _) in gathered.iter_mut() {
+        left += gathering.weight();
+    }
     if reserve.is_tight_with(left) {
         for (gathering, interfaces) in gathered {
-            gathering.hand_over(interfaces, reserve, &mut 0);
+            gathering.hand_over(interfaces, reserve, &mut Weight::default());
         }
     }
 }
@@ -561,11 +592,11 @@ pub(crate) mod tests {
         let one = |lines: &[String]| {
             let mut sink = Gathered(Gathering::new(&eras));
             let mut reader = LogReader::new(&Layout::parse(HEADER).unwrap());
-            let mut noted = 0;
+            let mut noted = Weight::default();
             for some in lines.chunks(look) {
                 reader.feed(some.concat().as_bytes(), &mut sink);
-                let cells = sink.0.cells();
-                if reserve.is_due(&mut noted, cells) {
+                let weight = sink.0.weight();
+                if reserve.is_due(&mut noted, weight) {
                     sink.0.hand_over(reader.interfaces(), &reserve, &mut noted);
                 }
             }
@@ -648,13 +679,13 @@ pub(crate) mod tests {
         #[test]
         fn any_split_becomes_as_coarse_and_loses_nothing(
             lines in vec(scan(), 0..160),
-            cells in 1_usize..120,
+            units in 1_usize..240,
             inside in any::<bool>(),
             workers in 1_usize..5,
             look in 1_usize..40,
             turn in 0_usize..160,
         ) {
-            let bound = Bound { cells, inside };
+            let bound = Bound { units, inside };
             let alone = bounded(&lines, (1, usize::MAX), bound, &cutting);
             let mut turned = lines.clone();
             turned.rotate_left(turn % (lines.len() + 1).min(lines.len().max(1)));
@@ -664,7 +695,8 @@ pub(crate) mod tests {
             let exact = plainly(HEADER, &lines, &Eras::default());
             prop_assert!(made_coarse(&exact, alone.coarse.as_ref()) == alone, "afar");
             let count = |all: &Evidence| all.interfaces.values().map(|seen| seen.cells.len()).sum::<usize>();
-            prop_assert!(count(&exact) > cells || alone.coarse.is_none());
+            let most = Weight::at_most(weight::OPEN * count(&exact));
+            prop_assert!(most.units() > units || alone.coarse.is_none());
         }
     }
 

@@ -21,6 +21,7 @@ pub mod ports;
 pub mod reserve;
 pub mod rows;
 mod table;
+pub mod weight;
 
 use rayon::prelude::*;
 

@@ -1,12 +1,12 @@
 //! Where cells go that do not fit in memory as they are. Cells of one class
-//! ([`Class`]) of one interface have one level: the finest at which there are no
-//! more of them than the *cap*. The cap is the largest of a fixed series with
+//! ([`Class`]) of one interface have one level: the finest at which they weigh no
+//! more than the *cap*. The cap is the largest of a fixed series with
 //! which all classes together stay within the bound, where one that was made
 //! coarse counts as much as the cap, or as much as it has at the last level. So
 //! the largest are made coarse first, and those that were small stay as they are.
 //!
-//! Both are functions of the set of keys that were recorded: the number of
-//! distinct keys at a level grows with the set, and so does what all cost at a
+//! Both are functions of the set of keys that were recorded: what the distinct
+//! keys of a level weigh grows with the set, and so does what all cost at a
 //! cap. A part of the records never asks for a coarser level than all of them
 //! do, so workers may make theirs coarse at any time, and any order and
 //! grouping comes to the same.
@@ -30,21 +30,23 @@ use crate::evidence::cuts::Level;
 use crate::evidence::packed::Packed;
 use crate::evidence::packed::PackedKey;
 use crate::evidence::table::Table;
+use crate::evidence::weight;
+use crate::evidence::weight::Weight;
 use crate::model::EniId;
 use crate::net::PortRange;
 use crate::net::cidr::is_host;
 
-/// The largest cap: more cells than any bound allows.
+/// The largest cap: more than any bound allows.
 const LARGEST: usize = 1 << 40;
 
 /// The smallest: below it, coarser cells would spare nothing to speak of.
 const SMALLEST: usize = 16;
 
-/// How many cells may be, and which of them can be made coarse.
+/// What cells may weigh, and which of them can be made coarse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
-    /// Most cells.
-    pub cells: usize,
+    /// The most, in units of a packed cell.
+    pub units: usize,
     /// Whether what was let through between kept addresses counts and can be
     /// made coarse as well.
     pub inside: bool,
@@ -157,8 +159,8 @@ struct Pool {
     table: Table,
     /// Those that a packed cell has no room for.
     open: HashMap<CellKey, Cell>,
-    /// Keys that both have.
-    both: usize,
+    /// Sum of what the keys weigh, each once.
+    weight: usize,
 }
 
 impl Default for Pool {
@@ -167,20 +169,12 @@ impl Default for Pool {
             level: Level::EXACT,
             table: Table::small(),
             open: HashMap::default(),
-            both: 0,
+            weight: 0,
         }
     }
 }
 
 impl Pool {
-    /// Distinct keys.
-    fn len(&self) -> usize {
-        self.table
-            .len()
-            .saturating_add(self.open.len())
-            .saturating_sub(self.both)
-    }
-
     fn add(&mut self, cell: &Packed, cuts: &Cuts) {
         if self.level == Level::EXACT {
             return self.add_as_is(cell);
@@ -191,9 +185,9 @@ impl Pool {
 
     /// Adds a cell that is as coarse as the pool.
     fn add_as_is(&mut self, cell: &Packed) {
-        let is_new = self.table.add(cell);
-        if is_new && !self.open.is_empty() && self.open.contains_key(&cell.key().open()) {
-            self.both += 1;
+        if self.table.add(cell) {
+            let is_known = !self.open.is_empty() && self.open.contains_key(&cell.key().open());
+            self.weight += usize::from(!is_known);
         }
         if !self.table.aside.is_empty() {
             for cell in std::mem::take(&mut self.table.aside) {
@@ -214,14 +208,16 @@ impl Pool {
             return own.merge(cell);
         }
         let packed = PackedKey::pack(0, &key);
-        self.both += usize::from(packed.is_some_and(|packed| self.table.has(packed)));
+        if !packed.is_some_and(|packed| self.table.has(packed)) {
+            self.weight += weight::of_key(&key);
+        }
         self.open.insert(key, *cell);
     }
 
-    /// Goes to the finest level at which there are no more cells than a cap, or
-    /// to the last; whether it was not there.
+    /// Goes to the finest level at which the cells weigh no more than a cap, or to
+    /// the last; whether it was not there.
     fn lower(&mut self, cap: usize, cuts: &Cuts) -> bool {
-        if self.len() <= cap {
+        if self.weight <= cap {
             return false;
         }
         let coarser: Vec<Level> = successors(self.level.next(), |level| level.next()).collect();
@@ -233,7 +229,7 @@ impl Pool {
         true
     }
 
-    /// Whether there are no more distinct keys at a level.
+    /// Whether the distinct keys weigh no more at a level.
     fn fits(&self, level: Level, cap: usize, cuts: &Cuts) -> bool {
         let levels = [level; Class::ALL.len()];
         let mut packed: HashSet<PackedKey> = HashSet::default();
@@ -243,15 +239,16 @@ impl Pool {
                 return false;
             }
         }
+        let mut weight = packed.len();
         let mut open: HashSet<CellKey> = HashSet::default();
         // In hash order, which is lawful: it is a set.
         for key in self.open.keys() {
             let key = cuts.coarse(key, level);
             let known = PackedKey::pack(0, &key).is_some_and(|key| packed.contains(&key));
-            if !known {
-                open.insert(key);
+            if !known && open.insert(key) {
+                weight += weight::of_key(&key);
             }
-            if packed.len() + open.len() > cap {
+            if weight > cap {
                 return false;
             }
         }
@@ -259,20 +256,16 @@ impl Pool {
     }
 
     fn go_to(&mut self, level: Level, cuts: &Cuts) {
-        let other = std::mem::take(self);
         self.level = level;
-        let (blocks, aside) = other.table.into_blocks();
-        // Each block is given back before the next is read.
-        for block in blocks {
-            for cell in &block {
-                self.add(cell, cuts);
-            }
-        }
-        for cell in &aside {
-            self.add_open(cuts.coarse(&cell.key().open(), self.level), &cell.open());
+        let levels = [level; Class::ALL.len()];
+        self.table.rekey(|key| cuts.coarse_packed(key, levels).1);
+        self.weight = self.table.len();
+        let open = std::mem::take(&mut self.open);
+        for cell in std::mem::take(&mut self.table.aside) {
+            self.add_open(cell.key().open(), &cell.open());
         }
         // In hash order, which is lawful: adding up is commutative.
-        for (key, cell) in other.open {
+        for (key, cell) in open {
             self.add_any(&key, &cell, cuts);
         }
     }
@@ -336,20 +329,23 @@ impl Pools {
         lowered
     }
 
-    /// Cells that a cap leaves at the most.
-    fn cost(&self, bound: Bound, cap: usize) -> usize {
+    /// What the cells that a cap leaves weigh at the most.
+    fn cost(&self, bound: Bound, cap: usize) -> Weight {
         let cost = |pool: &Pool| match pool.level {
-            Level::EXACT => pool.len().min(cap),
-            level if level.next().is_none() => pool.len().max(cap),
+            Level::EXACT => pool.weight.min(cap),
+            level if level.next().is_none() => pool.weight.max(cap),
             _ => cap,
         };
         let all = self.by_class.iter().zip(Class::ALL);
-        let asked = all.filter(|(_, class)| bound.asks(*class));
-        asked.map(|(pool, _)| cost(pool)).sum()
+        let mut sum = Weight::default();
+        for (pool, class) in all.filter(|(_, class)| bound.asks(*class)) {
+            sum += Weight::of(class.action(), cost(pool));
+        }
+        sum
     }
 
-    fn len(&self) -> usize {
-        self.by_class.iter().map(Pool::len).sum()
+    fn is_empty(&self) -> bool {
+        self.by_class.iter().all(|pool| pool.weight == 0)
     }
 
     fn into_cells(self) -> Apart {
@@ -410,7 +406,7 @@ impl Store {
     /// The cap that the bound asks for as long as nothing more is made coarse, and
     /// all places. What workers add meanwhile counts now or the next time.
     pub fn cap(&mut self, bound: Bound) -> (usize, Vec<Place>) {
-        while self.cost(bound) > bound.cells && self.cap > SMALLEST {
+        while self.cost(bound).units() > bound.units && self.cap > SMALLEST {
             // Each is two thirds or three quarters of the one before.
             self.cap = if self.cap.is_power_of_two() {
                 self.cap / 4 * 3
@@ -421,10 +417,15 @@ impl Store {
         (self.cap, self.by_id.values().cloned().collect())
     }
 
-    /// Cells that the cap leaves at the most. It grows with what was recorded.
-    pub(super) fn cost(&self, bound: Bound) -> usize {
-        let cost = |place: &Place| place.with(|pools| pools.cost(bound, self.cap));
-        self.by_id.values().map(cost).sum()
+    /// What the cells that the cap leaves weigh at the most. It grows with what was
+    /// recorded.
+    pub(super) fn cost(&self, bound: Bound) -> Weight {
+        let mut sum = Weight::default();
+        // In hash order, which is lawful: it is a sum.
+        for place in self.by_id.values() {
+            sum += place.with(|pools| pools.cost(bound, self.cap));
+        }
+        sum
     }
 
     /// How coarse the interfaces are of which some class is.
@@ -449,7 +450,7 @@ impl Store {
                 std::mem::replace(pools, Pools::new(cuts))
             };
             let pools = place.with(empty);
-            (pools.len() > 0).then(|| (id, pools.into_cells()))
+            (!pools.is_empty()).then(|| (id, pools.into_cells()))
         };
         self.by_id.into_iter().filter_map(apart).collect()
     }

@@ -1,5 +1,5 @@
 //! What workers share where evidence outgrows its bound: once their tables
-//! together hold more cells than there may be, each hands its own over to one
+//! together weigh more than there is room for, they hand them over to one
 //! [`Store`], again and again. They wait for each other at one interface at a time.
 //!
 //! Whether it comes to that depends on the workers; what becomes coarse does
@@ -11,7 +11,6 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use crate::evidence::cuts::Cuts;
@@ -19,12 +18,13 @@ use crate::evidence::pool::Bound;
 use crate::evidence::pool::Coarse;
 use crate::evidence::pool::Place;
 use crate::evidence::pool::Store;
+use crate::evidence::weight::Weight;
 use crate::model::EniId;
 
-/// Fewest cells that a worker hands over.
+/// The least that a worker hands over, in units of weight.
 const LEAST: usize = 65_536;
 
-/// Cells that a worker keeps to itself, of its part of the bound.
+/// What a worker keeps to itself, of its part of the bound.
 fn share(part: usize) -> usize {
     (part / 8).max(LEAST.min(part / 2)).max(1)
 }
@@ -36,15 +36,23 @@ pub type Cutting<'e> = dyn Fn(EniId) -> Arc<Cuts> + Sync + 'e;
 pub struct Reserve<'e> {
     bound: Bound,
     cutting: &'e Cutting<'e>,
-    /// Cells in the workers' tables, about.
-    loose: AtomicUsize,
-    /// Whether they were ever too many.
+    /// What all cells weigh, about.
+    held: Mutex<Held>,
+    /// Whether that was ever too much.
     tight: AtomicBool,
-    /// Cells that a worker keeps to itself then.
+    /// Units that a worker keeps to itself then.
     share: usize,
     /// Whether not even the coarsest fits.
     full: AtomicBool,
     store: Mutex<Store>,
+}
+
+#[derive(Default)]
+struct Held {
+    /// In the workers' tables.
+    loose: Weight,
+    /// In the store, as far as the bound asks for it.
+    stored: Weight,
 }
 
 impl fmt::Debug for Reserve<'_> {
@@ -62,36 +70,46 @@ impl<'e> Reserve<'e> {
         Reserve {
             bound,
             cutting,
-            loose: AtomicUsize::new(0),
+            held: Mutex::default(),
             tight: AtomicBool::new(false),
-            share: share(bound.cells / workers.max(1)),
+            share: share(bound.units / workers.max(1)),
             full: AtomicBool::new(false),
             store: Mutex::default(),
         }
     }
 
-    /// Notes that a worker has so many cells now, of which it `noted` some
-    /// before; whether it is to hand them over.
+    /// Notes what a worker's cells weigh now, of which it `noted` some before;
+    /// whether it is to hand them over.
     #[must_use]
-    pub fn is_due(&self, noted: &mut usize, now: usize) -> bool {
-        let grown = now.saturating_sub(*noted);
-        *noted = now.max(*noted);
-        let all = self.loose.fetch_add(grown, Ordering::Relaxed) + grown;
-        if all > self.bound.cells {
+    pub fn is_due(&self, noted: &mut Weight, now: Weight) -> bool {
+        let mut held = self.held();
+        held.loose -= *noted;
+        held.loose += now;
+        *noted = now;
+        let mut all = held.loose;
+        all += held.stored;
+        let is_tight = all.units() > self.bound.units;
+        if is_tight {
             self.tight.store(true, Ordering::Relaxed);
         }
-        now > self.share && self.is_tight()
+        is_tight && now.units() > self.share
     }
 
-    fn is_tight(&self) -> bool {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there ever was too little room.
+    #[must_use]
+    pub fn is_tight(&self) -> bool {
         self.tight.load(Ordering::Relaxed)
     }
 
-    /// Whether workers have to hand over what they have in the end: so many cells
-    /// together.
+    /// Whether workers have to hand over what they have in the end, which weighs
+    /// so much together.
     #[must_use]
-    pub fn is_tight_with(&self, left: usize) -> bool {
-        self.is_tight() || left > self.bound.cells
+    pub fn is_tight_with(&self, left: Weight) -> bool {
+        self.is_tight() || left.units() > self.bound.units
     }
 
     /// Where the cells of interfaces go, in their order.
@@ -109,10 +127,10 @@ impl<'e> Reserve<'e> {
     }
 
     /// Makes coarse what is too much, once a worker has handed over cells of which
-    /// it had told so many; how coarse all are now. Workers that do so at a time
-    /// share the work.
-    pub fn settle(&self, told: usize) -> Coarse {
-        self.loose.fetch_sub(told, Ordering::Relaxed);
+    /// it had told so much weight; how coarse all are now. Workers that do so at a
+    /// time share the work.
+    pub fn settle(&self, told: Weight) -> Coarse {
+        self.held().loose -= told;
         // What is made coarse may ask for a smaller cap: at the last level.
         loop {
             let (cap, places) = self.store().cap(self.bound);
@@ -124,8 +142,9 @@ impl<'e> Reserve<'e> {
             }
         }
         let store = self.store();
-        let most = self.bound.cells.saturating_mul(2);
-        if self.bound.inside && store.cost(self.bound) > most {
+        let cost = store.cost(self.bound);
+        self.held().stored = cost;
+        if self.bound.inside && cost.units() > self.bound.units.saturating_mul(2) {
             self.full.store(true, Ordering::Relaxed);
         }
         store.coarse()

@@ -14,6 +14,8 @@ use std::hash::RandomState;
 
 use crate::evidence::packed::Packed;
 use crate::evidence::packed::PackedKey;
+use crate::evidence::weight::Weight;
+use crate::model::Action;
 
 /// Records looked up together.
 pub(super) const BATCH: usize = 64;
@@ -25,6 +27,9 @@ const BLOCK_OF_MANY: u32 = 9;
 
 /// Fewest slots of the index, as a power of two.
 const SMALLEST: u32 = 10;
+
+/// Most slots that are kept where the cells are taken out, as a power of two: 2 MB.
+const KEPT: u32 = 18;
 
 /// Most cells of one table: places have 32 bits, and one says that a slot is
 /// free.
@@ -48,6 +53,8 @@ pub(super) struct Table {
     /// Invariant: every block but the last is full.
     blocks: Vec<Vec<Packed>>,
     len: usize,
+    /// How many of them were let through.
+    accepted: usize,
     /// What was put aside for want of width.
     pub(super) aside: Vec<Packed>,
 }
@@ -81,6 +88,7 @@ impl Table {
                 first => vec![Vec::with_capacity(first)],
             },
             len: 0,
+            accepted: 0,
             aside: Vec::new(),
         }
     }
@@ -88,6 +96,14 @@ impl Table {
     /// Distinct keys.
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// What the cells weigh together.
+    pub(super) fn weight(&self) -> Weight {
+        Weight {
+            all: self.len,
+            accepted: self.accepted,
+        }
     }
 
     /// Adds a cell; whether its key is new.
@@ -139,6 +155,49 @@ impl Table {
     /// The cells, block by block, and what was put aside; the index is given back.
     pub(super) fn into_blocks(self) -> (Vec<Vec<Packed>>, Vec<Packed>) {
         (self.blocks, self.aside)
+    }
+
+    /// Takes the cells out, block by block, and what was put aside. From then on
+    /// blocks are as large as those of many tables: what one gives back another
+    /// can use.
+    pub(super) fn take(&mut self) -> (Vec<Vec<Packed>>, Vec<Packed>) {
+        self.block = BLOCK_OF_MANY;
+        (self.len, self.accepted) = (0, 0);
+        if self.bits > KEPT {
+            self.bits = SMALLEST;
+            self.index = vec![FREE; 1 << SMALLEST];
+        }
+        self.index.fill(FREE);
+        (
+            std::mem::take(&mut self.blocks),
+            std::mem::take(&mut self.aside),
+        )
+    }
+
+    /// Gives every cell another key and adds up those that come to the same,
+    /// where they lie: no memory is asked for, and what is free in the end is
+    /// given back.
+    pub(super) fn rekey(&mut self, new: impl Fn(PackedKey) -> PackedKey) {
+        let all = self.len;
+        (self.len, self.accepted) = (0, 0);
+        self.index.fill(FREE);
+        for at in 0..all {
+            // What is written lies before what is read, or is it.
+            if let Some(cell) = self.at(at) {
+                let cell = cell.with_key(new(cell.key));
+                self.add_hashed(&cell, cell.key.hash(self.seed));
+            }
+        }
+        self.blocks.truncate(self.len.div_ceil(1 << self.block));
+        let before_last = self.blocks.len().saturating_sub(1) << self.block;
+        if let Some(last) = self.blocks.last_mut() {
+            last.truncate(self.len.saturating_sub(before_last));
+        }
+    }
+
+    fn at(&self, place: usize) -> Option<Packed> {
+        let (block, place) = self.place(place as u64)?;
+        self.blocks.get(block)?.get(place).copied()
     }
 
     /// Adds a batch of cells.
@@ -193,7 +252,30 @@ impl Table {
             self.aside.push(*cell);
             return;
         }
+        self.put(cell);
+        if let Some(slot) = self.index.get_mut(at) {
+            *slot = u64::from(hash) << 32 | self.len as u64;
+        }
+        self.len = self.len.wrapping_add(1);
+        let accepted = cell.key.action() == Action::Accept;
+        self.accepted = self.accepted.wrapping_add(usize::from(accepted));
+        if self.len > self.index.len() / 4 * 3 {
+            self.grow();
+        }
+    }
+
+    /// Puts a cell in the next place.
+    fn put(&mut self, cell: &Packed) {
         let room = 1 << self.block;
+        // While keys are given anew, the place is another's that was read.
+        let used = self.place(self.len as u64).and_then(|(block, place)| {
+            let block = self.blocks.get_mut(block)?;
+            block.get_mut(place)
+        });
+        if let Some(used) = used {
+            *used = *cell;
+            return;
+        }
         match self.blocks.last_mut() {
             Some(block) if block.len() < room => block.push(*cell),
             Some(_) | None => {
@@ -203,13 +285,6 @@ impl Table {
                 block.push(*cell);
                 self.blocks.push(block);
             }
-        }
-        if let Some(slot) = self.index.get_mut(at) {
-            *slot = u64::from(hash) << 32 | self.len as u64;
-        }
-        self.len = self.len.wrapping_add(1);
-        if self.len > self.index.len() / 4 * 3 {
-            self.grow();
         }
     }
 

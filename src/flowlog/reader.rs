@@ -50,6 +50,9 @@ pub trait Sink {
     fn brief(&mut self, brief: &Brief, interfaces: &Interfaces) {
         self.row(&Row::Flow(brief.record(interfaces)));
     }
+    /// Rows will come without end for a while yet: a moment to make room in. Short
+    /// ones are numbered by these interfaces.
+    fn pause(&mut self, _: &Interfaces) {}
 }
 
 /// Reads the text of one object, then of another.

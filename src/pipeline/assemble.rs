@@ -25,6 +25,7 @@ use crate::evidence::activity::History;
 use crate::evidence::cuts::Class;
 use crate::evidence::cuts::Level;
 use crate::evidence::pool::Grain;
+use crate::model::Action;
 use crate::model::Effect;
 use crate::model::Eni;
 use crate::model::EniId;
@@ -265,7 +266,7 @@ impl Parts<'_> {
             broken: count(replay.broken.len()) + broken,
             witnesses: replay.witnesses,
             widened,
-            unexplained: count(self.attribution.unexplained.len()),
+            unexplained: self.attribution.unexplained,
             per_group,
         }
     }
@@ -381,7 +382,7 @@ fn coarsened(evidence: &Evidence) -> Vec<Coarsened> {
             let [port_bits, ipv4_prefix, ipv6_prefix] = level.widths();
             Coarsened {
                 interface_id: id,
-                accepted: class.is_accepted(),
+                accepted: class.action() == Action::Accept,
                 inside: class.is_inside(),
                 ipv4_prefix,
                 ipv6_prefix,

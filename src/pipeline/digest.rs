@@ -176,13 +176,13 @@ struct Read {
 type Taken = (Vec<Read>, BTreeSet<Unreadable>);
 
 fn read(objects: &[Object], reading: &Reading<'_>, progress: &dyn Progress) -> Taken {
-    let shared = Shared::new(objects);
+    let shared = Shared::new(objects, reading.texts());
     let order = ingest::order(objects);
     let _ahead = Ahead::start(order.iter().filter_map(|index| objects.get(*index)));
     let parts = rayon::broadcast(|_| {
         let hours = Hours::new(reading.eras);
         let mut worker = Worker::new(&shared, reading, progress, hours);
-        let mut opener = Opener::default();
+        let mut opener = Opener::sharing(&shared.texts);
         let mut reader = ObjectReader::new(reading.layout.of(""));
         let (mut done, mut closed) = (Vec::new(), BTreeSet::new());
         while let Some((index, object)) = worker.next(&order) {

@@ -18,6 +18,7 @@ use crate::evidence::gather::Gathering;
 use crate::evidence::pool::Bound;
 use crate::evidence::reserve::Cutting;
 use crate::evidence::reserve::Reserve;
+use crate::evidence::weight::Weight;
 use crate::flowlog::brief::Brief;
 use crate::flowlog::brief::Interfaces;
 use crate::flowlog::error::FormError;
@@ -42,6 +43,7 @@ use crate::source::Ahead;
 use crate::source::Object;
 use crate::source::Opener;
 use crate::source::ReadError;
+use crate::source::Texts;
 
 /// How many bad lines are kept to be shown: the first by object and line.
 const SAMPLES: usize = 10;
@@ -52,13 +54,16 @@ const MEMORY: u64 = 512 << 20;
 /// Memory that goes to what does not grow with the logs: 64 MiB.
 const FIXED: u64 = 64 << 20;
 
-/// Bytes that a packed cell of a REJECT takes where memory is highest, its place in
-/// tables and what it comes to included; measured, rounded up. Cells of ACCEPTs
-/// and of IPv6 come to more.
-const CELL_BYTES: u64 = 155;
+/// Sixteenths of it that objects may take which are held whole while they are
+/// read. What comes of evidence takes more than that later, when they are gone.
+const TEXTS: u64 = 7;
 
-/// Fewest cells that any bound leaves.
-const FEWEST: usize = 4_096;
+/// Bytes of a unit of weight: what a packed cell takes, its place in tables, what it
+/// comes to and what lies idle included; measured, rounded up.
+const UNIT: u64 = 155;
+
+/// The least that any bound leaves, in units.
+const LEAST: usize = 4_096;
 
 /// What reading asks for.
 #[derive(Clone)]
@@ -89,11 +94,21 @@ impl fmt::Debug for Reading<'_> {
 }
 
 impl Reading<'_> {
+    fn limit(&self) -> u64 {
+        self.memory.unwrap_or(MEMORY)
+    }
+
+    /// Room for objects that are held whole.
+    pub(super) fn texts(&self) -> Texts {
+        let bytes = self.limit() / 16 * TEXTS;
+        Texts::up_to(usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+
     fn bound(&self) -> Bound {
-        let bytes = self.memory.unwrap_or(MEMORY).saturating_sub(FIXED);
-        let cells = usize::try_from(bytes / CELL_BYTES).unwrap_or(usize::MAX);
+        let bytes = self.limit().saturating_sub(FIXED);
+        let units = usize::try_from(bytes / UNIT).unwrap_or(usize::MAX);
         Bound {
-            cells: cells.max(FEWEST),
+            units: units.max(LEAST),
             inside: self.memory.is_some(),
         }
     }
@@ -180,14 +195,18 @@ pub trait Gather {
     /// Makes room where there is too much in memory; whether there is too much
     /// all the same. `interfaces` are those that brief records are numbered by.
     fn make_room(&mut self, interfaces: &Interfaces) -> bool;
+    /// Whether there ever was.
+    fn is_crowded(&self) -> bool {
+        false
+    }
 }
 
 /// A gathering that hands over what is too much.
 pub(super) struct Bounded<'r, 'e> {
     pub(super) gathering: Gathering<'e>,
     reserve: &'r Reserve<'e>,
-    /// Cells that the reserve was told of.
-    noted: usize,
+    /// Weight that the reserve was told of.
+    noted: Weight,
 }
 
 impl<'r, 'e> Bounded<'r, 'e> {
@@ -195,7 +214,7 @@ impl<'r, 'e> Bounded<'r, 'e> {
         Bounded {
             gathering: Gathering::new(reading.eras),
             reserve,
-            noted: 0,
+            noted: Weight::default(),
         }
     }
 }
@@ -215,13 +234,17 @@ impl Gather for Bounded<'_, '_> {
     }
 
     fn make_room(&mut self, interfaces: &Interfaces) -> bool {
-        let cells = self.gathering.cells();
-        if !self.reserve.is_due(&mut self.noted, cells) {
+        let weight = self.gathering.weight();
+        if !self.reserve.is_due(&mut self.noted, weight) {
             return false;
         }
         let (noted, reserve) = (&mut self.noted, self.reserve);
         self.gathering.hand_over(interfaces, reserve, noted);
         reserve.is_full()
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.reserve.is_tight()
     }
 }
 
@@ -237,7 +260,7 @@ pub fn ingest(
     reading: &Reading<'_>,
     progress: &dyn Progress,
 ) -> Result<Ingested, PipelineError> {
-    let shared = Shared::new(objects);
+    let shared = Shared::new(objects, reading.texts());
     let order = order(objects);
     let _ahead = Ahead::start(order.iter().filter_map(|index| objects.get(*index)));
     let reserve = Reserve::new(
@@ -260,7 +283,7 @@ pub fn ingest(
     gather::hand_over_rest(&mut gathered, &reserve);
     if shared.is_full() || reserve.is_full() {
         return Err(PipelineError::Memory {
-            limit: reading.memory.unwrap_or(MEMORY),
+            limit: reading.limit(),
         });
     }
     all.keep_one_reason();
@@ -288,15 +311,17 @@ pub(super) struct Shared<'a> {
     next: AtomicUsize,
     groups: Groups<'a>,
     full: AtomicBool,
+    pub(super) texts: Texts,
 }
 
 impl<'a> Shared<'a> {
-    pub(super) fn new(objects: &'a [Object]) -> Shared<'a> {
+    pub(super) fn new(objects: &'a [Object], texts: Texts) -> Shared<'a> {
         Shared {
             objects,
             next: AtomicUsize::new(0),
             groups: Groups::default(),
             full: AtomicBool::new(false),
+            texts,
         }
     }
 
@@ -319,12 +344,7 @@ pub(super) struct Worker<'a, 'r, G> {
     /// Its evidence is empty: the worker gathers instead.
     pub(super) ingested: Ingested,
     pub(super) gathering: G,
-    /// Blocks read since the evidence was last measured.
-    blocks: u64,
 }
-
-/// Blocks between two looks at the size of the evidence.
-const BLOCKS_A_LOOK: u64 = 16;
 
 impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
     pub(super) fn new(
@@ -339,7 +359,6 @@ impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
             progress,
             ingested: Ingested::default(),
             gathering,
-            blocks: 0,
         }
     }
 
@@ -351,7 +370,7 @@ impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
     }
 
     fn run(mut self, order: &[usize]) -> (Ingested, G, Interfaces) {
-        let mut opener = Opener::default();
+        let mut opener = Opener::sharing(&self.shared.texts);
         let mut reader = ObjectReader::new(self.reading.layout.of(""));
         let shared = self.shared;
         while !shared.is_full() {
@@ -428,6 +447,9 @@ impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
         opener: &mut Opener,
         reader: &mut ObjectReader,
     ) -> Result<Result<Ended, FormError>, ReadError> {
+        if self.gathering.is_crowded() {
+            opener.spare();
+        }
         let mut opened = opener.open(object)?;
         let mut told = 0;
         let ended = loop {
@@ -435,6 +457,7 @@ impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
                 Ok(Some(piece)) => {
                     let mut sink = self.folding(object);
                     reader.feed(piece, &mut sink);
+                    sink.pause(reader.interfaces());
                     sink.rows
                 }
                 Ok(None) => break Ok(()),
@@ -443,7 +466,7 @@ impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
             self.progress
                 .advance(opened.compressed_bytes().saturating_sub(told), rows);
             told = opened.compressed_bytes();
-            if self.is_over_memory(reader.interfaces()) {
+            if self.shared.is_full() {
                 break Ok(());
             }
         };
@@ -477,7 +500,6 @@ impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
         if let Err(error) = read {
             self.unreadable::<()>(group.object, error.to_string());
         }
-        self.is_over_memory(reader.interfaces());
     }
 
     fn folding<'w>(&'w mut self, object: &'w Object) -> Folding<'w, G> {
@@ -485,19 +507,11 @@ impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
             object,
             since: self.reading.since,
             until: self.reading.until,
+            full: &self.shared.full,
             ingested: &mut self.ingested,
             gathering: &mut self.gathering,
             rows: 0,
         }
-    }
-
-    /// Whether the workers' evidence together outgrew the bound, at its coarsest.
-    fn is_over_memory(&mut self, interfaces: &Interfaces) -> bool {
-        self.blocks += 1;
-        if self.blocks.is_multiple_of(BLOCKS_A_LOOK) && self.gathering.make_room(interfaces) {
-            self.shared.fill();
-        }
-        self.shared.is_full()
     }
 }
 
@@ -506,6 +520,8 @@ struct Folding<'a, G> {
     object: &'a Object,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
+    /// Set where the evidence outgrew the bound.
+    full: &'a AtomicBool,
     ingested: &'a mut Ingested,
     gathering: &'a mut G,
     rows: u64,
@@ -532,6 +548,12 @@ impl<G: Gather> Sink for Folding<'_, G> {
             self.gathering.fold_brief(brief, interfaces);
         } else {
             self.ingested.outside += 1;
+        }
+    }
+
+    fn pause(&mut self, interfaces: &Interfaces) {
+        if self.gathering.make_room(interfaces) {
+            self.full.store(true, Ordering::Relaxed);
         }
     }
 

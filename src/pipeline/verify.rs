@@ -89,7 +89,7 @@ fn run(
     let dark = dark(today, &standing, &seen.ingested.evidence);
     let blind = blind(&series, &standing, &dark, &seen);
     let outdated = seen.attribution.outdated;
-    let unexplained = loss.unexplained + count(seen.attribution.unexplained.len()) + outdated;
+    let unexplained = loss.unexplained + seen.attribution.unexplained + outdated;
     let Standing {
         mut notes,
         mut undecided,
@@ -274,10 +274,6 @@ fn blind(
         })
     });
     blind.collect()
-}
-
-fn count(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
 }
 
 /// Whether rows of an interface are more than refusals, or its flow logs are

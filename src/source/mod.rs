@@ -37,3 +37,4 @@ pub(crate) use s3::shelf;
 pub use stream::Stream;
 pub use whole::Opened;
 pub use whole::Opener;
+pub use whole::Texts;

@@ -9,6 +9,9 @@ use std::fmt;
 use std::io::Cursor;
 use std::io::Read;
 use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 
 use libdeflater::DecompressionError;
 use libdeflater::Decompressor;
@@ -44,8 +47,57 @@ const MEMBER: [u8; 3] = [0x1f, 0x8b, 8];
 /// Checksum and length behind a member.
 const TRAILER: usize = 8;
 
+/// Bytes that objects may take which several [`Opener`]s hold whole.
+#[derive(Clone, Debug)]
+pub struct Texts(Arc<AtomicUsize>);
+
+impl Texts {
+    /// Room for so many bytes.
+    #[must_use]
+    pub fn up_to(bytes: usize) -> Texts {
+        Texts(Arc::new(AtomicUsize::new(bytes)))
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let without = |left: usize| left.checked_sub(bytes);
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        self.0.fetch_update(set, fetch, without).is_ok()
+    }
+}
+
+/// What one opener has taken of them.
+struct Taken {
+    texts: Texts,
+    bytes: usize,
+}
+
+impl Taken {
+    /// Whether it may hold so many bytes in all.
+    fn may_be(&mut self, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(self.bytes);
+        let may = self.texts.take(more);
+        self.bytes = self.bytes.saturating_add(if may { more } else { 0 });
+        may
+    }
+
+    fn give_back(&mut self) {
+        self.texts
+            .0
+            .fetch_add(mem::take(&mut self.bytes), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
 /// Opens objects one after the other, with buffers of its own.
 pub struct Opener {
+    taken: Taken,
+    /// Most text that it inflates at once, in bytes.
+    most_text: usize,
     /// The front of a file.
     front: Box<[u8]>,
     packed: Vec<u8>,
@@ -67,13 +119,7 @@ impl fmt::Debug for Opener {
 
 impl Default for Opener {
     fn default() -> Opener {
-        Opener {
-            front: vec![0; SMALL].into_boxed_slice(),
-            packed: Vec::new(),
-            body: None,
-            text: Vec::new(),
-            inflate: Decompressor::new(),
-        }
+        Opener::sharing(&Texts::up_to(usize::MAX))
     }
 }
 
@@ -95,6 +141,38 @@ enum Pieces<'a> {
 }
 
 impl Opener {
+    /// One that holds no more whole than there is room for among all that share it.
+    #[must_use]
+    pub fn sharing(texts: &Texts) -> Opener {
+        Opener {
+            taken: Taken {
+                texts: texts.clone(),
+                bytes: 0,
+            },
+            most_text: MOST_TEXT,
+            front: vec![0; SMALL].into_boxed_slice(),
+            packed: Vec::new(),
+            body: None,
+            text: Vec::new(),
+            inflate: Decompressor::new(),
+        }
+    }
+
+    /// Holds small objects whole from now on and no others: memory is wanted for
+    /// something else.
+    pub fn spare(&mut self) {
+        if self.most_text > PIECE {
+            self.most_text = PIECE;
+            self.let_go();
+        }
+    }
+
+    /// Gives back what the last objects took.
+    fn let_go(&mut self) {
+        (self.packed, self.text) = (Vec::new(), Vec::new());
+        self.taken.give_back();
+    }
+
     /// Opens an object.
     ///
     /// # Errors
@@ -106,6 +184,7 @@ impl Opener {
         };
         let Some(source) = source else {
             let stream = self.streamed(object)?;
+            self.let_go();
             return Ok(Opened {
                 pieces: Pieces::Stream(Box::new(stream)),
             });
@@ -174,6 +253,9 @@ impl Opener {
                 return Some(());
             }
         }
+        if size > self.most_text || !self.taken.may_be(self.text.len().saturating_add(size)) {
+            return None;
+        }
         self.packed.reserve(size.saturating_add(1));
         file.take(LARGEST.saturating_add(1))
             .read_to_end(&mut self.packed)
@@ -213,10 +295,12 @@ impl Opener {
         let mut room = stated.min(packed.len().saturating_mul(1_032)).max(1);
         loop {
             let end = len.checked_add(room)?;
-            if end > MOST_TEXT {
+            let grows = self.text.len() < end;
+            let all = end.saturating_add(self.packed.len());
+            if end > self.most_text || grows && !self.taken.may_be(all) {
                 return None;
             }
-            if self.text.len() < end {
+            if grows {
                 self.text.resize(end, 0);
             }
             match self

@@ -184,6 +184,7 @@ impl ParquetFile {
                 chunk.read(count, codes, &mut tools)?;
             }
             assembly.give(count, odds, interfaces, sink);
+            sink.pause(interfaces);
             left = left.saturating_sub(count as u64);
         }
         workshop.codes = assembly.into_codes();
