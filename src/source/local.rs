@@ -9,7 +9,6 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
-use glob::MatchOptions;
 use rayon::prelude::*;
 use walkdir::DirEntry;
 use walkdir::WalkDir;
@@ -23,15 +22,14 @@ use crate::source::identity::Folders;
 use crate::source::identity::Identity;
 use crate::source::identity::Reached;
 use crate::source::key::Wanted;
+use crate::source::pattern::Matches;
+use crate::source::pattern::WILD;
 use crate::source::s3;
 use crate::source::s3::Remote;
 use crate::source::stream::Stream;
 
 /// How standard input is typed.
 const STDIN: &str = "-";
-
-/// What makes a pattern of a path.
-const WILD: [char; 3] = ['*', '?', '['];
 
 /// Object that an export from CloudWatch Logs writes to try its permissions; it
 /// holds no record (CloudWatch Logs user guide, "Export log data to Amazon S3").
@@ -260,20 +258,14 @@ fn in_folder(input: &str, folders: &mut Folders) -> Result<Vec<Reached>, SourceE
 }
 
 fn matching(pattern: &str, folders: &mut Folders) -> Result<Vec<Reached>, SourceError> {
-    let options = MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-    };
-    let paths = glob::glob_with(pattern, options).map_err(|error| SourceError::BadPattern {
+    let matches = Matches::of(pattern).map_err(|error| SourceError::BadPattern {
         input: pattern.to_owned(),
         reason: error.msg.to_lowercase(),
     })?;
     let name = RootName::of_matches(pattern);
-    let files: Vec<Reached> = paths
-        .map(|path| path.unwrap_or_else(|error| error.path().to_owned()))
-        .flat_map(|path| walk(&path, name, folders))
-        .collect();
+    let below = |path: &PathBuf| walk(path, name, folders);
+    let mut files: Vec<Reached> = matches.paths.iter().flat_map(below).collect();
+    files.extend(matches.closed.into_iter().map(Reached::by));
     if files.is_empty() {
         return Err(SourceError::NoMatch(pattern.to_owned()));
     }
@@ -327,7 +319,7 @@ fn reached(entry: DirEntry, name: RootName, folders: &mut Folders) -> Option<Rea
     Some(Reached { path, folder })
 }
 
-fn is_hidden(name: &OsStr) -> bool {
+pub(super) fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
 
@@ -437,7 +429,6 @@ mod tests {
     }
 
     fn thing() -> impl Strategy<Value = Thing> {
-        // None leads out of the root.
         let target = prop_oneof![
             3 => "[ab](/[ab])?",
             1 => "\\.\\./[abt](/[ab])?",
@@ -456,8 +447,10 @@ mod tests {
     }
 
     /// Makes what can be made: a path may be taken, or lead through a file.
-    fn made(things: &[Thing]) -> TempDir {
-        let root = tempfile::tempdir().unwrap();
+    fn made(things: &[Thing]) -> (TempDir, TempDir) {
+        // Deeper than as many links can lead up.
+        let outside = folder(&["1/2/3/4/5/6/7/8/file"]);
+        let root = tempfile::tempdir_in(outside.path().join("1/2/3/4/5/6/7/8")).unwrap();
         let within = |path: &str| root.path().join(path);
         for thing in things {
             let (Thing::File(path) | Thing::Link(path, _) | Thing::HardLink(path, _)) = thing;
@@ -469,7 +462,7 @@ mod tests {
             };
             drop((folder, made));
         }
-        root
+        (root, outside)
     }
 
     /// The lesser name of each file, with every path resolved by itself.
@@ -495,7 +488,7 @@ mod tests {
             things in vec(thing(), 1..7),
             inputs in vec(input(), 1..4),
         ) {
-            let root = made(&things);
+            let (root, _outside) = made(&things);
             let full = |input: &String| format!("{}/{input}", root.path().display());
             let known = |input: &&String| list(&[full(input)]).is_ok();
             let inputs: Vec<String> = inputs.iter().filter(known).cloned().collect();

@@ -14,6 +14,7 @@ pub mod key;
 mod layer;
 pub mod local;
 mod packed;
+mod pattern;
 #[cfg(feature = "s3")]
 mod s3;
 #[cfg(not(feature = "s3"))]
