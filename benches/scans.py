@@ -232,7 +232,6 @@ def numbers(text):
 
 
 def options():
-    cores = len(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=90_000_000, help="records of scans, without the answers")
     parser.add_argument("--files", type=int, default=24)
@@ -240,7 +239,7 @@ def options():
     parser.add_argument("--accepted", type=int, default=3, help="per cent of the records")
     parser.add_argument("--talkers-records", type=int, default=2_700_000, help="and ten times as many")
     parser.add_argument("--conversations", type=int, default=20_000, help="of the same talkers")
-    parser.add_argument("--threads", type=numbers, default=[1, 2][:cores])
+    parser.add_argument("--threads", type=numbers, default=[1, 2, 4])
     parser.add_argument("--memory", help="flowcinch's own option, for the scans")
     parser.add_argument("--most", type=float, default=512, help="MiB that the scans may take at their peak")
     parser.add_argument("--binary", default=os.path.join(peers.ROOT, "target", "release", "flowcinch"))

@@ -335,3 +335,118 @@ impl Table {
         Some((place >> self.block, place & within))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::IpAddr;
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::any;
+    use proptest::prop_assert;
+    use proptest::prop_assert_eq;
+    use proptest::proptest;
+
+    use super::*;
+    use crate::evidence::activity::Activity;
+    use crate::evidence::cell::Cell;
+    use crate::evidence::cell::CellKey;
+    use crate::evidence::cell::Side;
+    use crate::evidence::ports::PortSample;
+    use crate::model::TcpFlags;
+    use crate::net::IpProtocol;
+    use crate::net::Timestamp;
+
+    fn cell(number: u32) -> Packed {
+        let key = CellKey {
+            source: IpAddr::V4(Ipv4Addr::from_bits(number)),
+            destination: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            era: 0,
+            port: 443,
+            side: Side::Destination,
+            protocol: IpProtocol(6),
+            direction: None,
+            action: Action::Accept,
+        };
+        let cell = Cell {
+            records: 1,
+            packets: 1,
+            bytes: u64::from(number),
+            first: Timestamp(i64::from(number)),
+            last: Timestamp(i64::from(number) + 9),
+            active: Activity::AT_FIRST,
+            requests: 1,
+            answers: 0,
+            plain: 0,
+            flags: TcpFlags(2),
+            other_ports: PortSample::single(50_000),
+            block_public_access: 0,
+        };
+        Packed::pack(0, &key, &cell).unwrap()
+    }
+
+    fn coarse(key: PackedKey, bits: u32) -> PackedKey {
+        let source = key.source().to_bits() >> bits << bits;
+        key.with_ends(source, key.destination().to_bits(), key.port())
+    }
+
+    /// All that was put in, whatever was put aside.
+    fn sums(table: Table) -> BTreeMap<PackedKey, Cell> {
+        let (cells, aside) = table.into_cells();
+        let mut sums: BTreeMap<PackedKey, Cell> = BTreeMap::new();
+        for cell in cells.iter().chain(&aside) {
+            let own = sums
+                .entry(cell.key)
+                .and_modify(|own| own.merge(&cell.open()));
+            own.or_insert(cell.open());
+        }
+        sums
+    }
+
+    proptest! {
+        #[test]
+        fn coarse_keys_where_cells_lie_are_those_of_a_new_table(
+            // Below and above what a block holds.
+            cells in 0_u32..1_800,
+            bits in 0_u32..12,
+            stride in 1_u32..5,
+            small in any::<bool>(),
+        ) {
+            let new = || if small { Table::small() } else { Table::default() };
+            let (mut table, mut anew) = (new(), new());
+            for number in 0..cells {
+                let cell = cell(number * stride);
+                table.add(&cell);
+                anew.add(&cell.with_key(coarse(cell.key, bits)));
+            }
+            table.rekey(|key| coarse(key, bits));
+            prop_assert_eq!(table.len(), anew.len());
+            prop_assert_eq!(table.weight(), anew.weight());
+            // It goes on as if nothing had been.
+            for number in 0..cells {
+                let cell = cell(number);
+                table.add(&cell);
+                anew.add(&cell);
+            }
+            prop_assert!(table.keys().all(|key| table.has(key)));
+            prop_assert_eq!(sums(table), sums(anew));
+        }
+    }
+
+    #[test]
+    fn a_table_that_was_emptied_is_as_new() {
+        let mut table = Table::default();
+        for number in 0..300_000 {
+            table.add(&cell(number));
+        }
+        let (blocks, aside) = table.take();
+        assert_eq!(blocks.iter().map(Vec::len).sum::<usize>(), 300_000);
+        assert!(aside.is_empty());
+        assert_eq!(table.weight(), Weight::default());
+        assert!(!table.has(cell(7).key));
+        for number in 0..2_000 {
+            table.add(&cell(number));
+        }
+        assert_eq!(table.into_cells().0.len(), 2_000);
+    }
+}

@@ -483,6 +483,32 @@ mod tests {
     }
 
     #[test]
+    fn openers_share_what_they_may_hold_and_the_others_stream() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a.log");
+        let text = "10.0.0.1 ".repeat(10_000);
+        fs::write(&path, gz(text.as_bytes())).unwrap();
+        let object = &local::list(&[path.display().to_string()]).unwrap()[0];
+        let texts = Texts::up_to(150_000);
+        let is_whole = |opener: &mut Opener| {
+            let opened = opener.open(object).unwrap();
+            matches!(opened.pieces, Pieces::Whole { .. })
+        };
+        let mut first = Opener::sharing(&texts);
+        let mut second = Opener::sharing(&texts);
+        assert!(is_whole(&mut first) && is_whole(&mut first));
+        assert!(!is_whole(&mut second));
+        assert_eq!(opened(&mut second, object), streamed(object));
+        drop(first);
+        assert!(is_whole(&mut second));
+        // Small objects stay whole where memory is wanted, and the room is free.
+        second.spare();
+        assert!(texts.take(150_000));
+        assert!(!is_whole(&mut second));
+        assert_eq!(opened(&mut second, object), streamed(object));
+    }
+
+    #[test]
     fn a_file_that_changed_since_it_was_listed_is_read_as_it_is() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("a.log");
