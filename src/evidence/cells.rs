@@ -116,7 +116,7 @@ impl Cells {
         let meet = |cell: &&Packed| !eras.is_settled(cell.key.era());
         if packed.iter().any(|cell| meet(&cell)) {
             let settled: Vec<Packed> = packed.iter().map(|cell| cell.settled(eras)).collect();
-            let (packed, aside) = added_up(&[settled]);
+            let (packed, aside) = added_up(vec![settled]);
             self.take_in(packed, &aside);
         } else {
             // Every stretch is an era of its own: no two keys become one.
@@ -165,13 +165,14 @@ fn joined(mut runs: Vec<Vec<Packed>>) -> (Vec<Packed>, Vec<Packed>) {
     if runs.len() < 2 {
         return (runs.pop().unwrap_or_default(), Vec::new());
     }
-    added_up(&runs)
+    added_up(runs)
 }
 
-fn added_up(runs: &[Vec<Packed>]) -> (Vec<Packed>, Vec<Packed>) {
+fn added_up(runs: Vec<Vec<Packed>>) -> (Vec<Packed>, Vec<Packed>) {
     let mut table = Table::with_capacity(runs.iter().map(Vec::len).sum());
-    for batch in runs.iter().flat_map(|run| run.chunks(BATCH)) {
-        table.add_batch(batch);
+    // Each run is given back before the next is read.
+    for run in runs {
+        run.chunks(BATCH).for_each(|batch| table.add_batch(batch));
     }
     table.into_cells()
 }

@@ -175,8 +175,8 @@ impl Table {
     }
 
     /// Gives every cell another key and adds up those that come to the same,
-    /// where they lie: no memory is asked for, and what is free in the end is
-    /// given back.
+    /// where they lie: no cells are asked for, and what is free in the end is given
+    /// back.
     pub(super) fn rekey(&mut self, new: impl Fn(PackedKey) -> PackedKey) {
         let all = self.len;
         (self.len, self.accepted) = (0, 0);
@@ -192,6 +192,14 @@ impl Table {
         let before_last = self.blocks.len().saturating_sub(1) << self.block;
         if let Some(last) = self.blocks.last_mut() {
             last.truncate(self.len.saturating_sub(before_last));
+        }
+        if let [only] = self.blocks.as_mut_slice() {
+            only.shrink_to_fit();
+        }
+        // Half full at the most, so that it does not grow at once.
+        let bits = self.len.max(1).ilog2().saturating_add(2);
+        if bits < self.bits {
+            self.index_anew(bits);
         }
     }
 
@@ -288,11 +296,17 @@ impl Table {
         }
     }
 
-    /// Doubles the index. Hashes are kept whole, so no cell is looked at; and
-    /// as slots are ordered by hash, nearly, one pass writes nearly in order.
+    /// Doubles the index.
     #[cold]
     fn grow(&mut self) {
-        self.bits = self.bits.saturating_add(1);
+        self.index_anew(self.bits.saturating_add(1));
+    }
+
+    /// Gives the index so many slots, as a power of two. Hashes are kept whole, so
+    /// no cell is looked at; and as slots are ordered by hash, nearly, one pass
+    /// writes nearly in order.
+    fn index_anew(&mut self, bits: u32) {
+        self.bits = bits;
         let old = std::mem::replace(&mut self.index, vec![FREE; 1 << self.bits]);
         let mask = self.index.len().wrapping_sub(1);
         for slot in old {
@@ -422,6 +436,8 @@ mod tests {
             table.rekey(|key| coarse(key, bits));
             prop_assert_eq!(table.len(), anew.len());
             prop_assert_eq!(table.weight(), anew.weight());
+            // Nor does it take more room.
+            prop_assert!(table.bits <= anew.bits.max(SMALLEST) + 1);
             // It goes on as if nothing had been.
             for number in 0..cells {
                 let cell = cell(number);

@@ -37,12 +37,11 @@ impl Weight {
     }
 
     /// Units where memory is highest: while logs are read, or afterwards, when a
-    /// REJECT counts for half a unit and an ACCEPT for one and a half. It grows
-    /// with either.
+    /// REJECT counts for half a unit and an ACCEPT for two. It grows with either.
     #[must_use]
     pub fn units(self) -> usize {
         let Weight { all, accepted } = self;
-        let afterwards = all.saturating_add(accepted.saturating_mul(2)) / 2;
+        let afterwards = all.saturating_add(accepted.saturating_mul(3)) / 2;
         all.max(afterwards)
     }
 }

@@ -231,7 +231,8 @@ fn counted_back(
         return Err(PipelineError::RelativeOnStdin);
     }
     progress.phase("finding the newest record");
-    let newest = newest(objects, layout).max(digest::newest(digests));
+    let texts = ingest::texts(request.memory);
+    let newest = newest(objects, layout, &texts).max(digest::newest(digests));
     let point = |bound: TimeBound| match bound {
         TimeBound::At(time) => Some(time),
         TimeBound::BeforeNewest { seconds } => {

@@ -133,7 +133,7 @@ fn run(addition: &Addition, progress: &dyn Progress) -> Result<Added, PipelineEr
         eras: &eras,
         since: None,
         until: None,
-        memory: None,
+        memory: addition.memory,
         // A digest keeps everything as it is.
         cutting: &|_| Arc::new(Cuts::none()),
     };
@@ -176,7 +176,7 @@ struct Read {
 type Taken = (Vec<Read>, BTreeSet<Unreadable>);
 
 fn read(objects: &[Object], reading: &Reading<'_>, progress: &dyn Progress) -> Taken {
-    let shared = Shared::new(objects, reading.texts());
+    let shared = Shared::new(objects, ingest::texts(reading.memory));
     let order = ingest::order(objects);
     let _ahead = Ahead::start(order.iter().filter_map(|index| objects.get(*index)));
     let parts = rayon::broadcast(|_| {

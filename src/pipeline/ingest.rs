@@ -98,12 +98,6 @@ impl Reading<'_> {
         self.memory.unwrap_or(MEMORY)
     }
 
-    /// Room for objects that are held whole.
-    pub(super) fn texts(&self) -> Texts {
-        let bytes = self.limit() / 16 * TEXTS;
-        Texts::up_to(usize::try_from(bytes).unwrap_or(usize::MAX))
-    }
-
     fn bound(&self) -> Bound {
         let bytes = self.limit().saturating_sub(FIXED);
         let units = usize::try_from(bytes / UNIT).unwrap_or(usize::MAX);
@@ -112,6 +106,12 @@ impl Reading<'_> {
             inside: self.memory.is_some(),
         }
     }
+}
+
+/// Room for objects that are held whole, where so much memory is asked for.
+pub(super) fn texts(memory: Option<u64>) -> Texts {
+    let bytes = memory.unwrap_or(MEMORY) / 16 * TEXTS;
+    Texts::up_to(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
 /// What was read, counted and folded.
@@ -260,7 +260,7 @@ pub fn ingest(
     reading: &Reading<'_>,
     progress: &dyn Progress,
 ) -> Result<Ingested, PipelineError> {
-    let shared = Shared::new(objects, reading.texts());
+    let shared = Shared::new(objects, texts(reading.memory));
     let order = order(objects);
     let _ahead = Ahead::start(order.iter().filter_map(|index| objects.get(*index)));
     let reserve = Reserve::new(

@@ -14,13 +14,15 @@ use crate::net::Timestamp;
 use crate::source::Ahead;
 use crate::source::Object;
 use crate::source::Opener;
+use crate::source::Texts;
 use crate::source::key;
 
 /// The last second that any row of the objects speaks of: what relative times
 /// are counted back from. Objects whose names say until when they go are read
 /// from the newest back, until no older one can hold anything newer; all others
 /// are read. Objects that cannot be read are told when they are read for good.
-pub(super) fn newest(objects: &[Object], layouts: &Layouts) -> Option<Timestamp> {
+/// Those that are held whole share `texts`.
+pub(super) fn newest(objects: &[Object], layouts: &Layouts, texts: &Texts) -> Option<Timestamp> {
     let last_end = |object: &&Object| key::last_end(&object.name);
     let mut found = None;
     // Those without a name that says something come first.
@@ -31,17 +33,17 @@ pub(super) fn newest(objects: &[Object], layouts: &Layouts) -> Option<Timestamp>
         if found.is_some() && limit.is_some_and(|limit| Some(limit) <= found) {
             break;
         }
-        found = found.max(newest_of(alike, layouts));
+        found = found.max(newest_of(alike, layouts, texts));
     }
     found
 }
 
-fn newest_of(objects: &[&Object], layouts: &Layouts) -> Option<Timestamp> {
+fn newest_of(objects: &[&Object], layouts: &Layouts, texts: &Texts) -> Option<Timestamp> {
     let _ahead = Ahead::start(objects.iter().copied());
     let next = AtomicUsize::new(0);
     let newest = rayon::broadcast(|_| {
         let mut found = Newest(None);
-        let mut opener = Opener::default();
+        let mut opener = Opener::sharing(texts);
         let mut reader = ObjectReader::new(layouts.of(""));
         while let Some(object) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
             reader.expect(layouts.of(&object.name));

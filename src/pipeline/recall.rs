@@ -28,7 +28,7 @@ use crate::report::document::Unreadable;
 use crate::source::Wanted;
 
 /// Rows of a digest between two looks at the size of the evidence.
-const ROWS_A_LOOK: u64 = 65_536;
+const ROWS_A_LOOK: u64 = 4_096;
 
 /// Gatherings, each with its interfaces.
 type Gathered<'e> = Vec<(Gathering<'e>, Interfaces)>;

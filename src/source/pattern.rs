@@ -143,8 +143,10 @@ mod tests {
         for file in files {
             let path = root.path().join(file);
             // One name may be a file here and a folder there.
-            let _ = fs::create_dir_all(path.parent().unwrap());
-            let _ = fs::write(path, "");
+            drop((
+                fs::create_dir_all(path.parent().unwrap()),
+                fs::write(path, ""),
+            ));
         }
         root
     }

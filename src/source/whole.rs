@@ -32,6 +32,9 @@ pub(super) const LARGEST: u64 = 64 * 1024 * 1024;
 /// Most text that is inflated at once, in bytes.
 const MOST_TEXT: usize = 256 * 1024 * 1024;
 
+/// Most bytes that are kept for the next object: more than any delivery asks for.
+const KEPT: usize = 128 * 1024 * 1024;
+
 /// Longest piece of text that is handed out at once.
 const PIECE: usize = 4 * 1024 * 1024;
 
@@ -62,6 +65,16 @@ impl Texts {
         let without = |left: usize| left.checked_sub(bytes);
         let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
         self.0.fetch_update(set, fetch, without).is_ok()
+    }
+}
+
+/// Bytes that were fetched, to be read once and summed afterwards.
+#[derive(Clone)]
+struct Fetched(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Fetched {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -101,6 +114,8 @@ pub struct Opener {
     /// The front of a file.
     front: Box<[u8]>,
     packed: Vec<u8>,
+    /// The same where it streams instead.
+    streaming: Option<Fetched>,
     /// The body that `packed` was, if it came from afar: it holds the room that
     /// the bytes take, and gives it back with the next object.
     body: Option<Body>,
@@ -152,6 +167,7 @@ impl Opener {
             most_text: MOST_TEXT,
             front: vec![0; SMALL].into_boxed_slice(),
             packed: Vec::new(),
+            streaming: None,
             body: None,
             text: Vec::new(),
             inflate: Decompressor::new(),
@@ -178,11 +194,18 @@ impl Opener {
     /// # Errors
     /// Where the first bytes cannot be read, or are of a format that is not.
     pub fn open(&mut self, object: &Object) -> Result<Opened<'_>, ReadError> {
+        if self.taken.bytes > KEPT {
+            self.let_go();
+        }
         let source = match object.remote().filter(|remote| remote.size() <= LARGEST) {
             Some(remote) => self.fetched(object, remote)?,
             None => self.read(object).and_then(|()| self.unpacked()),
         };
         let Some(source) = source else {
+            // What was fetched is what streams.
+            if self.body.is_none() {
+                self.let_go();
+            }
             let stream = self.streamed(object)?;
             self.let_go();
             return Ok(Opened {
@@ -206,8 +229,12 @@ impl Opener {
     /// in one and is still at hand.
     #[must_use]
     pub fn checksum(&self) -> Option<(u64, String)> {
-        let at_hand = self.body.is_some() && !self.packed.is_empty();
-        at_hand.then(|| fingerprint::sum_of(self.packed.as_slice()).ok())?
+        self.body.as_ref()?;
+        let bytes = match &self.streaming {
+            Some(fetched) => fetched.as_ref(),
+            None => self.packed.as_slice(),
+        };
+        (!bytes.is_empty()).then(|| fingerprint::sum_of(bytes).ok())?
     }
 
     /// Whether the object that was opened last was fetched in one.
@@ -220,6 +247,7 @@ impl Opener {
     fn fetched(&mut self, object: &Object, remote: &Remote) -> Result<Option<Source>, ReadError> {
         // The room that the last one took is given back before more is asked for.
         self.packed = Vec::new();
+        self.streaming = None;
         self.body = None;
         let mut body = remote.take().map_err(|kind| ReadError {
             object: object.name.clone(),
@@ -233,7 +261,11 @@ impl Opener {
     /// Reads the object from its beginning, or from the bytes that were fetched.
     fn streamed(&mut self, object: &Object) -> Result<Stream, ReadError> {
         match self.body {
-            Some(_) => Stream::from_reader(&object.name, Cursor::new(mem::take(&mut self.packed))),
+            Some(_) => {
+                let fetched = Fetched(Arc::new(mem::take(&mut self.packed)));
+                self.streaming = Some(fetched.clone());
+                Stream::from_reader(&object.name, Cursor::new(fetched))
+            }
             None => object.open(),
         }
     }
@@ -506,6 +538,25 @@ mod tests {
         assert!(texts.take(150_000));
         assert!(!is_whole(&mut second));
         assert_eq!(opened(&mut second, object), streamed(object));
+    }
+
+    #[test]
+    fn what_one_large_object_took_is_given_back_with_the_next() {
+        let texts = Texts::up_to(2 * KEPT);
+        let mut opener = Opener::sharing(&texts);
+        assert!(opener.taken.may_be(KEPT + 1));
+        assert!(!texts.take(KEPT));
+        same_after(&mut opener);
+        assert!(texts.take(KEPT));
+    }
+
+    /// Opens some small object.
+    fn same_after(opener: &mut Opener) {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a.log");
+        fs::write(&path, "a".repeat(10)).unwrap();
+        let object = &local::list(&[path.display().to_string()]).unwrap()[0];
+        assert_eq!(opened(opener, object), streamed(object));
     }
 
     #[test]
