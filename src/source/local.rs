@@ -11,7 +11,6 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 use walkdir::DirEntry;
-use walkdir::WalkDir;
 
 use crate::cloud::Access;
 use crate::collections::HashSet;
@@ -24,6 +23,7 @@ use crate::source::identity::Reached;
 use crate::source::key::Wanted;
 use crate::source::pattern::Matches;
 use crate::source::pattern::WILD;
+use crate::source::pattern::shown;
 use crate::source::s3;
 use crate::source::s3::Remote;
 use crate::source::stream::Stream;
@@ -294,10 +294,7 @@ impl RootName {
 
 /// The files below a path, or the path itself where it is one.
 fn walk(root: &Path, name: RootName, folders: &mut Folders) -> Vec<Reached> {
-    let entries = WalkDir::new(root).follow_links(true);
-    entries
-        .into_iter()
-        .filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()))
+    shown(root)
         .filter_map(|entry| match entry {
             Ok(entry) => is_log(&entry).then(|| reached(entry, name, folders))?,
             // Around a loop of links there is nothing new.
@@ -317,10 +314,6 @@ fn reached(entry: DirEntry, name: RootName, folders: &mut Folders) -> Option<Rea
     let folder = folder.filter(|_| listed && !entry.path_is_symlink());
     let path = entry.into_path();
     Some(Reached { path, folder })
-}
-
-pub(super) fn is_hidden(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".")
 }
 
 fn is_log(entry: &DirEntry) -> bool {

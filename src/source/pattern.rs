@@ -3,6 +3,7 @@
 //! pattern's part begins with a dot. Links are followed, around a loop once.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::Component;
@@ -12,9 +13,8 @@ use std::path::PathBuf;
 use glob::MatchOptions;
 use glob::Pattern;
 use glob::PatternError;
+use walkdir::DirEntry;
 use walkdir::WalkDir;
-
-use crate::source::local::is_hidden;
 
 /// What makes a pattern of a path.
 pub(super) const WILD: [char; 3] = ['*', '?', '['];
@@ -103,9 +103,7 @@ impl Matches {
 /// A folder and those below it. One that cannot be read is among them, and shows
 /// where its names are asked for.
 fn folders(at: &Path) -> Vec<PathBuf> {
-    let entries = WalkDir::new(here(at)).follow_links(true).into_iter();
-    let shown = entries.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()));
-    let folders = shown
+    let folders = shown(here(at))
         .filter_map(Result::ok)
         .filter(|entry| entry.file_type().is_dir());
     let named = |path: PathBuf| match path.strip_prefix(here(at)) {
@@ -113,6 +111,16 @@ fn folders(at: &Path) -> Vec<PathBuf> {
         Err(_) => path,
     };
     folders.map(|entry| named(entry.into_path())).collect()
+}
+
+/// What lies at and below a path and is not hidden.
+pub(super) fn shown(root: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
+    let entries = WalkDir::new(root).follow_links(true).into_iter();
+    entries.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()))
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
 }
 
 /// The path that the system is asked of.

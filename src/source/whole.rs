@@ -202,12 +202,7 @@ impl Opener {
             None => self.read(object).and_then(|()| self.unpacked()),
         };
         let Some(source) = source else {
-            // What was fetched is what streams.
-            if self.body.is_none() {
-                self.let_go();
-            }
             let stream = self.streamed(object)?;
-            self.let_go();
             return Ok(Opened {
                 pieces: Pieces::Stream(Box::new(stream)),
             });
@@ -260,18 +255,18 @@ impl Opener {
 
     /// Reads the object from its beginning, or from the bytes that were fetched.
     fn streamed(&mut self, object: &Object) -> Result<Stream, ReadError> {
-        match self.body {
-            Some(_) => {
-                let fetched = Fetched(Arc::new(mem::take(&mut self.packed)));
-                self.streaming = Some(fetched.clone());
-                Stream::from_reader(&object.name, Cursor::new(fetched))
-            }
+        let fetched = self.body.is_some();
+        self.streaming = fetched.then(|| Fetched(Arc::new(mem::take(&mut self.packed))));
+        self.let_go();
+        match &self.streaming {
+            Some(fetched) => Stream::from_reader(&object.name, Cursor::new(fetched.clone())),
             None => object.open(),
         }
     }
 
     /// Reads a file that is not too large.
     fn read(&mut self, object: &Object) -> Option<()> {
+        self.streaming = None;
         self.body = None;
         let size = object.size.filter(|size| *size <= LARGEST)?;
         let mut file = object.file()?;

@@ -33,6 +33,7 @@ use crate::model::VpcId;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
 use crate::net::Span;
+use crate::net::cidr::is_host;
 use crate::tighten::plan::Proposal;
 use crate::tighten::proof::Said;
 use crate::tighten::proof::book::Book;
@@ -604,10 +605,8 @@ impl<'a> Asked<'a> {
             .ok_or_else(|| format!("`{}` is no protocol", obligation.protocol))?;
         let service = PortRange::new(obligation.from_port, obligation.to_port)
             .ok_or("its ports run backwards")?;
-        let begins = |net: IpNet| {
-            let many = net.prefix_len() < net.max_prefix_len();
-            many && net.trunc() == net && net.addr() == obligation.peer
-        };
+        let begins =
+            |net: IpNet| !is_host(net) && net.trunc() == net && net.addr() == obligation.peer;
         if !obligation.among.is_none_or(begins) {
             return Err("its peer is not the first of the addresses it is among".to_owned());
         }
