@@ -200,6 +200,7 @@ pub(super) fn from_bytes(bytes: Vec<u8>) -> parquet::errors::Result<Vec<Entry>> 
     table::from_bytes(Bytes::from(bytes), |ledger: Ledger| {
         for row in 0..ledger.object.len() {
             let entry = pull(&ledger, row);
+            let row = entries.len();
             entries.push(
                 entry.ok_or_else(|| ParquetError::General(format!("row {row} makes no sense")))?,
             );

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parquet::basic::Compression;
 use parquet::basic::Encoding;
 use parquet::basic::ZstdLevel;
+use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::BoolType;
 use parquet::data_type::ByteArray;
 use parquet::data_type::ByteArrayType;
@@ -81,6 +82,12 @@ impl Kind for Time {
     const NEAR: bool = true;
 }
 
+/// Rows read at once.
+const AT_ONCE: usize = 8_192;
+
+/// What reads a column of a row group.
+pub(super) type Reader<K> = ColumnReaderImpl<<K as Kind>::Stored>;
+
 /// One value of a column.
 pub(super) type Value<K> = <<K as Kind>::Stored as DataType>::T;
 
@@ -112,13 +119,22 @@ macro_rules! table {
                 Ok(())
             }
 
-            fn read_columns(
+            type Readers = ($($crate::digest::table::Reader<$kind>,)+);
+
+            fn open_columns(
                 group: &dyn parquet::file::reader::RowGroupReader,
+            ) -> parquet::errors::Result<Self::Readers> {
+                let mut index = 0..;
+                Ok(($($crate::digest::table::open::<$kind>(group, &mut index)?,)+))
+            }
+
+            fn read_columns(
+                readers: &mut Self::Readers,
                 rows: usize,
             ) -> parquet::errors::Result<$name> {
-                let mut index = 0..;
+                let ($($column,)+) = readers;
                 Ok($name {
-                    $($column: $crate::digest::table::read::<$kind>(group, &mut index, rows)?,)+
+                    $($column: $crate::digest::table::read::<$kind>($column, rows)?,)+
                 })
             }
         }
@@ -151,11 +167,15 @@ pub(super) type Group<'w> = SerializedRowGroupWriter<'w, Vec<u8>>;
 
 /// What [`table!`] declares.
 pub(super) trait Table: Sized {
+    /// What reads each of its columns, within one row group.
+    type Readers;
     fn columns() -> Vec<Column>;
     /// Without rows, and with room for so many.
     fn with_room(rows: usize) -> Self;
     fn write_columns(&self, group: &mut Group<'_>) -> Result<()>;
-    fn read_columns(group: &dyn RowGroupReader, rows: usize) -> Result<Self>;
+    fn open_columns(group: &dyn RowGroupReader) -> Result<Self::Readers>;
+    /// The next so many rows of all columns.
+    fn read_columns(readers: &mut Self::Readers, rows: usize) -> Result<Self>;
 }
 
 /// Writes each part as a row group of its own.
@@ -172,7 +192,8 @@ pub(super) fn to_bytes<T: Table>(parts: impl IntoIterator<Item = T>) -> Result<V
     writer.into_inner()
 }
 
-/// Reads the row groups one after the other.
+/// Reads the rows in their order, some thousands at a time: memory does not
+/// follow the row groups.
 pub(super) fn from_bytes<T: Table>(
     bytes: bytes::Bytes,
     mut each: impl FnMut(T) -> Result<()>,
@@ -188,8 +209,13 @@ pub(super) fn from_bytes<T: Table>(
     for index in 0..metadata.num_row_groups() {
         let group = reader.get_row_group(index)?;
         let rows = usize::try_from(group.metadata().num_rows());
-        let rows = rows.map_err(|_| ParquetError::General("a negative length".to_owned()))?;
-        each(T::read_columns(group.as_ref(), rows)?)?;
+        let mut rows = rows.map_err(|_| ParquetError::General("a negative length".to_owned()))?;
+        let mut readers = T::open_columns(group.as_ref())?;
+        while rows > 0 {
+            let some = rows.min(AT_ONCE);
+            each(T::read_columns(&mut readers, some)?)?;
+            rows -= some;
+        }
     }
     Ok(())
 }
@@ -203,15 +229,16 @@ pub(super) fn write<K: Kind>(group: &mut Group<'_>, values: &[Value<K>]) -> Resu
     column.close()
 }
 
-pub(super) fn read<K: Kind>(
+pub(super) fn open<K: Kind>(
     group: &dyn RowGroupReader,
     index: &mut std::ops::RangeFrom<usize>,
-    rows: usize,
-) -> Result<Vec<Value<K>>> {
+) -> Result<Reader<K>> {
     let index = index.next().unwrap_or_default();
     let column = <K::Stored as DataType>::get_column_reader(group.get_column_reader(index)?);
-    let mut column =
-        column.ok_or_else(|| ParquetError::General("a column of another type".to_owned()))?;
+    column.ok_or_else(|| ParquetError::General("a column of another type".to_owned()))
+}
+
+pub(super) fn read<K: Kind>(column: &mut Reader<K>, rows: usize) -> Result<Vec<Value<K>>> {
     let mut values = Vec::with_capacity(rows);
     while values.len() < rows {
         let (read, _, _) = column.read_records(rows - values.len(), None, None, &mut values)?;
@@ -276,12 +303,29 @@ mod tests {
             Ok(())
         })
         .unwrap();
-        assert_eq!(read.len(), 2);
-        assert_eq!(read[1].name, all(70_000).name);
-        assert_eq!(read[1].large, all(70_000).large);
-        assert_eq!(read[1].at, all(70_000).at);
-        assert_eq!(read[0].small, all(3).small);
-        assert_eq!(read[0].is, all(3).is);
+        let lengths: Vec<usize> = read.iter().map(|part| part.name.len()).collect();
+        assert_eq!(lengths[..2], [3, AT_ONCE]);
+        assert!(lengths.iter().all(|rows| *rows <= AT_ONCE));
+        let first = read.remove(0);
+        assert_eq!(first.small, all(3).small);
+        assert_eq!(first.is, all(3).is);
+        let mut long = All::default();
+        for part in read {
+            long.name.extend(part.name);
+            long.is.extend(part.is);
+            long.small.extend(part.small);
+            long.large.extend(part.large);
+            long.at.extend(part.at);
+        }
+        let All {
+            name,
+            is,
+            small,
+            large,
+            at,
+        } = all(70_000);
+        assert_eq!((long.name, long.is, long.small), (name, is, small));
+        assert_eq!((long.large, long.at), (large, at));
     }
 
     #[test]

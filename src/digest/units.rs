@@ -378,12 +378,15 @@ pub(super) fn from_bytes(
     bytes: Vec<u8>,
     mut each: impl FnMut(&Unit),
 ) -> parquet::errors::Result<()> {
+    let mut before = 0;
     table::from_bytes(Bytes::from(bytes), |rows: Rows| {
         let mut reader = Reader::new(&rows);
         for row in 0..rows.kind.len() {
             let unit = reader.unit(row);
+            let row = before + row;
             each(&unit.ok_or_else(|| ParquetError::General(format!("row {row} makes no sense")))?);
         }
+        before += rows.kind.len();
         Ok(())
     })
 }
