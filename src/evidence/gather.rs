@@ -15,7 +15,7 @@ use crate::collections::HashMap;
 use crate::evidence::Evidence;
 use crate::evidence::RowTally;
 use crate::evidence::cell::CellKey;
-use crate::evidence::coverage::HourSet;
+use crate::evidence::coverage::HoursHeard;
 use crate::evidence::era::Eras;
 use crate::evidence::interface::InterfaceEvidence;
 use crate::evidence::packed::Packed;
@@ -53,6 +53,8 @@ pub struct Gathering<'e> {
     grains: Vec<Option<Grain>>,
     /// By the interface's number.
     hours: Vec<Heard>,
+    /// Words of theirs that take memory by themselves.
+    words: usize,
     accepted: u64,
     rejected: u64,
     /// First and last second of brief records; backwards while there is none.
@@ -67,12 +69,9 @@ pub struct Gathering<'e> {
 /// When an interface was heard of.
 #[derive(Clone, Debug, Default)]
 struct Heard {
-    observed: HourSet,
-    active: HourSet,
-    rejected: HourSet,
+    hours: HoursHeard,
     /// Seconds of the hour that was put in last, the one behind it not
     /// included; empty at first.
-    observed_last: (u32, u32),
     active_last: (u32, u32),
     rejected_last: (u32, u32),
 }
@@ -82,6 +81,9 @@ const UNCOUNTED: usize = 65_536;
 
 /// Cells that are handed over together.
 const TOGETHER: usize = 32_768;
+
+/// Words of hours that weigh as much as a cell.
+const WORDS: usize = 4;
 
 /// Seconds in an hour.
 const HOUR_SECONDS: u32 = 3_600;
@@ -100,6 +102,7 @@ impl<'e> Gathering<'e> {
             batch: Vec::with_capacity(BATCH),
             grains: Vec::new(),
             hours: Vec::new(),
+            words: 0,
             accepted: 0,
             rejected: 0,
             first: u32::MAX,
@@ -165,8 +168,8 @@ impl<'e> Gathering<'e> {
         joined(vec![Parts::of(self, interfaces)], HashMap::default())
     }
 
-    /// What the cells so far weigh, or some more: those that are not packed are
-    /// counted now and then.
+    /// What the cells and hours so far weigh, or some more: cells that are not
+    /// packed are counted now and then.
     #[must_use]
     pub fn weight(&mut self) -> Weight {
         if self.since > UNCOUNTED.max(self.counted / 2) {
@@ -176,12 +179,14 @@ impl<'e> Gathering<'e> {
         }
         let open = self.counted.saturating_add(self.since);
         let mut weight = self.table.weight();
+        weight.all = weight.all.saturating_add(self.hours.len());
+        weight.all = weight.all.saturating_add(self.words / WORDS);
         weight += Weight::at_most(self.batch.len());
         weight += Weight::at_most(open.saturating_mul(weight::OPEN));
         weight
     }
 
-    /// Hands all cells over. `interfaces` are those that records are numbered
+    /// Hands all cells and hours over. `interfaces` are those that records are numbered
     /// by; `noted` of the cells were told the reserve.
     pub fn hand_over(
         &mut self,
@@ -191,6 +196,10 @@ impl<'e> Gathering<'e> {
     ) {
         self.flush();
         let places = reserve.places(interfaces.ids().iter().copied());
+        for (heard, place) in std::mem::take(&mut self.hours).iter().zip(&places) {
+            place.with(|pools| pools.hear(&heard.hours));
+        }
+        self.words = 0;
         let (blocks, aside) = self.table.take();
         let mut blocks = blocks.into_iter().chain([aside]).peekable();
         // Some blocks are given back before the next are read: memory holds cells
@@ -220,13 +229,12 @@ impl<'e> Gathering<'e> {
     #[inline(always)]
     fn hear(&mut self, interface: u32, first: u32, last: u32, accepted: bool) {
         let known = self.hours.get(interface as usize).is_some_and(|heard| {
-            let within = |(from, to): (u32, u32)| first >= from && last < to;
-            let told = if accepted {
+            let (from, to) = if accepted {
                 heard.active_last
             } else {
                 heard.rejected_last
             };
-            within(heard.observed_last) && within(told)
+            first >= from && last < to
         });
         if !known {
             self.hear_anew(interface, first, last, accepted);
@@ -242,18 +250,19 @@ impl<'e> Gathering<'e> {
         let Some(heard) = self.hours.get_mut(at) else {
             return;
         };
-        let time = |second: u32| Timestamp(i64::from(second));
         let from = first - first % HOUR_SECONDS;
         let hour = (from, from.saturating_add(HOUR_SECONDS));
-        heard.observed.insert_span(time(first), time(last));
-        heard.observed_last = hour;
         let (told, told_last) = if accepted {
-            (&mut heard.active, &mut heard.active_last)
+            (&mut heard.hours.active, &mut heard.active_last)
         } else {
-            (&mut heard.rejected, &mut heard.rejected_last)
+            (&mut heard.hours.rejected, &mut heard.rejected_last)
         };
+        let time = |second: u32| Timestamp(i64::from(second));
+        let before = told.words_beside();
         told.insert_span(time(first), time(last));
         *told_last = hour;
+        let more = told.words_beside().saturating_sub(before);
+        self.words = self.words.saturating_add(more);
     }
 
     #[cold]
@@ -390,7 +399,7 @@ pub fn join(gathered: Vec<(Gathering<'_>, Interfaces)>) -> Evidence {
 pub fn join_with(gathered: Vec<(Gathering<'_>, Interfaces)>, reserve: Reserve<'_>) -> Evidence {
     let parts = parts_of(gathered);
     let (store, coarse) = reserve.finish();
-    let joined = joined(parts, store.into_cells());
+    let joined = joined(parts, store.into_apart());
     Evidence { coarse, ..joined }
 }
 
@@ -433,7 +442,7 @@ fn joined(parts: Vec<Parts>, mut handed: HashMap<EniId, Apart>) -> Evidence {
 
 impl Heard {
     fn is_silent((cells, heard): &Part) -> bool {
-        cells.is_empty() && heard.observed.is_empty()
+        cells.is_empty() && heard.hours.is_empty()
     }
 }
 
@@ -444,14 +453,19 @@ fn with_parts(
 ) -> InterfaceEvidence {
     let mut runs = Vec::with_capacity(parts.len());
     for (cells, heard) in parts {
-        evidence.observed.merge(&heard.observed);
-        evidence.active.merge(&heard.active);
-        evidence.rejected.merge(&heard.rejected);
+        evidence.hear(&heard.hours);
         runs.push(cells);
     }
     match apart {
         // Then nothing else was kept.
-        Some((packed, open)) => evidence.cells.put(packed, open),
+        Some(Apart {
+            packed,
+            open,
+            heard,
+        }) => {
+            evidence.hear(&heard);
+            evidence.cells.put(packed, open);
+        }
         None => evidence.cells.add_packed(runs),
     }
     evidence

@@ -4,6 +4,7 @@ use crate::evidence::cell::Cell;
 use crate::evidence::cell::CellKey;
 use crate::evidence::cells::Cells;
 use crate::evidence::coverage::HourSet;
+use crate::evidence::coverage::HoursHeard;
 use crate::net::Timestamp;
 
 /// Cells and coverage of one interface.
@@ -44,6 +45,15 @@ impl InterfaceEvidence {
     /// Notes a SKIPDATA row over these seconds.
     pub fn lose(&mut self, start: Timestamp, end: Timestamp) {
         self.lost.insert_span(start, end);
+    }
+
+    /// Notes the hours of records.
+    pub fn hear(&mut self, heard: &HoursHeard) {
+        let HoursHeard { active, rejected } = heard;
+        self.observed.merge(active);
+        self.observed.merge(rejected);
+        self.active.merge(active);
+        self.rejected.merge(rejected);
     }
 
     /// Adds a cell.

@@ -24,6 +24,7 @@ use crate::collections::HashMap;
 use crate::collections::HashSet;
 use crate::evidence::cell::Cell;
 use crate::evidence::cell::CellKey;
+use crate::evidence::coverage::HoursHeard;
 use crate::evidence::cuts::Class;
 use crate::evidence::cuts::Cuts;
 use crate::evidence::cuts::Level;
@@ -285,6 +286,8 @@ pub struct Pools {
     cuts: Arc<Cuts>,
     /// By the number of their class.
     by_class: [Pool; Class::ALL.len()],
+    /// When the interface was heard of.
+    heard: HoursHeard,
 }
 
 impl Pools {
@@ -293,6 +296,7 @@ impl Pools {
         Pools {
             cuts,
             by_class: Default::default(),
+            heard: HoursHeard::default(),
         }
     }
 
@@ -320,6 +324,11 @@ impl Pools {
         }
     }
 
+    /// Adds hours of records.
+    pub(super) fn hear(&mut self, heard: &HoursHeard) {
+        self.heard.merge(heard);
+    }
+
     /// Makes classes as coarse as a cap asks for; whether any was not.
     fn lower(&mut self, bound: Bound, cap: usize) -> bool {
         let mut lowered = false;
@@ -345,20 +354,23 @@ impl Pools {
     }
 
     fn is_empty(&self) -> bool {
-        self.by_class.iter().all(|pool| pool.weight == 0)
+        self.by_class.iter().all(|pool| pool.weight == 0) && self.heard.is_empty()
     }
 
-    fn into_cells(self) -> Apart {
-        let mut all = Apart::default();
+    fn into_apart(self) -> Apart {
+        let mut all = Apart {
+            heard: self.heard,
+            ..Apart::default()
+        };
         for pool in self.by_class {
             // Classes have no key in common.
             let (packed, open) = pool.into_cells();
-            if all.0.is_empty() {
-                all.0 = packed;
+            if all.packed.is_empty() {
+                all.packed = packed;
             } else {
-                all.0.extend_from_slice(&packed);
+                all.packed.extend_from_slice(&packed);
             }
-            all.1.extend(open);
+            all.open.extend(open);
         }
         all
     }
@@ -440,9 +452,9 @@ impl Store {
         }
     }
 
-    /// The cells by interface.
+    /// What was handed over, by interface.
     #[must_use]
-    pub fn into_cells(self) -> HashMap<EniId, Apart> {
+    pub fn into_apart(self) -> HashMap<EniId, Apart> {
         // In hash order, which is lawful: it is a map again.
         let apart = |(id, place): (EniId, Place)| {
             let empty = |pools: &mut Pools| {
@@ -450,11 +462,19 @@ impl Store {
                 std::mem::replace(pools, Pools::new(cuts))
             };
             let pools = place.with(empty);
-            (!pools.is_empty()).then(|| (id, pools.into_cells()))
+            (!pools.is_empty()).then(|| (id, pools.into_apart()))
         };
         self.by_id.into_iter().filter_map(apart).collect()
     }
 }
 
-/// Cells of an interface: packed ones, each key once, and others.
-pub type Apart = (Vec<Packed>, Vec<(CellKey, Cell)>);
+/// What was handed over of an interface.
+#[derive(Clone, Debug, Default)]
+pub struct Apart {
+    /// Packed cells, each key once.
+    pub(super) packed: Vec<Packed>,
+    /// Others.
+    pub(super) open: Vec<(CellKey, Cell)>,
+    /// When it was heard of.
+    pub(super) heard: HoursHeard,
+}
