@@ -74,6 +74,8 @@ pub struct ObjectReader {
     /// What was kept: the front while the form is unknown, the unfinished line,
     /// or the whole file.
     kept: Vec<u8>,
+    /// The whole file, where it was at hand.
+    file: Option<Bytes>,
     /// Bytes that came before what is kept, of lines.
     byte: u64,
     envelopes: Envelopes,
@@ -100,6 +102,7 @@ impl ObjectReader {
             text: LogReader::new(headerless),
             form: None,
             kept: Vec::new(),
+            file: None,
             byte: 0,
             envelopes: Envelopes::default(),
             workshop: Workshop::default(),
@@ -124,6 +127,12 @@ impl ObjectReader {
                 }
             }
         }
+    }
+
+    /// Takes a Parquet file as it is, in place of all of its bytes.
+    pub fn hold(&mut self, file: Bytes) {
+        self.form = Some(Form::Parquet);
+        self.file = Some(file);
     }
 
     fn feed_as(&mut self, form: Form, block: &[u8], sink: &mut impl Sink) {
@@ -198,7 +207,8 @@ impl ObjectReader {
                 finished.map(|()| Ended::Done)
             }
             Some(Form::Parquet) => {
-                let data = Bytes::from(mem::take(&mut self.kept));
+                let kept = mem::take(&mut self.kept);
+                let data = self.file.take().unwrap_or_else(|| Bytes::from(kept));
                 ParquetFile::open(data).map(|file| Ended::Parquet(Arc::new(file)))
             }
             Some(Form::Encrypted) => Err(FormError::ParquetEncrypted),
@@ -245,6 +255,7 @@ impl ObjectReader {
         self.text.abandon();
         self.form = None;
         self.kept.clear();
+        self.file = None;
         self.byte = 0;
         self.envelopes.restart();
         self.too_large = false;

@@ -23,6 +23,7 @@ use crate::evidence::cuts::Cuts;
 use crate::evidence::era::Eras;
 use crate::evidence::rows::EvidenceRow;
 use crate::flowlog::object::ObjectReader;
+use crate::flowlog::parquet;
 use crate::net::Timestamp;
 use crate::net::time::HOUR;
 use crate::pipeline::analyze::in_pool;
@@ -178,11 +179,13 @@ type Taken = (Vec<Read>, BTreeSet<Unreadable>);
 fn read(objects: &[Object], reading: &Reading<'_>, progress: &dyn Progress) -> Taken {
     let shared = Shared::new(objects, ingest::texts(reading.memory));
     let order = ingest::order(objects);
-    let _ahead = Ahead::start(order.iter().filter_map(|index| objects.get(*index)));
+    let in_order = order.iter().filter_map(|index| objects.get(*index));
+    let _ahead = Ahead::start(in_order, &shared.texts);
     let parts = rayon::broadcast(|_| {
         let hours = Hours::new(reading.eras);
         let mut worker = Worker::new(&shared, reading, progress, hours);
-        let mut opener = Opener::sharing(&shared.texts);
+        let opener = Opener::sharing(&shared.texts);
+        let mut opener = opener.giving(parquet::MAGIC).summing();
         let mut reader = ObjectReader::new(reading.layout.of(""));
         let (mut done, mut closed) = (Vec::new(), BTreeSet::new());
         while let Some((index, object)) = worker.next(&order) {
@@ -221,10 +224,10 @@ fn identify_fetched(
     opener: &Opener,
     ingested: &Ingested,
 ) -> Result<Entry, String> {
-    if let (Some(bad), false) = (ingested.unreadable.first(), opener.was_fetched()) {
+    let sum = opener.checksum();
+    if let (Some(bad), None) = (ingested.unreadable.first(), &sum) {
         return Err(bad.reason.clone());
     }
-    let sum = opener.checksum();
     identify(object, sum.map_or_else(|| object.checksum(), Ok))
 }
 

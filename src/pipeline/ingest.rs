@@ -26,6 +26,7 @@ use crate::flowlog::error::LineError;
 use crate::flowlog::layouts::Layouts;
 use crate::flowlog::object::Ended;
 use crate::flowlog::object::ObjectReader;
+use crate::flowlog::parquet;
 use crate::flowlog::parquet::ParquetFile;
 use crate::flowlog::reader::Sink;
 use crate::model::FlowRecord;
@@ -57,6 +58,9 @@ const FIXED: u64 = 64 << 20;
 /// Sixteenths of it that objects may take which are held whole while they are
 /// read. What comes of evidence takes more than that later, when they are gone.
 const TEXTS: u64 = 7;
+
+/// Threads that share it, where no memory is asked for; further ones get as much.
+const FEW: u64 = 4;
 
 /// Bytes of a unit of weight: what a packed cell takes, its place in tables, what it
 /// comes to and what lies idle included; measured, rounded up.
@@ -108,9 +112,12 @@ impl Reading<'_> {
     }
 }
 
-/// Room for objects that are held whole, where so much memory is asked for.
+/// Room for objects that are held whole, where so much memory is asked for. More
+/// than a few threads get more of it, unless it is.
 pub(super) fn texts(memory: Option<u64>) -> Texts {
-    let bytes = memory.unwrap_or(MEMORY) / 16 * TEXTS;
+    let threads = u64::try_from(rayon::current_num_threads()).unwrap_or(1);
+    let usual = MEMORY / FEW * threads.max(FEW);
+    let bytes = memory.unwrap_or(usual) / 16 * TEXTS;
     Texts::up_to(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
@@ -262,7 +269,8 @@ pub fn ingest(
 ) -> Result<Ingested, PipelineError> {
     let shared = Shared::new(objects, texts(reading.memory));
     let order = order(objects);
-    let _ahead = Ahead::start(order.iter().filter_map(|index| objects.get(*index)));
+    let in_order = order.iter().filter_map(|index| objects.get(*index));
+    let _ahead = Ahead::start(in_order, &shared.texts);
     let reserve = Reserve::new(
         reading.bound(),
         rayon::current_num_threads(),
@@ -370,7 +378,7 @@ impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
     }
 
     fn run(mut self, order: &[usize]) -> (Ingested, G, Interfaces) {
-        let mut opener = Opener::sharing(&self.shared.texts);
+        let mut opener = Opener::sharing(&self.shared.texts).giving(parquet::MAGIC);
         let mut reader = ObjectReader::new(self.reading.layout.of(""));
         let shared = self.shared;
         while !shared.is_full() {
@@ -451,6 +459,9 @@ impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
             opener.spare();
         }
         let mut opened = opener.open(object)?;
+        if let Some(file) = opened.take_file() {
+            reader.hold(file);
+        }
         let mut told = 0;
         let ended = loop {
             let rows = match opened.next_piece() {

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use crate::flowlog::error::LineError;
 use crate::flowlog::layouts::Layouts;
 use crate::flowlog::object::ObjectReader;
+use crate::flowlog::parquet;
 use crate::flowlog::reader::Sink;
 use crate::model::FlowRecord;
 use crate::model::Row;
@@ -39,11 +40,11 @@ pub(super) fn newest(objects: &[Object], layouts: &Layouts, texts: &Texts) -> Op
 }
 
 fn newest_of(objects: &[&Object], layouts: &Layouts, texts: &Texts) -> Option<Timestamp> {
-    let _ahead = Ahead::start(objects.iter().copied());
+    let _ahead = Ahead::start(objects.iter().copied(), texts);
     let next = AtomicUsize::new(0);
     let newest = rayon::broadcast(|_| {
         let mut found = Newest(None);
-        let mut opener = Opener::sharing(texts);
+        let mut opener = Opener::sharing(texts).giving(parquet::MAGIC);
         let mut reader = ObjectReader::new(layouts.of(""));
         while let Some(object) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
             reader.expect(layouts.of(&object.name));
@@ -61,6 +62,9 @@ impl Newest {
         let Ok(mut opened) = opener.open(object) else {
             return;
         };
+        if let Some(file) = opened.take_file() {
+            reader.hold(file);
+        }
         loop {
             match opened.next_piece() {
                 Ok(Some(piece)) => reader.feed(piece, self),

@@ -21,6 +21,7 @@ mod s3;
 #[path = "no_s3.rs"]
 mod s3;
 pub mod stream;
+mod texts;
 mod whole;
 
 pub use ahead::Ahead;
@@ -36,6 +37,6 @@ pub use local::list;
 #[cfg(feature = "s3")]
 pub(crate) use s3::shelf;
 pub use stream::Stream;
+pub use texts::Texts;
 pub use whole::Opened;
 pub use whole::Opener;
-pub use whole::Texts;

@@ -31,7 +31,7 @@ pub(super) struct Body {
 pub(super) enum Ahead {}
 
 /// There is nothing to fetch.
-pub(super) fn ahead(_: Vec<Remote>) -> Option<Ahead> {
+pub(super) fn ahead(_: Vec<Remote>, _: usize) -> Option<Ahead> {
     None
 }
 

@@ -9,10 +9,8 @@ use std::fmt;
 use std::io::Cursor;
 use std::io::Read;
 use std::mem;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use libdeflater::DecompressionError;
 use libdeflater::Decompressor;
 use memchr::memmem;
@@ -25,6 +23,8 @@ use crate::source::s3::Body;
 use crate::source::s3::Remote;
 use crate::source::stream;
 use crate::source::stream::Stream;
+use crate::source::texts::Taken;
+use crate::source::texts::Texts;
 
 /// Largest object that is taken whole, in bytes as stored.
 pub(super) const LARGEST: u64 = 64 * 1024 * 1024;
@@ -50,62 +50,6 @@ const MEMBER: [u8; 3] = [0x1f, 0x8b, 8];
 /// Checksum and length behind a member.
 const TRAILER: usize = 8;
 
-/// Bytes that objects may take which several [`Opener`]s hold whole.
-#[derive(Clone, Debug)]
-pub struct Texts(Arc<AtomicUsize>);
-
-impl Texts {
-    /// Room for so many bytes.
-    #[must_use]
-    pub fn up_to(bytes: usize) -> Texts {
-        Texts(Arc::new(AtomicUsize::new(bytes)))
-    }
-
-    fn take(&self, bytes: usize) -> bool {
-        let without = |left: usize| left.checked_sub(bytes);
-        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
-        self.0.fetch_update(set, fetch, without).is_ok()
-    }
-}
-
-/// Bytes that were fetched, to be read once and summed afterwards.
-#[derive(Clone)]
-struct Fetched(Arc<Vec<u8>>);
-
-impl AsRef<[u8]> for Fetched {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-/// What one opener has taken of them.
-struct Taken {
-    texts: Texts,
-    bytes: usize,
-}
-
-impl Taken {
-    /// Whether it may hold so many bytes in all.
-    fn may_be(&mut self, bytes: usize) -> bool {
-        let more = bytes.saturating_sub(self.bytes);
-        let may = self.texts.take(more);
-        self.bytes = self.bytes.saturating_add(if may { more } else { 0 });
-        may
-    }
-
-    fn give_back(&mut self) {
-        self.texts
-            .0
-            .fetch_add(mem::take(&mut self.bytes), Ordering::Relaxed);
-    }
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        self.give_back();
-    }
-}
-
 /// Opens objects one after the other, with buffers of its own.
 pub struct Opener {
     taken: Taken,
@@ -114,11 +58,17 @@ pub struct Opener {
     /// The front of a file.
     front: Box<[u8]>,
     packed: Vec<u8>,
-    /// The same where it streams instead.
-    streaming: Option<Fetched>,
-    /// The body that `packed` was, if it came from afar: it holds the room that
-    /// the bytes take, and gives it back with the next object.
+    /// How files begin that are given away as they are.
+    given: Option<&'static [u8]>,
+    /// The last of them.
+    file: Bytes,
+    /// What `packed` was, if it came from afar and is still needed: it holds the
+    /// room that the bytes take, and gives it back with the next object.
     body: Option<Body>,
+    /// Whether what comes from afar is summed.
+    sums: bool,
+    /// Length and checksum of the last object, if it came from afar in one.
+    sum: Option<(u64, String)>,
     text: Vec<u8>,
     inflate: Decompressor,
 }
@@ -138,6 +88,19 @@ impl Default for Opener {
     }
 }
 
+/// A file that was given away, with the room that it takes.
+struct File {
+    bytes: Vec<u8>,
+    _body: Option<Body>,
+    _taken: Taken,
+}
+
+impl AsRef<[u8]> for File {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// One object's text, to be taken piece by piece.
 #[derive(Debug)]
 pub struct Opened<'a> {
@@ -151,6 +114,8 @@ enum Pieces<'a> {
         /// Bytes as stored: told with the last piece, since they are read.
         packed: u64,
         text: u64,
+        /// All of them, where they may be had.
+        file: Option<Bytes>,
     },
     Stream(Box<Stream>),
 }
@@ -160,18 +125,32 @@ impl Opener {
     #[must_use]
     pub fn sharing(texts: &Texts) -> Opener {
         Opener {
-            taken: Taken {
-                texts: texts.clone(),
-                bytes: 0,
-            },
+            taken: Taken::none_of(texts),
             most_text: MOST_TEXT,
             front: vec![0; SMALL].into_boxed_slice(),
             packed: Vec::new(),
-            streaming: None,
+            given: None,
+            file: Bytes::new(),
             body: None,
+            sums: false,
+            sum: None,
             text: Vec::new(),
             inflate: Decompressor::new(),
         }
+    }
+
+    /// The same, which also sums what it fetches.
+    #[must_use]
+    pub fn summing(self) -> Opener {
+        Opener { sums: true, ..self }
+    }
+
+    /// The same, of which files that begin so can be had as they are
+    /// ([`Opened::take_file`]).
+    #[must_use]
+    pub fn giving(self, magic: &'static [u8]) -> Opener {
+        let given = Some(magic);
+        Opener { given, ..self }
     }
 
     /// Holds small objects whole from now on and no others: memory is wanted for
@@ -194,7 +173,7 @@ impl Opener {
     /// # Errors
     /// Where the first bytes cannot be read, or are of a format that is not.
     pub fn open(&mut self, object: &Object) -> Result<Opened<'_>, ReadError> {
-        if self.taken.bytes > KEPT {
+        if self.taken.bytes() > KEPT {
             self.let_go();
         }
         let source = match object.remote().filter(|remote| remote.size() <= LARGEST) {
@@ -207,67 +186,91 @@ impl Opener {
                 pieces: Pieces::Stream(Box::new(stream)),
             });
         };
+        let packed = self.packed.len() as u64;
+        let is_given = |magic| source == Source::Stored && self.packed.starts_with(magic);
+        if self.given.is_some_and(is_given) {
+            self.give();
+            return Ok(Opened {
+                pieces: Pieces::Whole {
+                    rest: &self.file,
+                    packed,
+                    text: packed,
+                    file: Some(self.file.clone()),
+                },
+            });
+        }
         let text = match source {
             Source::Stored => self.packed.as_slice(),
-            Source::Inflated(len) => self.text.get(..len).unwrap_or_default(),
+            Source::Inflated(len) => {
+                if self.body.take().is_some() {
+                    self.packed = Vec::new();
+                }
+                self.text.get(..len).unwrap_or_default()
+            }
         };
         Ok(Opened {
             pieces: Pieces::Whole {
                 rest: text,
-                packed: self.packed.len() as u64,
+                packed,
                 text: text.len() as u64,
+                file: None,
             },
         })
     }
 
-    /// Length and SHA-256 of the object that was opened last, if it was fetched
-    /// in one and is still at hand.
-    #[must_use]
-    pub fn checksum(&self) -> Option<(u64, String)> {
-        self.body.as_ref()?;
-        let bytes = match &self.streaming {
-            Some(fetched) => fetched.as_ref(),
-            None => self.packed.as_slice(),
-        };
-        (!bytes.is_empty()).then(|| fingerprint::sum_of(bytes).ok())?
+    /// Parts with what was read, and with the room that it takes.
+    fn give(&mut self) {
+        self.text = Vec::new();
+        let texts = self.taken.texts();
+        self.file = Bytes::from_owner(File {
+            bytes: mem::take(&mut self.packed),
+            _body: self.body.take(),
+            _taken: mem::replace(&mut self.taken, Taken::none_of(&texts)),
+        });
     }
 
-    /// Whether the object that was opened last was fetched in one.
+    /// Length and SHA-256 of the object that was opened last, if it was fetched
+    /// in one and this sums.
     #[must_use]
-    pub fn was_fetched(&self) -> bool {
-        self.body.is_some()
+    pub fn checksum(&self) -> Option<(u64, String)> {
+        self.sum.clone()
     }
 
     /// Takes the bytes of an object in S3.
     fn fetched(&mut self, object: &Object, remote: &Remote) -> Result<Option<Source>, ReadError> {
-        // The room that the last one took is given back before more is asked for.
+        self.forget();
         self.packed = Vec::new();
-        self.streaming = None;
-        self.body = None;
         let mut body = remote.take().map_err(|kind| ReadError {
             object: object.name.clone(),
             kind,
         })?;
         self.packed = mem::take(&mut body.bytes);
         self.body = Some(body);
+        if self.sums {
+            self.sum = fingerprint::sum_of(self.packed.as_slice()).ok();
+        }
         Ok(self.unpacked())
+    }
+
+    /// Forgets where the last object came from; the room that it took is given
+    /// back before more is asked for.
+    fn forget(&mut self) {
+        (self.body, self.sum, self.file) = (None, None, Bytes::new());
     }
 
     /// Reads the object from its beginning, or from the bytes that were fetched.
     fn streamed(&mut self, object: &Object) -> Result<Stream, ReadError> {
-        let fetched = self.body.is_some();
-        self.streaming = fetched.then(|| Fetched(Arc::new(mem::take(&mut self.packed))));
+        let fetched = mem::take(&mut self.packed);
         self.let_go();
-        match &self.streaming {
-            Some(fetched) => Stream::from_reader(&object.name, Cursor::new(fetched.clone())),
+        match self.body {
+            Some(_) => Stream::from_reader(&object.name, Cursor::new(fetched)),
             None => object.open(),
         }
     }
 
     /// Reads a file that is not too large.
     fn read(&mut self, object: &Object) -> Option<()> {
-        self.streaming = None;
-        self.body = None;
+        self.forget();
         let size = object.size.filter(|size| *size <= LARGEST)?;
         let mut file = object.file()?;
         self.packed.clear();
@@ -364,6 +367,7 @@ impl Opener {
 }
 
 /// Where the text of an object taken whole is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     /// As it is stored.
     Stored,
@@ -372,6 +376,19 @@ enum Source {
 }
 
 impl Opened<'_> {
+    /// The object as it is, in place of its pieces, where it is a file of those
+    /// that are given ([`Opener::giving`]) and is held whole.
+    pub fn take_file(&mut self) -> Option<Bytes> {
+        match &mut self.pieces {
+            Pieces::Whole { rest, file, .. } => {
+                let file = file.take()?;
+                *rest = &[];
+                Some(file)
+            }
+            Pieces::Stream(_) => None,
+        }
+    }
+
     /// The next bytes of text; `None` at the end, and after an error. All that
     /// could be unpacked comes before the error.
     pub fn next_piece(&mut self) -> Result<Option<&[u8]>, ReadError> {
@@ -530,7 +547,8 @@ mod tests {
         assert!(is_whole(&mut second));
         // Small objects stay whole where memory is wanted, and the room is free.
         second.spare();
-        assert!(texts.take(150_000));
+        let mut all = Taken::none_of(&texts);
+        assert!(all.may_be(150_000));
         assert!(!is_whole(&mut second));
         assert_eq!(opened(&mut second, object), streamed(object));
     }
@@ -540,9 +558,10 @@ mod tests {
         let texts = Texts::up_to(2 * KEPT);
         let mut opener = Opener::sharing(&texts);
         assert!(opener.taken.may_be(KEPT + 1));
-        assert!(!texts.take(KEPT));
+        let mut other = Taken::none_of(&texts);
+        assert!(!other.may_be(KEPT));
         same_after(&mut opener);
-        assert!(texts.take(KEPT));
+        assert!(other.may_be(KEPT));
     }
 
     /// Opens some small object.

@@ -4,12 +4,16 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use crate::cloud::patience::Fault;
 use crate::source::s3::fetch::Body;
 use crate::source::s3::fetch::Remote;
+
+/// Bytes of a permit.
+const KIB: usize = 1024;
 
 /// Fetching that goes on until this is dropped.
 #[derive(Debug)]
@@ -28,17 +32,19 @@ impl Drop for Ahead {
     }
 }
 
-/// Starts to fetch the objects in this order.
-pub(in crate::source) fn start(remotes: Vec<Remote>) -> Option<Ahead> {
+/// Starts to fetch the objects in this order, into so many bytes of room.
+pub(in crate::source) fn start(remotes: Vec<Remote>, room: usize) -> Option<Ahead> {
     let lake = Arc::clone(&remotes.first()?.bucket().lake);
     let queue: Vec<Promise> = remotes.iter().cloned().map(promise).collect();
     let handle = lake.session.handle()?.clone();
     let spawner = handle.clone();
-    let (all_room, all_slots) = (Arc::clone(&lake.room), Arc::clone(&lake.slots));
+    let most = u32::try_from(room.div_ceil(KIB)).unwrap_or(u32::MAX).max(1);
+    let all_room = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(1)));
+    let all_slots = Arc::clone(&lake.slots);
     let task = handle.spawn(async move {
         for (remote, sender) in queue {
             let room = Arc::clone(&all_room)
-                .acquire_many_owned(room_of(&remote))
+                .acquire_many_owned(room_of(&remote, most))
                 .await;
             let slot = Arc::clone(&all_slots).acquire_owned().await;
             let (Ok(room), Ok(slot)) = (room, slot) else {
@@ -69,7 +75,7 @@ fn promise(remote: Remote) -> Promise {
 }
 
 /// Room for one object in kibibytes; one that is larger than all room gets all.
-fn room_of(remote: &Remote) -> u32 {
-    let kib = u32::try_from(remote.size().div_ceil(1024)).unwrap_or(u32::MAX);
-    kib.clamp(1, remote.bucket().lake.all_room)
+fn room_of(remote: &Remote, most: u32) -> u32 {
+    let kib = u32::try_from(remote.size().div_ceil(KIB as u64)).unwrap_or(u32::MAX);
+    kib.clamp(1, most)
 }

@@ -21,9 +21,7 @@ mod list;
 mod parts;
 pub(crate) mod shelf;
 
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread;
 
 use tokio::sync::Semaphore;
 
@@ -42,12 +40,6 @@ pub(super) use crate::source::s3::fetch::Remote;
 /// How an address in S3 begins.
 pub(super) const SCHEME: &str = "s3://";
 
-/// Bodies that are held at once, used or not yet: so many kibibytes at least,
-const ROOM: u32 = 256 * 1024;
-
-/// and so many for each core, that large objects leave none idle.
-const ROOM_A_CORE: u32 = 64 * 1024;
-
 /// Requests that are under way at once.
 const AT_ONCE: usize = 32;
 
@@ -56,10 +48,6 @@ const AT_ONCE: usize = 32;
 struct Lake {
     session: Session,
     access: Access,
-    /// Kibibytes of bodies that may be held at once.
-    all_room: u32,
-    /// Those that may still be asked for.
-    room: Arc<Semaphore>,
     /// Requests that may still be started.
     slots: Arc<Semaphore>,
 }
@@ -102,14 +90,9 @@ impl Finder {
         if let Some(lake) = &self.lake {
             return Ok(Arc::clone(lake));
         }
-        let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        let cores = u32::try_from(cores).unwrap_or(u32::MAX);
-        let room = ROOM_A_CORE.saturating_mul(cores).max(ROOM);
         let lake = Arc::new(Lake {
             session: Session::open(access)?,
             access: access.clone(),
-            all_room: room,
-            room: Arc::new(Semaphore::new(usize::try_from(room).unwrap_or(0))),
             slots: Arc::new(Semaphore::new(AT_ONCE)),
         });
         self.lake = Some(Arc::clone(&lake));
