@@ -19,8 +19,11 @@ use crate::evidence::ports::EXACT;
 use crate::evidence::ports::PortSample;
 use crate::model::Action;
 use crate::model::Direction;
+use crate::model::Effect;
 use crate::model::Eni;
 use crate::model::FlowDirection;
+use crate::model::Peer;
+use crate::model::SgRule;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
 use crate::net::cidr::host_net;
@@ -249,8 +252,37 @@ pub struct Order<'e> {
     /// Records that could not be turned to local and peer: neither address, or
     /// both, belong to the interface.
     pub undirected: u64,
-    /// Whether some of these were let through and stand for many.
-    pub blurred: bool,
+    /// Those of them that were let through: any rule may have done it that their
+    /// ends do not rule out. Between two of the interface's own addresses no rule
+    /// is asked.
+    pub unread: Vec<Unread>,
+}
+
+/// What was let through, nobody can say which way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Whom it was between.
+    pub ends: [IpNet; 2],
+    /// Its protocol.
+    pub protocol: IpProtocol,
+    /// Its records.
+    pub records: u64,
+}
+
+impl Unread {
+    /// Whether the rule may have let it through.
+    #[must_use]
+    pub fn may_use(&self, rule: &SgRule) -> bool {
+        let peer = match &rule.peer {
+            Peer::Cidr(net) => self.ends.iter().any(|end| overlap(*net, *end)),
+            Peer::SecurityGroup(_) | Peer::PrefixList(_) => true,
+        };
+        rule.effect == Effect::Allow && rule.transport.has_protocol(self.protocol) && peer
+    }
+}
+
+fn overlap(one: IpNet, other: IpNet) -> bool {
+    one.contains(&other) || other.contains(&one)
 }
 
 /// A cell turned to local and peer.
@@ -295,7 +327,7 @@ impl<'e> Order<'e> {
                     let level = level(&cell.key().open());
                     keyed.push(key | u128::from(level.number()) << LEVEL);
                 }
-                None => order.count_undirected(&cell.key().open(), &cell.open()),
+                None => order.count_undirected(&cell.key().open(), &cell.open(), eni),
             }
         }
         keyed.sort_unstable();
@@ -312,7 +344,7 @@ impl<'e> Order<'e> {
                     let turned = conversation_key(key, direction, level(key));
                     order.open.push((turned, direction, key.action, *cell));
                 }
-                None => order.count_undirected(key, cell),
+                None => order.count_undirected(key, cell, eni),
             }
         }
         order
@@ -321,12 +353,21 @@ impl<'e> Order<'e> {
         order
     }
 
-    fn count_undirected(&mut self, key: &CellKey, cell: &Cell) {
+    fn count_undirected(&mut self, key: &CellKey, cell: &Cell, eni: &Eni) {
         self.undirected += cell.records;
-        let of_many = self
-            .grain
-            .is_some_and(|grain| grain.level(key) != Level::EXACT);
-        self.blurred |= of_many && key.action == Action::Accept;
+        let of_one = |address| {
+            self.grain
+                .map_or(IpNet::from(address), |grain| grain.peers(address, key))
+        };
+        let ends = [key.source, key.destination].map(of_one);
+        let between_own = ends.iter().all(|end| is_host(*end) && eni.owns(end.addr()));
+        if key.action == Action::Accept && !between_own {
+            self.unread.push(Unread {
+                ends,
+                protocol: key.protocol,
+                records: cell.records,
+            });
+        }
     }
 
     /// Hands every conversation to `visit`, sorted by key.

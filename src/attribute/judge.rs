@@ -18,7 +18,6 @@ use crate::attribute::noise;
 use crate::attribute::rejects;
 use crate::attribute::rejects::RejectFinding;
 use crate::attribute::scene::Scene;
-use crate::attribute::table::RuleIndex;
 use crate::attribute::table::RuleTable;
 use crate::attribute::usage::Uses;
 use crate::evidence::interface::InterfaceEvidence;
@@ -201,14 +200,26 @@ impl<'a> Hearing<'_, 'a> {
             }
         }
         findings.uses = docket.uses();
-        let references = self_references(self.eni, self.bench.table);
-        findings.uses.efa(references, evidence.efa_records);
-        if self.order.blurred {
-            let own = self.bench.table.iter();
-            let own = own.filter(|(_, group, _)| self.eni.groups.contains(&group.id));
-            findings.uses.suspect(own.map(|(index, _, _)| index));
-        }
+        self.doubt(&mut findings.uses);
         findings
+    }
+
+    /// Notes what passed of which nobody can say by which rule.
+    fn doubt(&self, uses: &mut Uses) {
+        let unread = &self.order.unread;
+        let efa = self.evidence.efa_records;
+        if unread.is_empty() && efa == 0 {
+            return;
+        }
+        for group in &self.eni.groups {
+            for (index, rule) in self.bench.table.of_group(group) {
+                if rule.peer == Peer::SecurityGroup(group.clone()) {
+                    uses.efa(index, efa);
+                }
+                let of_rule = unread.iter().filter(|one| one.may_use(rule));
+                uses.unread(index, of_rule.map(|one| one.records).sum());
+            }
+        }
     }
 }
 
@@ -225,12 +236,4 @@ fn continues(earlier: ConversationKey, key: ConversationKey) -> bool {
         era: key.era,
         ..earlier
     } == key
-}
-
-/// Rules by which the groups of an interface refer to themselves.
-fn self_references(eni: &Eni, table: &RuleTable<'_>) -> impl Iterator<Item = RuleIndex> {
-    table.iter().filter_map(|(index, group, rule)| {
-        let to_itself = rule.peer == Peer::SecurityGroup(group.id.clone());
-        (to_itself && eni.groups.contains(&group.id)).then_some(index)
-    })
 }

@@ -372,7 +372,6 @@ impl Attribution {
         }
     }
 
-    /// Room for the findings of all interfaces, so that none is moved twice.
     /// Adds what became of one interface, but for what [`told`] took out.
     fn add(&mut self, id: EniId, judged: Judged, scenes: &[Scene<'_>]) {
         match judged {

@@ -54,6 +54,15 @@ impl<'a> RuleTable<'a> {
             .map(|(index, (group, rule))| (RuleIndex(index), *group, *rule))
     }
 
+    /// The rules of a group with their numbers.
+    pub fn of_group(&self, id: &SgId) -> impl Iterator<Item = (RuleIndex, &'a SgRule)> {
+        let begin = self.rules.partition_point(|(group, _)| group.id < *id);
+        let behind = self.rules.get(begin..).unwrap_or_default();
+        let own = behind.partition_point(|(group, _)| group.id == *id);
+        let own = behind.iter().take(own).enumerate();
+        own.map(move |(at, (_, rule))| (RuleIndex(begin.saturating_add(at)), *rule))
+    }
+
     /// The rule of a number.
     #[must_use]
     pub fn get(&self, index: RuleIndex) -> Option<(&'a SecurityGroup, &'a SgRule)> {

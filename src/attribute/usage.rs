@@ -47,6 +47,9 @@ pub struct RuleUse {
     pub unlikely: u64,
     /// Records whose five-tuple means nothing and that only it may admit.
     pub efa_records: u64,
+    /// Records let through that cannot be turned to local and peer, which it may
+    /// have admitted.
+    pub unread_records: u64,
     /// Other rules of today that cover the same conversations.
     pub also_allowed_by: BTreeSet<RuleIndex>,
 }
@@ -69,6 +72,7 @@ impl RuleUse {
             possible,
             unlikely,
             efa_records,
+            unread_records,
             also_allowed_by,
         } = other;
         self.records += records;
@@ -85,6 +89,7 @@ impl RuleUse {
         self.possible += possible;
         self.unlikely += unlikely;
         self.efa_records += efa_records;
+        self.unread_records += unread_records;
         self.also_allowed_by.extend(also_allowed_by);
     }
 
@@ -94,7 +99,7 @@ impl RuleUse {
         if self.needed > 0 {
             return Some(RuleStatus::Used);
         }
-        if self.needed_in_doubt + self.efa_records > 0 {
+        if self.needed_in_doubt > 0 || self.was_unread() {
             return Some(RuleStatus::Unobservable);
         }
         if self.shared + self.shared_in_doubt > 0 {
@@ -118,7 +123,13 @@ impl RuleUse {
     /// Whether something about it stays in doubt.
     #[must_use]
     pub fn in_doubt(&self) -> bool {
-        self.needed_in_doubt + self.shared_in_doubt + self.possible + self.efa_records > 0
+        self.needed_in_doubt + self.shared_in_doubt + self.possible > 0 || self.was_unread()
+    }
+
+    /// Whether it may have let through what nobody can read.
+    #[must_use]
+    pub fn was_unread(&self) -> bool {
+        self.efa_records + self.unread_records > 0
     }
 }
 
@@ -251,17 +262,17 @@ impl Uses {
         self.possible(covering, conversations);
     }
 
-    /// Notes records that only these rules may admit and that no one can read.
-    pub fn efa(&mut self, rules: impl Iterator<Item = RuleIndex>, records: u64) {
-        for rule in rules {
+    /// Notes records that only this rule may admit and that no one can read.
+    pub fn efa(&mut self, rule: RuleIndex, records: u64) {
+        if records > 0 {
             self.rules.entry(rule).or_default().efa_records += records;
         }
     }
 
-    /// Notes that something passed of which nobody can say by which of these.
-    pub fn suspect(&mut self, rules: impl Iterator<Item = RuleIndex>) {
-        for rule in rules {
-            self.rules.entry(rule).or_default().possible += 1;
+    /// Notes records let through of which nobody can say whether this rule did.
+    pub fn unread(&mut self, rule: RuleIndex, records: u64) {
+        if records > 0 {
+            self.rules.entry(rule).or_default().unread_records += records;
         }
     }
 

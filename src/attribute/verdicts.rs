@@ -354,8 +354,9 @@ impl<'a> RuleBench<'a> {
             | RuleStatus::Shadowed
             | RuleStatus::NoEffect => (None, Confidence::High),
         };
-        let possible = earned.possible + earned.needed_in_doubt + earned.efa_records > 0;
-        let in_doubt = (possible && status != RuleStatus::Used)
+        let possible = earned.possible + earned.needed_in_doubt > 0;
+        // Whom else it let through nobody knows, so it is not narrowed either.
+        let in_doubt = (possible && status != RuleStatus::Used || earned.was_unread())
             .then(|| "may have been used: the logs leave it in doubt".to_owned());
         let whole = protected::whole(self.rule, self.group, self.court.scene);
         let hold = whole.map(str::to_owned).or(in_doubt);
@@ -570,6 +571,12 @@ fn doubts(earned: &RuleUse) -> Vec<String> {
         doubts.push(format!(
             "{} EFA records, which bypass the operating system: EFA needs the group's references to itself, both ways",
             earned.efa_records
+        ));
+    }
+    if earned.unread_records > 0 {
+        doubts.push(format!(
+            "{} records let through at its group, with neither end known for the interface's own, may have used it",
+            earned.unread_records
         ));
     }
     if earned.unlikely > 0 {

@@ -95,11 +95,10 @@ fn deliver(
 ) -> Result<Option<Vec<u8>>, Failure> {
     let delivery = &config.delivery;
     let document = json::to_bytes(analysis)?;
-    let read = (analysis.window, analysis.ingest.records);
     let certificate = match draft {
         Some(draft) => Some(
             draft
-                .sealed(&config.request, read, (DOCUMENT, &document))?
+                .sealed(&config.request, analysis, (DOCUMENT, &document))?
                 .to_bytes()?,
         ),
         None => None,

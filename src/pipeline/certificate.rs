@@ -15,17 +15,20 @@ use crate::checksum::sha256;
 use crate::describe;
 use crate::model::Direction;
 use crate::model::SgId;
-use crate::net::Span;
 use crate::pipeline::request::Assign;
 use crate::pipeline::request::MinConfidence;
 use crate::pipeline::request::Obligations;
 use crate::pipeline::request::Request;
+use crate::report::document::Analysis;
 use crate::tighten::proof::certificate::Assumption;
 use crate::tighten::proof::certificate::Certificate;
 use crate::tighten::proof::certificate::Certified;
 use crate::tighten::proof::certificate::HashedFile;
 use crate::tighten::proof::certificate::Inputs;
 use crate::tighten::proof::certificate::Uncertified;
+
+/// Memory where none was asked for.
+pub(super) const DEFAULT: &str = "default";
 
 /// Conversations hashed together.
 const PART: usize = 4_096;
@@ -53,19 +56,20 @@ impl Draft {
     pub fn sealed(
         self,
         request: &Request,
-        (window, records): (Option<Span>, u64),
-        (name, analysis): (&str, &[u8]),
+        analysis: &Analysis,
+        (name, written): (&str, &[u8]),
     ) -> io::Result<Certificate> {
         let inputs = Inputs {
-            window,
-            records,
+            window: analysis.window,
+            records: analysis.ingest.records,
+            memory: memory(request, !analysis.ingest.coarsened.is_empty()),
             passed: self.passed,
             passed_sha256: self.passed_sha256,
             obligations: obligations(request).to_owned(),
             assign: assign(request).to_owned(),
             min_confidence: min_confidence(request).to_owned(),
             snapshots: hashed_snapshots(&request.snapshots)?,
-            analysis: hashed(name, analysis),
+            analysis: hashed(name, written),
         };
         Ok(Certificate::sealed(
             inputs,
@@ -74,6 +78,12 @@ impl Draft {
             self.assumptions,
         ))
     }
+}
+
+/// The memory that decided how coarse the evidence is, if it is.
+pub(super) fn memory(request: &Request, is_coarse: bool) -> Option<String> {
+    let asked = || request.memory.map_or(DEFAULT.to_owned(), |m| m.to_string());
+    is_coarse.then(asked)
 }
 
 pub(super) fn obligations(request: &Request) -> &'static str {

@@ -18,10 +18,12 @@ use crate::model::SgRuleId;
 use crate::model::SnapshotSeries;
 use crate::pipeline::analyze;
 use crate::pipeline::assemble;
+use crate::pipeline::certificate::DEFAULT;
 use crate::pipeline::certificate::assign;
 use crate::pipeline::certificate::hash_of_passed;
 use crate::pipeline::certificate::hashed;
 use crate::pipeline::certificate::hashed_snapshots;
+use crate::pipeline::certificate::memory;
 use crate::pipeline::certificate::min_confidence;
 use crate::pipeline::certificate::obligations;
 use crate::pipeline::certificate::of_initiators;
@@ -91,6 +93,7 @@ pub fn against_inputs(
     }
     same_flags(&certificate.inputs, request)?;
     let seen = analyze::in_pool(request.threads, || seen(request, &series, None, progress))?;
+    same_memory(&certificate.inputs, request, &seen)?;
     same_needs(certificate, request, &seen)?;
     same_words(certificate, &series, &seen)?;
     held.push("the logs".to_owned());
@@ -212,6 +215,23 @@ fn same_flags(inputs: &Inputs, request: &Request) -> Result<(), Mismatch> {
         "the certificate was made with --obligations {} --assign {} --min-confidence {}: give the same",
         inputs.obligations, inputs.assign, inputs.min_confidence
     )))
+}
+
+/// Whether the evidence is as coarse, as far as memory decides it.
+fn same_memory(inputs: &Inputs, request: &Request, seen: &Seen<'_>) -> Result<(), Mismatch> {
+    let is_coarse = seen.ingested.evidence.coarse.is_some();
+    if memory(request, is_coarse) == inputs.memory {
+        return Ok(());
+    }
+    Err(differs(&match inputs.memory.as_deref() {
+        Some(DEFAULT) => {
+            "the certificate was made within the memory that is usual: leave `--memory` out"
+                .to_owned()
+        }
+        Some(bytes) => format!("the certificate was made with `--memory {bytes}`: give the same"),
+        None => "the certificate was made with room for all peers and ports: give more `--memory`"
+            .to_owned(),
+    }))
 }
 
 /// Whether what was needed is what the logs say.

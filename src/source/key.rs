@@ -112,7 +112,9 @@ fn file_ends(name: &str) -> Option<Range<i64>> {
 /// load balancers), which share buckets with flow logs.
 #[must_use]
 pub fn is_of_other_service(path: &str) -> bool {
-    Place::of(path).is_some_and(|place| place.service.is_some_and(|service| service != SERVICE))
+    // Two slashes, as somebody may type them, name none.
+    let other = |service: &str| !service.is_empty() && service != SERVICE;
+    Place::of(path).is_some_and(|place| place.service.is_some_and(other))
 }
 
 /// Whether what lies directly in this folder is more folders of the service's
@@ -373,6 +375,9 @@ mod tests {
         assert!(!is_of_other_service(&format!("{PLAIN}2026/{FILE}")));
         assert!(!is_of_other_service(&format!("{HIVE}year=2026/{FILE}")));
         assert!(!is_of_other_service("CloudTrail/a.json.gz"));
+        assert!(!is_of_other_service(
+            "AWSLogs/111122223333//vpcflowlogs/eu-west-1/2026/a.log.gz"
+        ));
     }
 
     #[test]

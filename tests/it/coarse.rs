@@ -198,3 +198,28 @@ fn a_rule_that_many_used_is_kept_and_what_nobody_used_still_goes() {
     );
     assert_eq!(analysis["verification"]["broken"], 0);
 }
+
+#[test]
+fn a_certificate_is_held_against_evidence_that_is_as_coarse() {
+    let case = public_server();
+    let given = ["log.txt", "--snapshot", "snapshot.json"];
+    let made = [&["analyze"], &given[..], &TIGHT, &["--out", "report", "-q"]].concat();
+    let run = case.run(&made);
+    assert!(matches!(run.status, Some(0 | 1 | 3)), "{}", run.stderr);
+    let verify = |more: &[&str]| {
+        let all = [&["verify", "report/certificate.json"], &given[..], more].concat();
+        case.run(&all)
+    };
+    let run = verify(&["--memory", "67108864"]);
+    assert_eq!(run.status, Some(0), "{}", run.stderr);
+    for other in [&[][..], &["--memory", "8G"]] {
+        let run = verify(other);
+        assert_eq!(run.status, Some(1), "{}", run.stderr);
+        let told = [run.stdout, run.stderr.into_bytes()].concat();
+        let told = String::from_utf8_lossy(&told).into_owned();
+        assert!(
+            told.contains("`--memory 67108864`: give the same"),
+            "{told}"
+        );
+    }
+}

@@ -45,5 +45,6 @@ mod text_report;
 mod threads;
 mod tighten;
 mod toy;
+mod undirected;
 mod verify;
 mod why;

@@ -81,6 +81,10 @@ pub struct Inputs {
     pub window: Option<Span>,
     /// Records read.
     pub records: u64,
+    /// Bytes of memory, or `default`, where peers and ports were told by prefix
+    /// and range to stay within it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
     /// Conversations that passed, as the analysis understood them.
     pub passed: u64,
     /// SHA-256 of all of them, with the rules that let them through.
