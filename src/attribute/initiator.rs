@@ -270,6 +270,7 @@ mod tests {
     use crate::evidence::activity::Activity;
     use crate::evidence::cell::Cell;
     use crate::evidence::cuts::Level;
+    use crate::evidence::pool::Breadth;
     use crate::evidence::ports::PortSample;
     use crate::model::TcpFlags;
     use crate::net::IpProtocol;
@@ -328,12 +329,37 @@ mod tests {
 
     /// What one interface learns from conversations with these ends.
     fn told(met: impl IntoIterator<Item = (Endpoint, Conversation)>) -> Knowledge {
+        Knowledge::of(vec![noted(met)])
+    }
+
+    fn noted(met: impl IntoIterator<Item = (Endpoint, Conversation)>) -> Notes {
         let mut notes = Notes::default();
         for (peer, conversation) in met {
             notes.learn(local(), peer, &conversation);
         }
         notes.close();
-        Knowledge::of(vec![notes])
+        notes
+    }
+
+    /// The same where another interface met many that it cannot tell apart.
+    fn told_beside_many(met: impl IntoIterator<Item = (Endpoint, Conversation)>) -> Knowledge {
+        let mut many = silent(IpProtocol::UDP, 4_500, &[50_000]);
+        many.breadth = Some(Breadth {
+            peers: "203.0.113.0/24".parse().unwrap(),
+            ports: PortRange::single(4_500),
+        });
+        let mut notes = Notes::default();
+        notes.learn_of_many(Endpoint::Interface(8), &many);
+        notes.close();
+        Knowledge::of(vec![noted(met), notes])
+    }
+
+    /// A client of 8443 by its address.
+    fn client(host: u8) -> (Endpoint, Conversation) {
+        let address = IpAddr::from([198, 51, 100, host]);
+        let mut one = silent(IpProtocol::TCP, 8_443, &[40_000 + u16::from(host)]);
+        one.key.peer = address;
+        (Endpoint::Address(address), one)
     }
 
     fn ask(
@@ -437,19 +463,12 @@ mod tests {
     #[test]
     fn many_partners_make_a_server_and_few_a_guess() {
         let conversation = silent(IpProtocol::TCP, 8_443, &[40_000]);
-        let met = |host: u8| {
-            let address = IpAddr::from([198, 51, 100, host]);
-            let client_port = 40_000 + u16::from(host);
-            let mut one = silent(IpProtocol::TCP, 8_443, &[client_port]);
-            one.key.peer = address;
-            (Endpoint::Address(address), one)
-        };
-        let few = ask(&conversation, BOTH, &told((0..6).map(met)));
+        let few = ask(&conversation, BOTH, &told((0..6).map(client)));
         assert_eq!(
             few,
             Initiator::Ambiguous(Some((Direction::Ingress, Certainty::Medium)))
         );
-        let many = ask(&conversation, BOTH, &told((0..24).map(met)));
+        let many = ask(&conversation, BOTH, &told((0..24).map(client)));
         assert_eq!(
             many,
             Initiator::Settled(Direction::Ingress, Certainty::High)
@@ -475,5 +494,39 @@ mod tests {
             ask(&conversation, BOTH, &Knowledge::default()),
             Initiator::Ambiguous(None)
         );
+    }
+
+    #[test]
+    fn where_many_were_not_told_apart_a_sure_guess_is_only_likely() {
+        let conversation = silent(IpProtocol::TCP, 8_443, &[40_000]);
+        let mut served = silent(IpProtocol::TCP, 8_443, &[41_000]);
+        served.outward.accepted.as_mut().unwrap().answers = 1;
+        let service = [(Endpoint::Address([203, 0, 113, 99].into()), served)];
+        let partners = || (0..24).map(client);
+        let answers = |all: [Knowledge; 2]| all.map(|all| ask(&conversation, BOTH, &all));
+        let sure = Initiator::Settled(Direction::Ingress, Certainty::High);
+        let likely = Initiator::Ambiguous(Some((Direction::Ingress, Certainty::Medium)));
+        let apart = [told(service.clone()), told(partners())];
+        assert_eq!(answers(apart), [sure, sure]);
+        let blurred = [told_beside_many(service), told_beside_many(partners())];
+        assert_eq!(answers(blurred), [likely, likely]);
+    }
+
+    #[test]
+    fn what_is_settled_stays_so_where_many_were_not_told_apart() {
+        let conversation = silent(IpProtocol::TCP, 22, &[51_515]);
+        let mut opened = conversation.clone();
+        opened.inward.accepted.as_mut().unwrap().requests = 1;
+        let mut one_way = conversation.clone();
+        one_way.outward.accepted = None;
+        let many = told_beside_many([]);
+        let pair = told_beside_many([(Endpoint::Address(peer()), opened.clone())]);
+        let ingress = |certainty| Initiator::Settled(Direction::Ingress, certainty);
+        let (certain, only) = (ingress(Certainty::Certain), ingress(Certainty::Only));
+        assert_eq!(ask(&opened, BOTH, &many), certain, "by flags");
+        assert_eq!(ask(&conversation, BOTH, &pair), certain, "by the pair");
+        assert_eq!(ask(&one_way, BOTH, &many), only, "by the way");
+        let by_rules = ask(&conversation, (true, false), &many);
+        assert_eq!(by_rules, only, "by the rules");
     }
 }
