@@ -264,3 +264,27 @@ fn ranges(snapshot: &Snapshot) -> AddressSet {
     let vpcs = snapshot.vpcs.values().flat_map(|vpc| &vpc.cidrs);
     subnets.chain(vpcs).copied().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribute::world::World;
+
+    #[test]
+    fn an_address_that_some_interface_had_is_nobodys_whom_logs_name() {
+        let world = World::new().eni("eni-1", "subnet-1", "10.0.1.6", &["sg-1"]);
+        let snapshot = world.snapshot();
+        let eni = snapshot.enis.values().next().unwrap();
+        let mut scene = Scene::new(&snapshot);
+        let address = "192.0.2.0".parse().unwrap();
+        let told = |scene: &Scene<'_>| {
+            let facts = scene.peer(address, eni);
+            (facts.owners.len(), facts.lost_owner)
+        };
+        assert_eq!(told(&scene), (0, false));
+        assert!(scene.hear(address, eni.id));
+        assert_eq!(told(&scene), (1, false));
+        scene.suspect(address);
+        assert_eq!(told(&scene), (0, true));
+    }
+}

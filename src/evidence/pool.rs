@@ -478,3 +478,31 @@ pub struct Apart {
     /// When it was heard of.
     pub(super) heard: HoursHeard,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_a_block_stands_for_all_of_it_and_itself() {
+        let of_text = |text: &str| -> IpAddr { text.parse().unwrap() };
+        let kept: IpNet = "10.0.0.0/8".parse().unwrap();
+        let nothing = std::iter::empty;
+        let cuts = Cuts::new(nothing(), [kept].into_iter(), std::iter::empty());
+        let mut levels = Levels::default();
+        levels[0] = Level::EXACT.next().unwrap();
+        let grain = Grain {
+            cuts: Arc::new(cuts),
+            levels,
+        };
+        let id = EniId::parse("eni-1").unwrap();
+        let coarse = Coarse {
+            by_id: [(id, grain)].into_iter().collect(),
+        };
+        for own in ["192.0.2.7", "192.0.2.0"] {
+            let standing = coarse.standing_for(of_text(own));
+            assert_eq!(standing, BTreeSet::from([of_text("192.0.2.0")]), "{own}");
+        }
+        assert!(coarse.standing_for(of_text("10.0.0.0")).is_empty());
+    }
+}
