@@ -421,3 +421,137 @@ pub(super) fn port(conversation: &Conversation, opened: Direction) -> Option<u16
         _ => Some(conversation.key.port),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::attribute::conversation::ConversationKey;
+    use crate::attribute::conversation::Half;
+    use crate::attribute::conversation::Server;
+    use crate::attribute::docket::Docket;
+    use crate::attribute::initiator::Certainty;
+    use crate::attribute::judge::Bench;
+    use crate::attribute::knowledge::Endpoints;
+    use crate::attribute::knowledge::Knowledge;
+    use crate::attribute::rejects::explain;
+    use crate::attribute::scene::Scene;
+    use crate::attribute::table::RuleIndex;
+    use crate::attribute::table::RuleTable;
+    use crate::attribute::usage::RuleUse;
+    use crate::attribute::world::World;
+    use crate::evidence::activity::Activity;
+    use crate::evidence::coverage::HourSet;
+    use crate::evidence::cuts::Level;
+    use crate::evidence::pool::Breadth;
+    use crate::evidence::ports::PortSample;
+    use crate::model::EniId;
+    use crate::model::SgId;
+    use crate::model::Snapshot;
+    use crate::model::TcpFlags;
+    use crate::net::IpProtocol;
+    use crate::net::Timestamp;
+
+    /// A neighbour that asks for 5432 in vain, or several of whom it is the first.
+    fn refused(breadth: Option<Breadth>) -> Conversation {
+        let asked = Cell {
+            records: 2,
+            packets: 2,
+            bytes: 80,
+            first: Timestamp(10),
+            last: Timestamp(20),
+            active: Activity::AT_FIRST,
+            requests: 2,
+            answers: 0,
+            plain: 0,
+            flags: TcpFlags(TcpFlags::SYN),
+            other_ports: PortSample::default(),
+            block_public_access: 0,
+        };
+        Conversation {
+            key: ConversationKey {
+                peer: "10.0.1.8".parse().unwrap(),
+                protocol: IpProtocol::TCP,
+                port: 5_432,
+                server: Server::Local,
+                level: Level::EXACT,
+                era: 0,
+            },
+            breadth,
+            inward: Half {
+                accepted: None,
+                rejected: Some(asked),
+            },
+            outward: Half::default(),
+        }
+    }
+
+    fn many() -> Breadth {
+        Breadth {
+            peers: "10.0.1.8/29".parse().unwrap(),
+            ports: PortRange::single(5_432),
+        }
+    }
+
+    /// What is found of a refused conversation, and what the first rule earned.
+    fn told(snapshot: &Snapshot, breadth: Option<Breadth>) -> (RejectFinding, RuleUse) {
+        let (scenes, table) = ([Scene::new(snapshot)], RuleTable::new(snapshot));
+        let id = EniId::parse("eni-1").unwrap();
+        let bench = Bench {
+            scenes: &scenes,
+            table: &table,
+            endpoints: &Endpoints::default(),
+            knowledge: &Knowledge::default(),
+            window: None,
+            min_certainty: Certainty::High,
+            fold_noise: false,
+        };
+        let own = Candidate {
+            scene: &scenes[0],
+            eni: &snapshot.enis[&id],
+        };
+        let (lost, by_era) = (HourSet::default(), |_| vec![own]);
+        let docket = Docket::new(id, &lost, &bench, &by_era);
+        let conversation = refused(breadth);
+        let case = docket.case(&conversation, None);
+        let mut findings = Vec::new();
+        explain(&case, case.initiator(), &mut findings, &mut Vec::new());
+        let earned = docket.uses().of(RuleIndex(0));
+        (findings.pop().unwrap(), earned)
+    }
+
+    fn world() -> World {
+        let world = World::new().eni("eni-1", "subnet-1", "10.0.1.6", &["sg-web"]);
+        world.group("sg-web", &["in tcp 443 10.0.1.0/24"])
+    }
+
+    #[test]
+    fn no_fix_is_told_for_addresses_that_were_not_told_apart() {
+        let snapshot = world().snapshot();
+        let (one, _) = told(&snapshot, None);
+        let (several, _) = told(&snapshot, Some(many()));
+        let verdicts = [one.verdict, several.verdict];
+        assert_eq!(verdicts, [RejectVerdict::Misconfiguration; 2]);
+        let fix = one.fix.unwrap();
+        assert!(fix.contains("tcp/5432 from 10.0.1.8/32"), "{fix}");
+        assert_eq!(several.fix, None);
+    }
+
+    #[test]
+    fn what_a_drop_earned_by_many_stays_in_doubt() {
+        let dropping = ["in tcp 5432 10.0.1.0/24", "in tcp 443 10.0.1.0/24"];
+        let world = world().group("sg-web", &dropping).with(|snapshot| {
+            let groups = Arc::make_mut(&mut snapshot.groups);
+            let group = groups.get_mut(&SgId::from("sg-web")).unwrap();
+            group.policy.ranked = true;
+            group.rules[0].effect = Effect::Drop;
+            group.rules[0].priority = Some(1);
+        });
+        let snapshot = world.snapshot();
+        let earned = |breadth| told(&snapshot, breadth).1;
+        let (one, several) = (earned(None), earned(Some(many())));
+        assert_eq!((one.needed, one.in_doubt()), (1, false));
+        assert_eq!((several.needed, several.in_doubt()), (1, true));
+    }
+}
