@@ -47,7 +47,7 @@ pub mod verdicts;
 pub mod watch;
 pub mod why;
 #[cfg(test)]
-mod world;
+pub(crate) mod world;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

@@ -176,3 +176,68 @@ fn addresses_of(snapshot: &Snapshot) -> Vec<IpNet> {
 fn nets_of(texts: &[&str]) -> impl Iterator<Item = IpNet> {
     texts.iter().filter_map(|text| text.parse().ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::iter::successors;
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::attribute::world::World;
+    use crate::evidence::cuts::Level;
+    use crate::net::cidr::is_host;
+
+    fn one_interface() -> SnapshotSeries {
+        let world = World::new().eni("eni-1", "subnet-1", "10.0.1.6", &["sg-1"]);
+        SnapshotSeries::new(vec![world.snapshot()]).unwrap()
+    }
+
+    /// Those of the addresses that an interface's cells tell from all others,
+    /// however coarse they are.
+    fn whole<'t>(cutter: &Cutter<'_>, id: &str, addresses: &[&'t str]) -> Vec<&'t str> {
+        let cuts = cutter.cuts(EniId::parse(id).unwrap());
+        let last = successors(Some(Level::EXACT), |level| level.next()).last();
+        let is_whole = |text: &&&str| {
+            let address: IpAddr = text.parse().unwrap();
+            is_host(cuts.peers(address, last.unwrap()))
+        };
+        addresses.iter().filter(is_whole).copied().collect()
+    }
+
+    #[test]
+    fn addresses_of_the_state_that_a_change_is_held_against_stay_whole() {
+        let world = World::new()
+            .eni("eni-2", "subnet-1", "198.51.100.9", &[])
+            .with(|snapshot| {
+                let vpc = Arc::make_mut(&mut snapshot.vpcs).values_mut().next();
+                vpc.unwrap().cidrs.push("192.0.2.0/24".parse().unwrap());
+            });
+        let standing = Standing {
+            groups: BTreeMap::new(),
+            carried: BTreeMap::new(),
+            notes: Vec::new(),
+            undecided: Vec::new(),
+            world: Some(Box::new(world.snapshot())),
+        };
+        let (series, asked) = (
+            one_interface(),
+            ["10.0.1.6", "198.51.100.9", "198.51.100.10", "192.0.2.77"],
+        );
+        let today = Cutter::new(&series, None);
+        assert_eq!(whole(&today, "eni-1", &asked), ["10.0.1.6"]);
+        let then = Cutter::new(&series, Some(&standing));
+        let kept = ["10.0.1.6", "198.51.100.9", "192.0.2.77"];
+        assert_eq!(whole(&then, "eni-1", &asked), kept);
+    }
+
+    #[test]
+    fn private_addresses_stay_whole_at_an_interface_that_no_snapshot_has() {
+        let series = one_interface();
+        let cutter = Cutter::new(&series, None);
+        let private = ["192.168.4.5", "172.31.0.9", "100.64.1.1", "fd12::1"];
+        let asked = [&private[..], &["203.0.113.9", "2001:db8::1"]].concat();
+        assert!(whole(&cutter, "eni-1", &asked).is_empty());
+        assert_eq!(whole(&cutter, "eni-9", &asked), private);
+    }
+}
