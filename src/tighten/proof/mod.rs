@@ -349,3 +349,62 @@ impl Flow<'_> {
         named || self.lists.and_then(holds).unwrap_or(false)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribute::world::World;
+    use crate::model::SnapshotSeries;
+
+    const CARRIED: &str = "10.0.1.8";
+    const NOBODYS: &str = "198.51.100.8";
+
+    /// An interface that carries `sg-b`, and rules by address and by reference.
+    fn world() -> Snapshot {
+        World::new()
+            .eni("eni-2", "subnet-1", CARRIED, &["sg-b"])
+            .group("by-address", &["in tcp 443 0.0.0.0/0"])
+            .group("by-name", &["in tcp 443 sg-b"])
+            .snapshot()
+    }
+
+    /// Whether a reference lets in what a rule of `group` did: an address, and
+    /// several of which it is the first.
+    fn pass(series: &SnapshotSeries, group: &str, peer: &str, elsewhere: bool) -> [bool; 2] {
+        let today = &series.latest().groups[&SgId::from(group)].rules;
+        let today: Vec<&SgRule> = today.iter().collect();
+        let (vpc, book) = (VpcId::from("vpc-1"), Book::new(series));
+        let owners = Owners::of_snapshot(series.latest());
+        let named = Peer::SecurityGroup(SgId::from("sg-b"));
+        let rule = (Transport::Tcp(PortRange::single(443)), &named);
+        let peer: IpAddr = peer.parse().unwrap();
+        [None, Some(IpNet::new(peer, 29).unwrap())].map(|among| {
+            let flow = Flow {
+                protocol: IpProtocol::TCP,
+                service: PortRange::single(443),
+                peer,
+                among,
+                today: &today,
+                book: Some((&book, Some(&vpc))),
+                lists: None,
+                other: elsewhere.then_some((series.latest(), &owners)),
+            };
+            matches!(flow.outcome(std::iter::once(rule)), Outcome::Passes)
+        })
+    }
+
+    #[test]
+    fn a_reference_stands_for_several_addresses_only_where_it_did_before() {
+        let series = SnapshotSeries::new(vec![world()]).unwrap();
+        let pass = |group, peer, elsewhere| pass(&series, group, peer, elsewhere);
+        // Who was let in by the same name goes on being let in.
+        assert_eq!(pass("by-name", CARRIED, false), [true, true]);
+        assert_eq!(pass("by-name", NOBODYS, false), [true, true]);
+        // That the first carries the group says nothing of the others.
+        assert_eq!(pass("by-address", CARRIED, false), [true, false]);
+        // In another state of the cloud, others may have the addresses.
+        assert_eq!(pass("by-address", CARRIED, true), [true, false]);
+        assert_eq!(pass("by-name", CARRIED, true), [true, false]);
+        assert_eq!(pass("by-name", NOBODYS, true), [true, false]);
+    }
+}
