@@ -9,7 +9,9 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::net::Ipv4Addr;
 
+use ipnet::IpNet;
 use rayon::prelude::*;
 
 use crate::collections::HashMap;
@@ -27,6 +29,9 @@ use crate::model::FlowDirection;
 use crate::model::InterfaceKind;
 use crate::model::Snapshot;
 use crate::net::Timestamp;
+
+/// What goes to all, and is nobody's own.
+const BROADCAST: IpAddr = IpAddr::V4(Ipv4Addr::BROADCAST);
 
 /// An address that was an interface's, as its own records tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +166,8 @@ fn stays(seen: &InterfaceEvidence, grain: Option<&Grain>, states: &[&Eni]) -> Ve
     for (key, cell) in cells().filter(|(key, _)| !is_exact(key)) {
         let may_be = |address| {
             let mut ends = ends(&key).into_iter().flatten();
-            grain.is_some_and(|grain| ends.any(|end| grain.peers(end, &key).contains(&address)))
+            let may_be = |net: IpNet| net.contains(&address) || net.contains(&BROADCAST);
+            grain.is_some_and(|grain| ends.any(|end| may_be(grain.peers(end, &key))))
         };
         if let Some(own) = found.get_mut(&(key.era, key.source.is_ipv4())) {
             own.meet(&cell, may_be);
@@ -242,17 +248,27 @@ impl Candidates {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::attribute::world::World;
+    use crate::evidence::cuts::Class;
+    use crate::evidence::cuts::Cuts;
     use crate::model::Action;
     use crate::model::FlowRecord;
     use crate::net::IpProtocol;
 
-    fn seen(records: &[(&str, &str, Option<FlowDirection>)]) -> InterfaceEvidence {
+    type Ends<'t> = (&'t str, &'t str, Option<FlowDirection>);
+
+    fn seen(records: &[Ends<'_>]) -> InterfaceEvidence {
+        seen_as(Action::Accept, records)
+    }
+
+    fn seen_as(action: Action, records: &[Ends<'_>]) -> InterfaceEvidence {
         let mut seen = InterfaceEvidence::default();
         for (source, destination, flow_direction) in records {
             let record = FlowRecord {
-                action: Action::Accept,
+                action,
                 interface_id: None,
                 srcaddr: source.parse().ok(),
                 dstaddr: destination.parse().ok(),
@@ -278,8 +294,38 @@ mod tests {
     }
 
     fn own(seen: &InterfaceEvidence, states: &[&Eni]) -> Vec<String> {
-        let stays = stays(seen, None, states);
+        texts(&stays(seen, None, states))
+    }
+
+    fn texts(stays: &[Stay]) -> Vec<String> {
         stays.iter().map(|stay| stay.address.to_string()).collect()
+    }
+
+    /// What was let through by /24, what was not as it is; nothing is kept.
+    fn by_24() -> Grain {
+        let bits = |level: &Level| level.widths() == [16, 24, 64];
+        let levels = std::iter::successors(Some(Level::EXACT), |level| level.next());
+        let level = { levels }.find(bits).unwrap();
+        Grain {
+            cuts: Arc::new(Cuts::none()),
+            levels: Class::ALL.map(|class| match class.action() {
+                Action::Accept => level,
+                Action::Reject => Level::EXACT,
+            }),
+        }
+    }
+
+    /// Rejected ones as they are, and accepted ones as coarse as the grain says.
+    fn beside_coarse(
+        rejected: &[Ends<'_>],
+        accepted: &[Ends<'_>],
+        grain: &Grain,
+    ) -> InterfaceEvidence {
+        let mut all = seen_as(Action::Reject, rejected);
+        for (key, cell) in seen(accepted).cells.iter() {
+            all.add(grain.cuts.coarse(&key, grain.level(&key)), &cell);
+        }
+        all
     }
 
     #[test]
@@ -314,5 +360,63 @@ mod tests {
         assert!(own(&seen(&[known]), &[eni]).is_empty());
         let both = seen(&[known, ("10.0.1.2", "10.0.1.9", out)]);
         assert_eq!(own(&both, &[eni]), ["10.0.1.2"]);
+    }
+
+    #[test]
+    fn beside_coarse_cells_exact_ones_name_the_address() {
+        let grain = by_24();
+        let named = [
+            ("203.0.113.9", "192.0.2.7", None),
+            ("198.51.100.8", "192.0.2.7", None),
+        ];
+        let own = |accepted: &[Ends<'_>]| {
+            let seen = beside_coarse(&named, accepted, &grain);
+            texts(&stays(&seen, Some(&grain), &[]))
+        };
+        let among = ("203.0.113.5", "192.0.2.7", None);
+        let elsewhere = ("203.0.113.5", "192.0.3.7", None);
+        let directed = ("192.0.2.7", "192.0.9.7", Some(FlowDirection::Ingress));
+        assert_eq!(own(&[among]), ["192.0.2.7"]);
+        assert!(own(&[among, elsewhere]).is_empty(), "cannot be its own");
+        assert!(own(&[directed]).is_empty(), "is only the far side's");
+    }
+
+    #[test]
+    fn what_may_have_gone_to_all_rules_no_address_out() {
+        let grain = by_24();
+        let into = Some(FlowDirection::Ingress);
+        let named = [("203.0.113.9", "192.0.2.7", into)];
+        let to_all = [("203.0.113.5", "255.255.255.255", into)];
+        let seen = beside_coarse(&named, &to_all, &grain);
+        assert_eq!(texts(&stays(&seen, Some(&grain), &[])), ["192.0.2.7"]);
+    }
+
+    #[test]
+    fn coarse_cells_alone_name_no_address() {
+        let grain = by_24();
+        let out = Some(FlowDirection::Egress);
+        let seen = beside_coarse(&[], &[("192.0.2.0", "203.0.113.5", out)], &grain);
+        assert!(stays(&seen, Some(&grain), &[]).is_empty());
+    }
+
+    #[test]
+    fn a_coarse_end_goes_the_way_of_the_address_that_it_stands_for() {
+        let grain = by_24();
+        let named = [
+            ("192.0.2.7", "203.0.113.9", None),
+            ("198.51.100.8", "192.0.2.7", None),
+        ];
+        let stays = stays(&seen_as(Action::Reject, &named), Some(&grain), &[]);
+        assert_eq!(texts(&stays), ["192.0.2.7"]);
+        let way_of = |ends: Ends<'_>| {
+            let seen = beside_coarse(&[], &[ends], &grain);
+            let (key, _) = seen.cells.iter().next().unwrap();
+            way(&stays, &key, Some(&grain))
+        };
+        let (own, other) = ("192.0.2.99", "203.0.113.5");
+        assert_eq!(way_of((own, other, None)), Some(Direction::Egress));
+        assert_eq!(way_of((other, own, None)), Some(Direction::Ingress));
+        assert_eq!(way_of((own, "192.0.2.1", None)), None);
+        assert_eq!(way_of(("198.51.100.1", other, None)), None);
     }
 }
