@@ -3,6 +3,7 @@
 //! unexplained.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::attribute::conversation::Conversation;
 use crate::attribute::conversation::ConversationKey;
@@ -211,7 +212,7 @@ impl<'a> Hearing<'_, 'a> {
         if unread.is_empty() && efa == 0 {
             return;
         }
-        for group in &self.eni.groups {
+        for group in self.carried() {
             for (index, rule) in self.bench.table.of_group(group) {
                 if rule.peer == Peer::SecurityGroup(group.clone()) {
                     uses.efa(index, efa);
@@ -220,6 +221,13 @@ impl<'a> Hearing<'_, 'a> {
                 uses.unread(index, of_rule.map(|one| one.records).sum());
             }
         }
+    }
+
+    /// Groups that the interface carried at any time.
+    fn carried(&self) -> BTreeSet<&'a SgId> {
+        let states = self.bench.scenes.iter().map(|scene| &scene.snapshot.enis);
+        let own = states.filter_map(|enis| enis.get(&self.interface_id));
+        own.flat_map(|eni| &eni.groups).collect()
     }
 }
 
@@ -236,4 +244,106 @@ fn continues(earlier: ConversationKey, key: ConversationKey) -> bool {
         era: key.era,
         ..earlier
     } == key
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::attribute::verdict::RuleStatus;
+    use crate::attribute::world::World;
+    use crate::evidence::cuts::Class;
+    use crate::evidence::cuts::Cuts;
+    use crate::evidence::cuts::Level;
+    use crate::evidence::era::Eras;
+    use crate::evidence::gather::tests::by_workers;
+    use crate::evidence::pool::Grain;
+    use crate::model::Snapshot;
+
+    const HEADER: &str = "interface-id srcaddr dstaddr srcport dstport protocol packets bytes \
+                          start end action log-status tcp-flags";
+
+    /// Carries these groups, of which each lets in what it likes.
+    fn carrying(groups: &[&str]) -> Snapshot {
+        let rules = ["in tcp 443 0.0.0.0/0", "out udp 53 10.0.0.0/8"];
+        World::new()
+            .eni("eni-1", "subnet-1", "10.0.1.6", groups)
+            .group("sg-own", &rules)
+            .group("sg-was", &rules)
+            .group("sg-other", &rules)
+            .snapshot()
+    }
+
+    fn coarse() -> Grain {
+        Grain {
+            cuts: Arc::new(Cuts::none()),
+            levels: Class::ALL.map(|_| Level::EXACT.next().unwrap()),
+        }
+    }
+
+    /// Groups of which a rule may have been used, and how many such rules, where a
+    /// record has none of the interface's addresses.
+    fn suspected(states: &[Snapshot], action: &str, grain: Option<&Grain>) -> Suspected {
+        let record = format!(
+            "eni-1 198.51.100.0 203.0.113.0 50000 443 6 1 40 1760000000 1760000060 {action} OK 2\n"
+        );
+        let seen = by_workers(HEADER, &[record], &Eras::default(), 1);
+        let [(id, evidence)] = seen.by_id()[..] else {
+            panic!("one interface");
+        };
+        let latest = states.last().unwrap();
+        let scenes: Vec<Scene<'_>> = states.iter().map(Scene::new).collect();
+        let table = RuleTable::new(latest);
+        let bench = Bench {
+            scenes: &scenes,
+            table: &table,
+            endpoints: &Endpoints::default(),
+            knowledge: &Knowledge::default(),
+            window: None,
+            min_certainty: Certainty::High,
+            fold_noise: false,
+        };
+        let eni = &latest.enis[&id];
+        let hearing = Hearing {
+            interface_id: id,
+            evidence,
+            order: &Order::of(evidence, eni, grain, &|_| None),
+            eni,
+            bench: &bench,
+        };
+        let findings = hearing.judge(&|_| Vec::new());
+        assert_eq!(findings.unresolved[&Unresolved::UnknownDirection], 1);
+        let status = |rule| findings.uses.of(rule).status();
+        let is_in_doubt = |rule| status(rule) == Some(RuleStatus::Unobservable);
+        let all = table.iter().filter(|(rule, ..)| is_in_doubt(*rule));
+        let groups: Vec<&str> = all.map(|(_, group, _)| group.id.as_str()).collect();
+        (
+            groups.len(),
+            groups.iter().map(ToString::to_string).collect(),
+        )
+    }
+
+    type Suspected = (usize, BTreeSet<String>);
+
+    fn of(rules: usize, groups: &[&str]) -> Suspected {
+        (rules, groups.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn what_passed_by_no_known_way_may_have_used_any_rule_that_fits() {
+        let states = [carrying(&["sg-own"])];
+        let coarse = coarse();
+        let suspected = |action, grain| suspected(&states, action, grain);
+        assert_eq!(suspected("ACCEPT", Some(&coarse)), of(1, &["sg-own"]));
+        assert_eq!(suspected("ACCEPT", None), of(1, &["sg-own"]));
+        assert_eq!(suspected("REJECT", Some(&coarse)), of(0, &[]));
+    }
+
+    #[test]
+    fn it_may_have_used_rules_of_groups_that_were_carried_before() {
+        let states = [carrying(&["sg-was"]), carrying(&["sg-own"])];
+        let told = suspected(&states, "ACCEPT", Some(&coarse()));
+        assert_eq!(told, of(2, &["sg-own", "sg-was"]));
+    }
 }
