@@ -324,3 +324,45 @@ fn same_words(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::activity::History;
+    use crate::net::IpProtocol;
+    use crate::net::PortRange;
+    use crate::net::Timestamp;
+
+    #[test]
+    fn an_obligation_among_other_addresses_is_not_what_was_needed() {
+        let need = |among: Option<&str>| Need {
+            protocol: IpProtocol::TCP,
+            service: PortRange::single(443),
+            peer: "203.0.113.0".parse().unwrap(),
+            among: among.map(|net| net.parse().unwrap()),
+            covered_by: vec![SgRuleId::from("sgr-1")],
+            records: 1,
+            seen: History::of(Timestamp(10), Timestamp(20)),
+            in_doubt: false,
+        };
+        let owed = |among: Option<&str>| Obligation {
+            protocol: "tcp".to_owned(),
+            from_port: 443,
+            to_port: 443,
+            peer: "203.0.113.0".parse().unwrap(),
+            among: among.map(|net| net.parse().unwrap()),
+            covered_by: vec![SgRuleId::from("sgr-1")],
+            witnesses: Vec::new(),
+        };
+        let all = [
+            None,
+            Some("203.0.113.0/24"),
+            Some("203.0.113.0/25"),
+            Some("203.0.112.0/23"),
+        ];
+        for (needed, told) in all.iter().flat_map(|one| all.map(|other| (*one, other))) {
+            let is_same = same(&[need(needed)], &[owed(told)]);
+            assert_eq!(is_same, needed == told, "{needed:?} {told:?}");
+        }
+    }
+}

@@ -574,10 +574,12 @@ impl<'a> Desk<'a> {
         match peer {
             Peer::Cidr(net) => net.contains(&asked.peers),
             Peer::SecurityGroup(id) => {
-                let member = self
-                    .members
-                    .get(id)
-                    .is_some_and(|all| all.contains(&asked.peer));
+                // Who the others are, nobody knows.
+                let member = is_host(asked.peers)
+                    && self
+                        .members
+                        .get(id)
+                        .is_some_and(|all| all.contains(&asked.peer));
                 member || asked.references.contains(peer)
             }
             Peer::PrefixList(_) => asked.references.contains(peer),
@@ -813,4 +815,104 @@ fn protocol(text: &str) -> Option<IpProtocol> {
 /// SHA-256 of a value's JSON, in hexadecimal; of nothing where it has none.
 fn hash_of(value: &impl Serialize) -> String {
     sha256(&serde_json::to_vec(value).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribute::world::World;
+    use crate::evidence::activity::History;
+    use crate::model::Effect;
+    use crate::model::SnapshotSeries;
+    use crate::net::Timestamp;
+    use crate::tighten::plan::Applicability;
+    use crate::tighten::plan::Decision;
+    use crate::tighten::plan::PlannedRule;
+    use crate::tighten::plan::Quota;
+
+    /// A VPC's rule that becomes one for this peer, where 10.0.1.8, or some of
+    /// those of which it is the first, asked for 443.
+    fn certified(planned: Peer, among: Option<&str>) -> Certified {
+        let (own, vpc) = (SgId::from("sg-web"), VpcId::from("vpc-1"));
+        let world = World::new()
+            .eni("eni-2", "subnet-1", "10.0.1.8", &["sg-b"])
+            .group("sg-web", &["in tcp 443 10.0.0.0/16"])
+            .group("sg-b", &[])
+            .with(|snapshot| {
+                let groups = std::sync::Arc::make_mut(&mut snapshot.groups);
+                for group in groups.values_mut() {
+                    group.vpc_id = Some(vpc.clone());
+                }
+            });
+        let series = SnapshotSeries::new(vec![world.snapshot()]).unwrap();
+        let group = &series.latest().groups[&own];
+        let [old] = group.rules.as_slice() else {
+            panic!("one rule");
+        };
+        let proposal = Proposal {
+            group_id: own,
+            direction: Direction::Ingress,
+            decision: Decision::Tighten,
+            applicability: Applicability::Review,
+            reasons: Vec::new(),
+            isolates: false,
+            rules: vec![PlannedRule {
+                transport: old.transport,
+                peer: planned,
+                priority: None,
+                effect: Effect::Allow,
+                replaces: vec![old.id.clone()],
+                records: 1,
+                seen: None,
+            }],
+            keep: Vec::new(),
+            remove: Vec::new(),
+            exposure_before: 0,
+            exposure_after: 0,
+            quota_before: Quota::default(),
+            quota_after: Quota::default(),
+            optimality_gap: None,
+            curve: Vec::new(),
+        };
+        let need = Need {
+            protocol: IpProtocol::TCP,
+            service: PortRange::single(443),
+            peer: "10.0.1.8".parse().unwrap(),
+            among: among.map(|net| net.parse().unwrap()),
+            covered_by: vec![old.id.clone()],
+            records: 1,
+            seen: History::of(Timestamp(10), Timestamp(20)),
+            in_doubt: false,
+        };
+        Certified::of(group, &proposal, &[need], &Book::new(&series))
+    }
+
+    #[test]
+    fn addresses_that_do_not_begin_at_the_peer_or_are_one_are_refused() {
+        let narrower = Peer::Cidr("10.0.1.0/25".parse().unwrap());
+        let honest = certified(narrower, Some("10.0.1.8/29"));
+        assert_eq!(honest.check(), Ok(()));
+        let told = |among: &str| {
+            let mut forged = honest.clone();
+            forged.obligations[0].among = Some(among.parse().unwrap());
+            forged.rehash();
+            forged.check()
+        };
+        for among in ["10.0.1.8/30", "10.0.1.8/31"] {
+            assert_eq!(told(among), Ok(()), "{among}: only the logs tell");
+        }
+        for among in ["10.0.1.0/28", "10.0.1.16/29", "10.0.1.8/32", "10.0.1.8/25"] {
+            let why = told(among).unwrap_err();
+            assert!(why.contains("not the first"), "{among}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_member_does_not_stand_for_the_addresses_behind_its_own() {
+        let member = || Peer::SecurityGroup(SgId::from("sg-b"));
+        assert_eq!(certified(member(), None).check(), Ok(()));
+        let several = certified(member(), Some("10.0.1.8/29"));
+        let why = several.check().unwrap_err();
+        assert!(why.contains("nothing lets"), "{why}");
+    }
 }
