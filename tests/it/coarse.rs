@@ -5,6 +5,10 @@
 use std::fmt::Write as _;
 use std::fs;
 
+use flowcinch::tighten::proof::certificate;
+use flowcinch::tighten::proof::certificate::Certificate;
+use flowcinch::tighten::proof::certificate::Certified;
+use ipnet::IpNet;
 use serde_json::Value;
 use serde_json::json;
 
@@ -101,8 +105,54 @@ fn threads_and_digests_do_not_show_in_coarse_evidence() {
     assert_eq!(cloud::json(&recalled), alone);
 }
 
-/// A public server that 7,000 addresses ask, and one partner.
-fn public_server() -> Case {
+/// The logs of a server.
+struct Log(String);
+
+impl Log {
+    fn new() -> Log {
+        let header = "version interface-id srcaddr dstaddr srcport dstport protocol packets bytes \
+                      start end action log-status tcp-flags\n";
+        Log(header.to_owned())
+    }
+
+    /// A connection to an address of the server.
+    fn flow(&mut self, peer: &str, own: &str, port: u16, day: u32) {
+        let start = 1_790_000_000 + day * 86_400;
+        let end = start + 60;
+        let both = [
+            (format!("{peer} {own} 50000 {port}"), 2),
+            (format!("{own} {peer} {port} 50000"), 18),
+        ];
+        for (ends, flags) in both {
+            writeln!(
+                self.0,
+                "5 eni-1 {ends} 6 4 400 {start} {end} ACCEPT OK {flags}"
+            )
+            .unwrap();
+        }
+    }
+
+    /// So many strangers, each with a connection.
+    fn strangers(&mut self, count: u32, own: &str, port: u16) {
+        for number in 0..count {
+            let [_, _, high, low] = number.to_be_bytes();
+            let peer = format!("203.{}.{high}.{low}", number % 7);
+            self.flow(&peer, own, port, number % 40);
+        }
+    }
+
+    /// Forty days in which nothing else came.
+    fn quiet(&mut self) {
+        for hour in 0..960_u32 {
+            let start = 1_790_000_000 + hour * 3_600;
+            let end = start + 600;
+            writeln!(self.0, "5 eni-1 - - - - - - - {start} {end} - NODATA -").unwrap();
+        }
+    }
+}
+
+/// A public server with these logs.
+fn server(Log(lines): Log) -> Case {
     let case = Case::new();
     let rule = |port: u16, net: &str| {
         json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port,
@@ -112,6 +162,7 @@ fn public_server() -> Case {
         rule(443, "0.0.0.0/0"),
         rule(8080, "0.0.0.0/0"),
         rule(22, "198.51.100.0/24"),
+        rule(5432, "10.0.0.0/16"),
     ];
     let snapshot = json!({
         "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "web", "VpcId": "vpc-1",
@@ -124,61 +175,50 @@ fn public_server() -> Case {
         "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}],
     });
     fs::write(case.path("snapshot.json"), snapshot.to_string()).unwrap();
-    let mut lines = "version interface-id srcaddr dstaddr srcport dstport protocol packets bytes \
-                     start end action log-status tcp-flags\n"
-        .to_owned();
-    let mut flow = |peer: &str, port: u16, day: u32| {
-        let start = 1_790_000_000 + day * 86_400;
-        let end = start + 60;
-        let both = [
-            (format!("{peer} 10.0.0.10 50000 {port}"), 2),
-            (format!("10.0.0.10 {peer} {port} 50000"), 18),
-        ];
-        for (ends, flags) in both {
-            writeln!(
-                lines,
-                "5 eni-1 {ends} 6 4 400 {start} {end} ACCEPT OK {flags}"
-            )
-            .unwrap();
-        }
-    };
-    for number in 0..7_000_u32 {
-        let [_, _, high, low] = number.to_be_bytes();
-        flow(
-            &format!("203.{}.{high}.{low}", number % 7),
-            443,
-            number % 40,
-        );
-    }
-    flow("198.51.100.9", 22, 3);
-    for hour in 0..960_u32 {
-        let start = 1_790_000_000 + hour * 3_600;
-        let end = start + 600;
-        writeln!(lines, "5 eni-1 - - - - - - - {start} {end} - NODATA -").unwrap();
-    }
     fs::write(case.path("log.txt"), lines).unwrap();
     case
 }
 
-#[test]
-fn a_rule_that_many_used_is_kept_and_what_nobody_used_still_goes() {
-    let case = public_server();
-    let args = [
-        "analyze",
-        "log.txt",
-        "--snapshot",
-        "snapshot.json",
-        "--format",
-        "json",
-    ];
-    let run = case.run(&[&args[..], &TIGHT[..]].concat());
+/// One that 7,000 addresses ask, and one partner.
+fn public_server() -> Case {
+    let mut log = Log::new();
+    log.strangers(7_000, "10.0.0.10", 443);
+    log.flow("198.51.100.9", "10.0.0.10", 22, 3);
+    log.quiet();
+    server(log)
+}
+
+const SERVER: [&str; 3] = ["log.txt", "--snapshot", "snapshot.json"];
+
+fn coarse_of(case: &Case, more: &[&str]) -> Value {
+    let args = [&["analyze", "--format", "json"], &SERVER[..], &TIGHT, more].concat();
+    let run = case.run(&args);
+    assert!(matches!(run.status, Some(0 | 1)), "{}", run.stderr);
     let analysis = cloud::json(&run.stdout);
     assert_eq!(analysis["ingest"]["coarsened"][0]["accepted"], true);
-    let status = |port: u16| {
-        let rules = analysis["security_groups"][0]["rules"].as_array().unwrap();
-        let rule = rules.iter().find(|rule| rule["from_port"] == port).unwrap();
-        rule["status"].as_str().unwrap().to_owned()
+    analysis
+}
+
+/// Status of the server's rule of a port, and whether a proposal leaves it as it
+/// is.
+fn rule_of(analysis: &Value, port: u16) -> (&str, bool) {
+    let rules = analysis["security_groups"][0]["rules"].as_array().unwrap();
+    let rule = rules.iter().find(|rule| rule["from_port"] == port).unwrap();
+    let proposals = analysis["proposals"].as_array().unwrap();
+    let is_kept = |one: &Value| {
+        let kept = one["keep"].as_array().unwrap();
+        one["direction"] == "ingress" && kept.contains(&rule["rule_id"])
     };
+    (
+        rule["status"].as_str().unwrap(),
+        proposals.iter().any(is_kept),
+    )
+}
+
+#[test]
+fn a_rule_that_many_used_is_kept_and_what_nobody_used_still_goes() {
+    let analysis = coarse_of(&public_server(), &[]);
+    let status = |port: u16| rule_of(&analysis, port).0;
     assert_eq!([status(443), status(22)], ["used", "used"]);
     assert_eq!(status(8080), "unused");
     let proposals = analysis["proposals"].as_array().unwrap();
@@ -222,4 +262,76 @@ fn a_certificate_is_held_against_evidence_that_is_as_coarse() {
             "{told}"
         );
     }
+}
+
+/// Many ask for an address of the server that no snapshot gives: by which rules
+/// they passed, nobody can say.
+#[test]
+fn what_many_passed_by_no_known_way_is_neither_unused_nor_narrowed() {
+    let mut log = Log::new();
+    log.strangers(7_000, "10.0.0.10", 443);
+    log.flow("10.0.5.5", "10.0.0.10", 5432, 3);
+    log.flow("10.0.7.7", "192.0.2.7", 5432, 4);
+    log.strangers(2_000, "192.0.2.7", 8080);
+    log.quiet();
+    let analysis = coarse_of(&server(log), &[]);
+    let unresolved = &analysis["coverage"]["unresolved"];
+    assert!(unresolved["unknown_direction"].as_u64() > Some(0));
+    assert_eq!(rule_of(&analysis, 8080), ("unobservable", true));
+    assert_eq!(rule_of(&analysis, 5432), ("used", true));
+}
+
+/// Who writes a certificate can seal it: among which addresses somebody was, the
+/// logs tell.
+#[test]
+fn a_certificate_among_other_addresses_is_refused_by_the_logs() {
+    let case = public_server();
+    coarse_of(&case, &["--out", "report"]);
+    let text = fs::read(case.path("report/certificate.json")).unwrap();
+    let (certificate, _) = certificate::check(&text).unwrap();
+    let net = |first: IpNet, length: u8| IpNet::new(first.addr(), length).unwrap();
+    let forged = |change: &dyn Fn(IpNet) -> Option<IpNet>| {
+        let mut proposals = certificate.proposals.clone();
+        let mut all = proposals.iter_mut().flat_map(|one| &mut one.obligations);
+        // Whoever asked for 443, today's rule lets all of them in.
+        let change = all.find_map(|owed| {
+            let asked = owed.among.filter(|_| owed.from_port == 443);
+            let other = change(asked?)?;
+            owed.among = Some(other);
+            Some(())
+        });
+        change.expect("somebody among several");
+        proposals.iter_mut().for_each(Certified::rehash);
+        let forged = Certificate::sealed(
+            certificate.inputs.clone(),
+            proposals,
+            certificate.uncertified.clone(),
+            certificate.assumptions.clone(),
+        );
+        forged.to_bytes().unwrap()
+    };
+    let verify = || {
+        let args = ["verify", "report/certificate.json"];
+        let run = case.run(&[&args[..], &SERVER, &TIGHT].concat());
+        (run.status, run.text())
+    };
+    let (status, text) = verify();
+    assert_eq!(status, Some(0), "{text}");
+    let narrower = |own: IpNet| Some(net(own, own.prefix_len() + 1));
+    let wider = |own: IpNet| {
+        let wider = net(own, own.prefix_len() - 1);
+        (wider.trunc() == wider).then_some(wider)
+    };
+    let changes: [&dyn Fn(IpNet) -> Option<IpNet>; 2] = [&narrower, &wider];
+    for change in changes {
+        let bytes = forged(change);
+        certificate::check(&bytes).expect("it fits together");
+        case.file("report/certificate.json", bytes);
+        let (status, text) = verify();
+        assert_eq!(status, Some(1), "{text}");
+        assert!(text.contains("are not what the logs show"), "{text}");
+    }
+    let one = |own: IpNet| Some(net(own, 32));
+    let why = certificate::check(&forged(&one)).unwrap_err().to_string();
+    assert!(why.contains("not the first"), "{why}");
 }
