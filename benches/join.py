@@ -10,8 +10,8 @@ format: conversations of the interfaces with each other on 20 of the 80 ports,
 four cells each (request and answer, at either end). All comes from a seed.
 
 `analyze` reads them twice: beside a snapshot in which each group has but the
-rules that are used, and beside all rules. Exits 1 unless every record is counted and
-the rules in use, and no others, are told to be.
+rules that are used, and beside all rules. Exits 1 unless every record is counted,
+of the rules in those in use, and no others, are told to be, and nothing breaks.
 """
 
 import argparse
@@ -181,6 +181,10 @@ def main():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--binary", default=os.path.join(peers.ROOT, "target", "release", "flowcinch"))
     asked = parser.parse_args()
+    if asked.interfaces < 2 * asked.groups or asked.interfaces % asked.groups:
+        parser.error("--interfaces is to be a multiple of --groups")
+    if asked.conversations % asked.interfaces:
+        parser.error("--conversations is to be a multiple of --interfaces")
     plan = Plan(asked.groups, asked.interfaces, asked.conversations, 24)
     folder = corpus(plan)
     logs = os.path.join(folder, "logs")

@@ -1,6 +1,7 @@
 //! Cells of one interface, turned to local and peer and put together: both
 //! halves and both verdicts of one conversation side by side.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Deref;
 
@@ -252,32 +253,59 @@ pub struct Order<'e> {
     /// Records that could not be turned to local and peer: neither address, or
     /// both, belong to the interface.
     pub undirected: u64,
-    /// Those of them that were let through: any rule may have done it that their
-    /// ends do not rule out. Between two of the interface's own addresses no rule
-    /// is asked.
-    pub unread: Vec<Unread>,
+    /// Those of them that were let through. What an address sent to itself no rule
+    /// was asked about.
+    pub unread: Unread,
 }
 
-/// What was let through, nobody can say which way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Kinds of [`Unread`] beyond which all may have used any rule: a bound on work,
+/// paid in doubt.
+const MOST_KINDS: usize = 10_000;
+
+/// Records let through, nobody can say which way: any rule may have done it that
+/// their ends do not rule out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unread {
-    /// Whom it was between.
-    pub ends: [IpNet; 2],
-    /// Its protocol.
-    pub protocol: IpProtocol,
-    /// Its records.
+    /// By whom they were between and their protocol; none where there are too many.
+    kinds: BTreeMap<([IpNet; 2], IpProtocol), u64>,
+    /// All of them.
     pub records: u64,
 }
 
 impl Unread {
-    /// Whether the rule may have let it through.
+    fn add(&mut self, ends: [IpNet; 2], protocol: IpProtocol, records: u64) {
+        self.records += records;
+        *self.kinds.entry((ends, protocol)).or_default() += records;
+    }
+
+    fn bounded(self) -> Unread {
+        if self.kinds.len() <= MOST_KINDS {
+            return self;
+        }
+        Unread {
+            kinds: BTreeMap::new(),
+            ..self
+        }
+    }
+
+    /// Records that the rule may have let through.
     #[must_use]
-    pub fn may_use(&self, rule: &SgRule) -> bool {
-        let peer = match &rule.peer {
-            Peer::Cidr(net) => self.ends.iter().any(|end| overlap(*net, *end)),
-            Peer::SecurityGroup(_) | Peer::PrefixList(_) => true,
+    pub fn may_use(&self, rule: &SgRule) -> u64 {
+        if rule.effect == Effect::Drop {
+            return 0;
+        }
+        if self.kinds.is_empty() {
+            return self.records;
+        }
+        let fits = |(ends, protocol): &([IpNet; 2], IpProtocol)| {
+            let peer = match &rule.peer {
+                Peer::Cidr(net) => ends.iter().any(|end| overlap(*net, *end)),
+                Peer::SecurityGroup(_) | Peer::PrefixList(_) => true,
+            };
+            rule.transport.has_protocol(*protocol) && peer
         };
-        rule.effect == Effect::Allow && rule.transport.has_protocol(self.protocol) && peer
+        let kinds = self.kinds.iter().filter(|(kind, _)| fits(kind));
+        kinds.map(|(_, records)| records).sum()
     }
 }
 
@@ -327,7 +355,7 @@ impl<'e> Order<'e> {
                     let level = level(&cell.key().open());
                     keyed.push(key | u128::from(level.number()) << LEVEL);
                 }
-                None => order.count_undirected(&cell.key().open(), &cell.open(), eni),
+                None => order.count_undirected(&cell.key().open(), &cell.open()),
             }
         }
         keyed.sort_unstable();
@@ -344,29 +372,25 @@ impl<'e> Order<'e> {
                     let turned = conversation_key(key, direction, level(key));
                     order.open.push((turned, direction, key.action, *cell));
                 }
-                None => order.count_undirected(key, cell, eni),
+                None => order.count_undirected(key, cell),
             }
         }
         order
             .open
             .sort_unstable_by_key(|(key, direction, action, _)| (*key, *direction, *action));
+        order.unread = order.unread.bounded();
         order
     }
 
-    fn count_undirected(&mut self, key: &CellKey, cell: &Cell, eni: &Eni) {
+    fn count_undirected(&mut self, key: &CellKey, cell: &Cell) {
         self.undirected += cell.records;
-        let of_one = |address| {
-            self.grain
-                .map_or(IpNet::from(address), |grain| grain.peers(address, key))
-        };
-        let ends = [key.source, key.destination].map(of_one);
-        let between_own = ends.iter().all(|end| is_host(*end) && eni.owns(end.addr()));
-        if key.action == Action::Accept && !between_own {
-            self.unread.push(Unread {
-                ends,
-                protocol: key.protocol,
-                records: cell.records,
-            });
+        let grain = self.grain;
+        let of = |address| grain.map_or(IpNet::from(address), |grain| grain.peers(address, key));
+        let [source, destination] = [key.source, key.destination].map(of);
+        let to_itself = source == destination && is_host(source);
+        if key.action == Action::Accept && !to_itself {
+            let ends = [source, destination];
+            self.unread.add(ends, key.protocol, cell.records);
         }
     }
 

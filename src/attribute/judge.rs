@@ -120,6 +120,8 @@ pub struct Findings {
     pub outdated: u64,
     /// Records let through by no rule.
     pub without_rule: WithoutRule,
+    /// Groups that may have let through what nobody can read, by rule or without.
+    pub unread: BTreeSet<SgId>,
 }
 
 /// Records let through by no rule, by group, direction, and what let them.
@@ -202,6 +204,9 @@ impl<'a> Hearing<'_, 'a> {
         }
         findings.uses = docket.uses();
         self.doubt(&mut findings.uses);
+        if self.order.unread.records + evidence.efa_records + evidence.incomplete_records > 0 {
+            findings.unread = self.carried().into_iter().cloned().collect();
+        }
         findings
     }
 
@@ -209,7 +214,7 @@ impl<'a> Hearing<'_, 'a> {
     fn doubt(&self, uses: &mut Uses) {
         let unread = &self.order.unread;
         let efa = self.evidence.efa_records;
-        if unread.is_empty() && efa == 0 {
+        if unread.records + efa == 0 {
             return;
         }
         for group in self.carried() {
@@ -217,8 +222,7 @@ impl<'a> Hearing<'_, 'a> {
                 if rule.peer == Peer::SecurityGroup(group.clone()) {
                     uses.efa(index, efa);
                 }
-                let of_rule = unread.iter().filter(|one| one.may_use(rule));
-                uses.unread(index, of_rule.map(|one| one.records).sum());
+                uses.unread(index, unread.may_use(rule));
             }
         }
     }
@@ -314,6 +318,7 @@ mod tests {
         };
         let findings = hearing.judge(&|_| Vec::new());
         assert_eq!(findings.unresolved[&Unresolved::UnknownDirection], 1);
+        assert_eq!(findings.unread.is_empty(), action == "REJECT");
         let status = |rule| findings.uses.of(rule).status();
         let is_in_doubt = |rule| status(rule) == Some(RuleStatus::Unobservable);
         let all = table.iter().filter(|(rule, ..)| is_in_doubt(*rule));

@@ -103,6 +103,8 @@ pub struct Attribution {
     pub outdated: u64,
     /// Records let through by no rule.
     pub without_rule: WithoutRule,
+    /// Groups that may have let through what nobody can read, by rule or without.
+    pub unread: BTreeSet<SgId>,
     /// Interfaces in the logs that no snapshot knows, sorted.
     pub unknown_interfaces: Vec<EniId>,
     /// Addresses whose owner only the logs tell, sorted.
@@ -393,7 +395,9 @@ impl Attribution {
             accepted_records,
             outdated,
             without_rule,
+            unread,
         } = findings;
+        self.unread.extend(unread);
         self.outdated += outdated;
         for (of, records) in without_rule {
             *self.without_rule.entry(of).or_default() += records;

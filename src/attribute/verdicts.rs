@@ -355,8 +355,12 @@ impl<'a> RuleBench<'a> {
             | RuleStatus::NoEffect => (None, Confidence::High),
         };
         let possible = earned.possible + earned.needed_in_doubt > 0;
+        let unread = earned.efa_records + earned.unread_records + self.watch.incomplete;
+        let unread = (unread > 0).then(|| {
+            format!("may have let through {unread} records of which the logs tell no more")
+        });
         // Whom else it let through nobody knows, so it is not narrowed either.
-        let in_doubt = (possible && status != RuleStatus::Used || earned.was_unread())
+        let in_doubt = (possible && status != RuleStatus::Used || unread.is_some())
             .then(|| "may have been used: the logs leave it in doubt".to_owned());
         let whole = protected::whole(self.rule, self.group, self.court.scene);
         let hold = whole.map(str::to_owned).or(in_doubt);
@@ -369,7 +373,7 @@ impl<'a> RuleBench<'a> {
             reasons,
             rhythm,
             hold,
-            blind: None,
+            blind: unread,
         }
     }
 
@@ -575,7 +579,7 @@ fn doubts(earned: &RuleUse) -> Vec<String> {
     }
     if earned.unread_records > 0 {
         doubts.push(format!(
-            "{} records let through at its group, with neither end known for the interface's own, may have used it",
+            "{} records let through at its group, with neither end or both known for the interface's own, may have used it",
             earned.unread_records
         ));
     }

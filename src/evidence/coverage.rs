@@ -11,7 +11,7 @@ const LONGEST_ROW: i64 = 24;
 /// Hours of a word.
 const WORD: i64 = 64;
 
-/// Set of hours since the epoch. One of days takes no memory beside itself.
+/// Set of hours since the epoch. Those of one word take no memory beside the set.
 #[derive(Clone, Debug, Default)]
 pub struct HourSet {
     /// The word that was put in first, and which it is; zero while there is none.

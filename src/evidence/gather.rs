@@ -53,7 +53,9 @@ pub struct Gathering<'e> {
     grains: Vec<Option<Grain>>,
     /// By the interface's number.
     hours: Vec<Heard>,
-    /// Words of theirs that take memory by themselves.
+    /// How many of these are not empty, and words of theirs that take memory by
+    /// themselves.
+    heard: usize,
     words: usize,
     accepted: u64,
     rejected: u64,
@@ -102,6 +104,7 @@ impl<'e> Gathering<'e> {
             batch: Vec::with_capacity(BATCH),
             grains: Vec::new(),
             hours: Vec::new(),
+            heard: 0,
             words: 0,
             accepted: 0,
             rejected: 0,
@@ -179,7 +182,7 @@ impl<'e> Gathering<'e> {
         }
         let open = self.counted.saturating_add(self.since);
         let mut weight = self.table.weight();
-        weight.all = weight.all.saturating_add(self.hours.len());
+        weight.all = weight.all.saturating_add(self.heard);
         weight.all = weight.all.saturating_add(self.words / WORDS);
         weight += Weight::at_most(self.batch.len());
         weight += Weight::at_most(open.saturating_mul(weight::OPEN));
@@ -196,10 +199,12 @@ impl<'e> Gathering<'e> {
     ) {
         self.flush();
         let places = reserve.places(interfaces.ids().iter().copied());
-        for (heard, place) in std::mem::take(&mut self.hours).iter().zip(&places) {
+        let hours = std::mem::take(&mut self.hours);
+        let heard = hours.iter().zip(&places);
+        for (heard, place) in heard.filter(|(heard, _)| !heard.hours.is_empty()) {
             place.with(|pools| pools.hear(&heard.hours));
         }
-        self.words = 0;
+        (self.heard, self.words) = (0, 0);
         let (blocks, aside) = self.table.take();
         let mut blocks = blocks.into_iter().chain([aside]).peekable();
         // Some blocks are given back before the next are read: memory holds cells
@@ -250,6 +255,9 @@ impl<'e> Gathering<'e> {
         let Some(heard) = self.hours.get_mut(at) else {
             return;
         };
+        self.heard = self
+            .heard
+            .saturating_add(usize::from(heard.hours.is_empty()));
         let from = first - first % HOUR_SECONDS;
         let hour = (from, from.saturating_add(HOUR_SECONDS));
         let (told, told_last) = if accepted {
@@ -488,6 +496,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::evidence::cells::Cells;
+    use crate::evidence::coverage::HourSet;
     use crate::evidence::cuts::Cuts;
     use crate::evidence::pool::Bound;
     use crate::evidence::pool::Coarse;
@@ -739,6 +748,43 @@ pub(crate) mod tests {
             .map(|seen| seen.cells.len())
             .sum();
         assert_eq!(cells, 30_000);
+    }
+
+    #[test]
+    fn what_was_handed_over_weighs_nothing_and_interfaces_only_when_heard() {
+        let eras = Eras::default();
+        let cutting = |_| Arc::new(Cuts::none());
+        let bound = Bound {
+            units: 1,
+            inside: true,
+        };
+        let reserve = Reserve::new(bound, 1, &cutting);
+        let line = |number: u32| {
+            format!(
+                "eni-{number:08x} 10.0.0.1 10.0.0.2 50000 443 6 1 1 1760000000 1760000010 ACCEPT 2\n"
+            )
+        };
+        let lines: Vec<String> = (0..300).map(line).collect();
+        let mut sink = Gathered(Gathering::new(&eras));
+        let mut reader = LogReader::new(&Layout::parse(SHORT).unwrap());
+        reader.feed(lines.concat().as_bytes(), &mut sink);
+        let all = sink.0.weight();
+        assert!(all.all >= 600, "{all:?}");
+        sink.0
+            .hand_over(reader.interfaces(), &reserve, &mut Weight::default());
+        assert_eq!(sink.0.weight(), Weight::default());
+        reader.feed(lines.last().unwrap().as_bytes(), &mut sink);
+        reader.finish(&mut sink);
+        assert_eq!(sink.0.weight().all, 2);
+        let mut gathered = vec![(sink.0, reader.into_interfaces())];
+        hand_over_rest(&mut gathered, &reserve);
+        let evidence = join_with(gathered, reserve);
+        let heard = evidence.interfaces.values().map(|seen| {
+            let hours = [&seen.observed, &seen.active, &seen.rejected];
+            hours.map(HourSet::count)
+        });
+        assert_eq!(heard.clone().count(), 300);
+        assert!(heard.clone().all(|hours| hours == [1, 1, 0]));
     }
 
     #[test]

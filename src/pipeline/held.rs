@@ -229,7 +229,7 @@ fn same_memory(inputs: &Inputs, request: &Request, seen: &Seen<'_>) -> Result<()
                 .to_owned()
         }
         Some(bytes) => format!("the certificate was made with `--memory {bytes}`: give the same"),
-        None => "the certificate was made with room for all peers and ports: give more `--memory`"
+        None => "the certificate was made with room for all peers and ports, or before it told the memory: give more `--memory`"
             .to_owned(),
     }))
 }

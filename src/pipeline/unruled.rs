@@ -135,7 +135,7 @@ fn tallies<'a>(
 
 /// Each once and sorted, and held against what went that way by the groups that
 /// interfaces had at the time, which `without_rule` alone knows. Interfaces that no
-/// snapshot knows may carry any group.
+/// snapshot knows may carry any group, and what nobody can read may have gone either way.
 fn counted<'a>(
     all: BTreeMap<&'a SgId, Tally<'a>>,
     (direction, unwritten): (Direction, Unwritten),
@@ -148,7 +148,8 @@ fn counted<'a>(
         let then = attribution.without_rule.get(&way);
         // Rules that are made from what was seen name addresses.
         let many = unruled.needs.iter().any(|need| need.among.is_some());
-        unruled.lost = strangers || many || then.is_some_and(|then| *then > bare);
+        let unread = attribution.unread.contains(group);
+        unruled.lost = strangers || many || unread || then.is_some_and(|then| *then > bare);
         unruled.needs.sort_unstable();
         unruled.needs.dedup_by(|one, other| merge(other, one));
         unruled.beside.sort_by(|one, other| one.id.cmp(&other.id));

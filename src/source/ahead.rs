@@ -5,7 +5,6 @@ use crate::source::s3;
 use crate::source::s3::Remote;
 use crate::source::texts::Taken;
 use crate::source::texts::Texts;
-use crate::source::whole::LARGEST;
 
 /// Fetching ahead, which goes on until this is dropped.
 #[derive(Debug)]
@@ -22,7 +21,8 @@ impl Ahead {
     #[must_use]
     pub fn start<'a>(objects: impl Iterator<Item = &'a Object>, texts: &Texts) -> Ahead {
         // Larger ones come in parts, when their turn is.
-        let whole = |remote: &&Remote| remote.size() <= LARGEST;
+        let largest = texts.largest_fetched();
+        let whole = |remote: &&Remote| remote.size() <= largest;
         let remotes = objects.filter_map(Object::remote).filter(whole).cloned();
         let remotes: Vec<Remote> = remotes.collect();
         let room = (!remotes.is_empty()).then(|| texts.ahead());

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
+use crate::source::whole::LARGEST;
+
 /// Bytes that objects may take which several [`Opener`]s hold whole, or which
 /// are fetched ahead for them.
 ///
@@ -28,8 +30,18 @@ impl Texts {
     /// A part of it, for what is fetched ahead.
     pub(super) fn ahead(&self) -> Taken {
         let mut taken = Taken::none_of(self);
-        taken.may_be(self.all / 4);
+        taken.may_be(self.part_ahead());
         taken
+    }
+
+    fn part_ahead(&self) -> usize {
+        self.all / 4
+    }
+
+    /// Largest object that is fetched in one, in bytes: none takes more than all
+    /// that is fetched ahead may.
+    pub(super) fn largest_fetched(&self) -> u64 {
+        LARGEST.min(self.part_ahead() as u64)
     }
 
     fn take(&self, bytes: usize) -> bool {

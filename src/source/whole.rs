@@ -62,8 +62,8 @@ pub struct Opener {
     given: Option<&'static [u8]>,
     /// The last of them.
     file: Bytes,
-    /// What `packed` was, if it came from afar and is still needed: it holds the
-    /// room that the bytes take, and gives it back with the next object.
+    /// What `packed` was, if it came from afar: it holds the room that the bytes
+    /// take.
     body: Option<Body>,
     /// Whether what comes from afar is summed.
     sums: bool,
@@ -85,6 +85,18 @@ impl fmt::Debug for Opener {
 impl Default for Opener {
     fn default() -> Opener {
         Opener::sharing(&Texts::up_to(usize::MAX))
+    }
+}
+
+/// Bytes that were fetched, with the room that they take.
+struct Fetched {
+    bytes: Cursor<Vec<u8>>,
+    _body: Body,
+}
+
+impl Read for Fetched {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        self.bytes.read(out)
     }
 }
 
@@ -162,6 +174,12 @@ impl Opener {
         }
     }
 
+    /// Gives back the room of what was fetched or given away, once the object that
+    /// was opened last is done with: others wait for it.
+    pub fn close(&mut self) {
+        (self.body, self.file) = (None, Bytes::new());
+    }
+
     /// Gives back what the last objects took.
     fn let_go(&mut self) {
         (self.packed, self.text) = (Vec::new(), Vec::new());
@@ -176,7 +194,8 @@ impl Opener {
         if self.taken.bytes() > KEPT {
             self.let_go();
         }
-        let source = match object.remote().filter(|remote| remote.size() <= LARGEST) {
+        let largest = self.taken.texts().largest_fetched();
+        let source = match object.remote().filter(|remote| remote.size() <= largest) {
             Some(remote) => self.fetched(object, remote)?,
             None => self.read(object).and_then(|()| self.unpacked()),
         };
@@ -255,15 +274,16 @@ impl Opener {
     /// Forgets where the last object came from; the room that it took is given
     /// back before more is asked for.
     fn forget(&mut self) {
-        (self.body, self.sum, self.file) = (None, None, Bytes::new());
+        self.close();
+        self.sum = None;
     }
 
     /// Reads the object from its beginning, or from the bytes that were fetched.
     fn streamed(&mut self, object: &Object) -> Result<Stream, ReadError> {
-        let fetched = mem::take(&mut self.packed);
+        let bytes = Cursor::new(mem::take(&mut self.packed));
         self.let_go();
-        match self.body {
-            Some(_) => Stream::from_reader(&object.name, Cursor::new(fetched)),
+        match self.body.take() {
+            Some(body) => Stream::from_reader(&object.name, Fetched { bytes, _body: body }),
             None => object.open(),
         }
     }

@@ -269,6 +269,27 @@ fn a_large_object_comes_in_parts_and_survives_cuts() {
     assert!(server.troubles() > 3);
 }
 
+/// Whoever has read the last object gives its room to those who wait for theirs.
+#[test]
+fn objects_that_do_not_fit_in_memory_together_do_not_wait_for_ever() {
+    let cloud = make(&["--records", "1000", "--days", "1"]);
+    let (header, records) = cloud.lines();
+    let text = records.concat();
+    let times = 5 * 1024 * 1024 / text.len();
+    let large = format!("{header}{}", text.repeat(times)).into_bytes();
+    cloud.case.file("large.log", &large);
+    let alone = cloud::json(&cloud.analyze(&["large.log"]));
+    let alone = alone["ingest"]["records"].as_u64().unwrap();
+    for count in [2, 5] {
+        let key = |number: u32| format!("org/{number}.log");
+        let objects = (0..count).map(|number| (key(number), large.clone()));
+        let server = Server::start(objects.collect(), Manners::default());
+        let flags = ["--memory", "64M", "--threads", "3"];
+        let document = cloud::json(&analyze(&cloud, &server, &flags));
+        assert_eq!(document["ingest"]["records"], alone * u64::from(count));
+    }
+}
+
 #[test]
 fn the_bucket_says_its_region() {
     let cloud = make(&["--records", "500", "--days", "1"]);
