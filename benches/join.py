@@ -22,10 +22,8 @@ import json
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 
 import peers
 
@@ -135,14 +133,8 @@ def corpus(plan):
 
 
 def run(command, told):
-    began = time.monotonic()
     with tempfile.NamedTemporaryFile() as out:
-        child = subprocess.Popen(command, stdout=out)
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.monotonic() - began
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode not in (0, 1):
-            sys.exit(f"{command}: exit code {child.returncode}")
+        seconds, usage = peers.measured(command, out)
         size = os.path.getsize(out.name)
         with open(out.name, "rb") as file:
             found = told(file)

@@ -115,6 +115,18 @@ def run(command, **options):
     return taken, cpu, done
 
 
+def measured(command, out):
+    """Seconds of a run of flowcinch, and what it used."""
+    began = time.monotonic()
+    child = subprocess.Popen(command, stdout=out)
+    _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.monotonic() - began
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode not in (0, 1):
+        sys.exit(f"{command}: exit code {child.returncode}")
+    return seconds, usage
+
+
 def environment(packages=PACKAGES):
     python = os.path.join(HOME, "venv", "bin", "python")
     if not os.path.exists(python):

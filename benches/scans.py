@@ -29,7 +29,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 import peers
 
@@ -181,14 +180,8 @@ def analyze(binary, folder, threads, more):
     command = [binary, "analyze", os.path.join(folder, "logs"),
                "--snapshot", os.path.join(folder, "sample", "snapshot"),
                "--format", "json", "--quiet", "--threads", str(threads), *more]
-    began = time.monotonic()
     with tempfile.NamedTemporaryFile() as out:
-        child = subprocess.Popen(command, stdout=out)
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.monotonic() - began
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode not in (0, 1):
-            sys.exit(f"{command}: exit code {child.returncode}")
+        seconds, usage = peers.measured(command, out)
         # A child's peak begins at its parent's size. So another process holds the document.
         with multiprocessing.Pool(1) as pool:
             return Run(seconds, usage.ru_maxrss / 1024, pool.apply(read, (out.name,)))

@@ -92,6 +92,27 @@ pub struct Bench<'a> {
     pub fold_noise: bool,
 }
 
+#[cfg(test)]
+impl<'a> Bench<'a> {
+    /// Of interfaces that nothing is known of beside the snapshots; `nothing` is
+    /// what is known.
+    pub(crate) fn of(
+        scenes: &'a [Scene<'a>],
+        table: &'a RuleTable<'a>,
+        (endpoints, knowledge): &'a (Endpoints, Knowledge),
+    ) -> Bench<'a> {
+        Bench {
+            scenes,
+            table,
+            endpoints,
+            knowledge,
+            window: None,
+            min_certainty: Certainty::High,
+            fold_noise: false,
+        }
+    }
+}
+
 /// What was let through and no rule explains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unexplained {
@@ -299,15 +320,8 @@ mod tests {
         let latest = states.last().unwrap();
         let scenes: Vec<Scene<'_>> = states.iter().map(Scene::new).collect();
         let table = RuleTable::new(latest);
-        let bench = Bench {
-            scenes: &scenes,
-            table: &table,
-            endpoints: &Endpoints::default(),
-            knowledge: &Knowledge::default(),
-            window: None,
-            min_certainty: Certainty::High,
-            fold_noise: false,
-        };
+        let nothing = Default::default();
+        let bench = Bench::of(&scenes, &table, &nothing);
         let eni = &latest.enis[&id];
         let hearing = Hearing {
             interface_id: id,

@@ -70,10 +70,7 @@ mod tests {
     use crate::attribute::conversation::Half;
     use crate::attribute::cover::Candidate;
     use crate::attribute::docket::Docket;
-    use crate::attribute::initiator::Certainty;
     use crate::attribute::judge::Bench;
-    use crate::attribute::knowledge::Endpoints;
-    use crate::attribute::knowledge::Knowledge;
     use crate::attribute::scene::Scene;
     use crate::attribute::table::RuleTable;
     use crate::attribute::verdict::RejectCause;
@@ -236,14 +233,10 @@ mod tests {
         let scenes = [Scene::new(snapshot)];
         let id = EniId::parse("eni-1").unwrap();
         let table = RuleTable::new(snapshot);
+        let nothing = Default::default();
         let bench = Bench {
-            scenes: &scenes,
-            table: &table,
-            endpoints: &Endpoints::default(),
-            knowledge: &Knowledge::default(),
-            window: None,
-            min_certainty: Certainty::High,
             fold_noise: true,
+            ..Bench::of(&scenes, &table, &nothing)
         };
         let own = Candidate {
             scene: &scenes[0],

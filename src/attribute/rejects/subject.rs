@@ -431,10 +431,7 @@ mod tests {
     use crate::attribute::conversation::Half;
     use crate::attribute::conversation::Server;
     use crate::attribute::docket::Docket;
-    use crate::attribute::initiator::Certainty;
     use crate::attribute::judge::Bench;
-    use crate::attribute::knowledge::Endpoints;
-    use crate::attribute::knowledge::Knowledge;
     use crate::attribute::rejects::explain;
     use crate::attribute::scene::Scene;
     use crate::attribute::table::RuleIndex;
@@ -498,15 +495,8 @@ mod tests {
     fn told(snapshot: &Snapshot, breadth: Option<Breadth>) -> (RejectFinding, RuleUse) {
         let (scenes, table) = ([Scene::new(snapshot)], RuleTable::new(snapshot));
         let id = EniId::parse("eni-1").unwrap();
-        let bench = Bench {
-            scenes: &scenes,
-            table: &table,
-            endpoints: &Endpoints::default(),
-            knowledge: &Knowledge::default(),
-            window: None,
-            min_certainty: Certainty::High,
-            fold_noise: false,
-        };
+        let nothing = Default::default();
+        let bench = Bench::of(&scenes, &table, &nothing);
         let own = Candidate {
             scene: &scenes[0],
             eni: &snapshot.enis[&id],
