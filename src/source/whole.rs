@@ -177,7 +177,10 @@ impl Opener {
     /// Gives back the room of what was fetched or given away, once the object that
     /// was opened last is done with: others wait for it.
     pub fn close(&mut self) {
-        (self.body, self.file) = (None, Bytes::new());
+        if self.body.take().is_some() {
+            self.packed = Vec::new();
+        }
+        self.file = Bytes::new();
     }
 
     /// Gives back what the last objects took.
