@@ -455,17 +455,6 @@ impl<'a, 'r, G: Gather> Worker<'a, 'r, G> {
         opener: &mut Opener,
         reader: &mut ObjectReader,
     ) -> Result<Result<Ended, FormError>, ReadError> {
-        let ended = self.read_open(object, opener, reader);
-        opener.close();
-        ended
-    }
-
-    fn read_open(
-        &mut self,
-        object: &Object,
-        opener: &mut Opener,
-        reader: &mut ObjectReader,
-    ) -> Result<Result<Ended, FormError>, ReadError> {
         if self.gathering.is_crowded() {
             opener.spare();
         }

@@ -49,7 +49,6 @@ fn newest_of(objects: &[&Object], layouts: &Layouts, texts: &Texts) -> Option<Ti
         while let Some(object) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
             reader.expect(layouts.of(&object.name));
             found.scan(object, &mut opener, &mut reader);
-            opener.close();
         }
         found.0
     });

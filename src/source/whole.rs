@@ -60,11 +60,6 @@ pub struct Opener {
     packed: Vec<u8>,
     /// How files begin that are given away as they are.
     given: Option<&'static [u8]>,
-    /// The last of them.
-    file: Bytes,
-    /// What `packed` was, if it came from afar: it holds the room that the bytes
-    /// take.
-    body: Option<Body>,
     /// Whether what comes from afar is summed.
     sums: bool,
     /// Length and checksum of the last object, if it came from afar in one.
@@ -100,20 +95,21 @@ impl Read for Fetched {
     }
 }
 
-/// A file that was given away, with the room that it takes.
-struct File {
+/// Bytes that the opener parted with, and the room that they take.
+struct Given {
     bytes: Vec<u8>,
     _body: Option<Body>,
     _taken: Taken,
 }
 
-impl AsRef<[u8]> for File {
+impl AsRef<[u8]> for Given {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-/// One object's text, to be taken piece by piece.
+/// One object's text, to be taken piece by piece. The room of what was fetched is
+/// given back with it.
 #[derive(Debug)]
 pub struct Opened<'a> {
     pieces: Pieces<'a>,
@@ -126,8 +122,14 @@ enum Pieces<'a> {
         /// Bytes as stored: told with the last piece, since they are read.
         packed: u64,
         text: u64,
-        /// All of them, where they may be had.
-        file: Option<Bytes>,
+    },
+    /// As stored.
+    Given {
+        bytes: Bytes,
+        /// Those that were handed out.
+        at: usize,
+        /// Whether they may be had as they are.
+        is_file: bool,
     },
     Stream(Box<Stream>),
 }
@@ -142,8 +144,6 @@ impl Opener {
             front: vec![0; SMALL].into_boxed_slice(),
             packed: Vec::new(),
             given: None,
-            file: Bytes::new(),
-            body: None,
             sums: false,
             sum: None,
             text: Vec::new(),
@@ -174,15 +174,6 @@ impl Opener {
         }
     }
 
-    /// Gives back the room of what was fetched or given away, once the object that
-    /// was opened last is done with: others wait for it.
-    pub fn close(&mut self) {
-        if self.body.take().is_some() {
-            self.packed = Vec::new();
-        }
-        self.file = Bytes::new();
-    }
-
     /// Gives back what the last objects took.
     fn let_go(&mut self) {
         (self.packed, self.text) = (Vec::new(), Vec::new());
@@ -197,58 +188,59 @@ impl Opener {
         if self.taken.bytes() > KEPT {
             self.let_go();
         }
+        self.sum = None;
         let largest = self.taken.texts().largest_fetched();
-        let source = match object.remote().filter(|remote| remote.size() <= largest) {
-            Some(remote) => self.fetched(object, remote)?,
-            None => self.read(object).and_then(|()| self.unpacked()),
-        };
-        let Some(source) = source else {
-            let stream = self.streamed(object)?;
-            return Ok(Opened {
-                pieces: Pieces::Stream(Box::new(stream)),
-            });
-        };
-        let packed = self.packed.len() as u64;
-        let is_given = |magic| source == Source::Stored && self.packed.starts_with(magic);
-        if self.given.is_some_and(is_given) {
-            self.give();
-            return Ok(Opened {
-                pieces: Pieces::Whole {
-                    rest: &self.file,
-                    packed,
-                    text: packed,
-                    file: Some(self.file.clone()),
-                },
-            });
-        }
-        let text = match source {
-            Source::Stored => self.packed.as_slice(),
-            Source::Inflated(len) => {
-                if self.body.take().is_some() {
+        let remote = object.remote().filter(|remote| remote.size() <= largest);
+        let body = remote
+            .map(|remote| self.fetched(object, remote))
+            .transpose()?;
+        let held = body.is_some() || self.read(object).is_some();
+        let source = if held { self.unpacked() } else { None };
+        let pieces = match source {
+            None => Pieces::Stream(Box::new(self.streamed(object, body)?)),
+            Some(Source::Stored) => self.stored(body),
+            Some(Source::Inflated(len)) => {
+                let packed = self.packed.len() as u64;
+                if body.is_some() {
                     self.packed = Vec::new();
                 }
-                self.text.get(..len).unwrap_or_default()
+                let rest = self.text.get(..len).unwrap_or_default();
+                let text = rest.len() as u64;
+                Pieces::Whole { rest, packed, text }
             }
         };
-        Ok(Opened {
-            pieces: Pieces::Whole {
-                rest: text,
-                packed,
-                text: text.len() as u64,
-                file: None,
-            },
-        })
+        Ok(Opened { pieces })
+    }
+
+    /// What was read, as it is.
+    fn stored(&mut self, body: Option<Body>) -> Pieces<'_> {
+        let is_file = self
+            .given
+            .is_some_and(|magic| self.packed.starts_with(magic));
+        if is_file || body.is_some() {
+            return Pieces::Given {
+                bytes: self.give(body),
+                at: 0,
+                is_file,
+            };
+        }
+        let len = self.packed.len() as u64;
+        Pieces::Whole {
+            rest: &self.packed,
+            packed: len,
+            text: len,
+        }
     }
 
     /// Parts with what was read, and with the room that it takes.
-    fn give(&mut self) {
+    fn give(&mut self, body: Option<Body>) -> Bytes {
         self.text = Vec::new();
         let texts = self.taken.texts();
-        self.file = Bytes::from_owner(File {
+        Bytes::from_owner(Given {
             bytes: mem::take(&mut self.packed),
-            _body: self.body.take(),
+            _body: body,
             _taken: mem::replace(&mut self.taken, Taken::none_of(&texts)),
-        });
+        })
     }
 
     /// Length and SHA-256 of the object that was opened last, if it was fetched
@@ -258,34 +250,24 @@ impl Opener {
         self.sum.clone()
     }
 
-    /// Takes the bytes of an object in S3.
-    fn fetched(&mut self, object: &Object, remote: &Remote) -> Result<Option<Source>, ReadError> {
-        self.forget();
-        self.packed = Vec::new();
+    /// Takes the bytes of an object in S3; the room that they take is left.
+    fn fetched(&mut self, object: &Object, remote: &Remote) -> Result<Body, ReadError> {
         let mut body = remote.take().map_err(|kind| ReadError {
             object: object.name.clone(),
             kind,
         })?;
         self.packed = mem::take(&mut body.bytes);
-        self.body = Some(body);
         if self.sums {
             self.sum = fingerprint::sum_of(self.packed.as_slice()).ok();
         }
-        Ok(self.unpacked())
-    }
-
-    /// Forgets where the last object came from; the room that it took is given
-    /// back before more is asked for.
-    fn forget(&mut self) {
-        self.close();
-        self.sum = None;
+        Ok(body)
     }
 
     /// Reads the object from its beginning, or from the bytes that were fetched.
-    fn streamed(&mut self, object: &Object) -> Result<Stream, ReadError> {
+    fn streamed(&mut self, object: &Object, body: Option<Body>) -> Result<Stream, ReadError> {
         let bytes = Cursor::new(mem::take(&mut self.packed));
         self.let_go();
-        match self.body.take() {
+        match body {
             Some(body) => Stream::from_reader(&object.name, Fetched { bytes, _body: body }),
             None => object.open(),
         }
@@ -293,7 +275,6 @@ impl Opener {
 
     /// Reads a file that is not too large.
     fn read(&mut self, object: &Object) -> Option<()> {
-        self.forget();
         let size = object.size.filter(|size| *size <= LARGEST)?;
         let mut file = object.file()?;
         self.packed.clear();
@@ -403,12 +384,15 @@ impl Opened<'_> {
     /// that are given ([`Opener::giving`]) and is held whole.
     pub fn take_file(&mut self) -> Option<Bytes> {
         match &mut self.pieces {
-            Pieces::Whole { rest, file, .. } => {
-                let file = file.take()?;
-                *rest = &[];
-                Some(file)
+            Pieces::Given {
+                bytes,
+                at,
+                is_file: true,
+            } => {
+                *at = bytes.len();
+                Some(bytes.clone())
             }
-            Pieces::Stream(_) => None,
+            Pieces::Given { .. } | Pieces::Whole { .. } | Pieces::Stream(_) => None,
         }
     }
 
@@ -422,6 +406,12 @@ impl Opened<'_> {
                 *rest = behind;
                 Ok((!piece.is_empty()).then_some(piece))
             }
+            Pieces::Given { bytes, at, .. } => {
+                let rest = bytes.get(*at..).unwrap_or_default();
+                let (piece, _) = rest.split_at_checked(PIECE).unwrap_or((rest, &[]));
+                *at = at.saturating_add(piece.len());
+                Ok((!piece.is_empty()).then_some(piece))
+            }
         }
     }
 
@@ -430,6 +420,7 @@ impl Opened<'_> {
         match &self.pieces {
             Pieces::Stream(stream) => stream.compressed_bytes(),
             Pieces::Whole { packed, .. } => *packed,
+            Pieces::Given { bytes, .. } => bytes.len() as u64,
         }
     }
 
@@ -438,6 +429,7 @@ impl Opened<'_> {
         match &self.pieces {
             Pieces::Stream(stream) => stream.text_bytes(),
             Pieces::Whole { text, .. } => *text,
+            Pieces::Given { bytes, .. } => bytes.len() as u64,
         }
     }
 }
