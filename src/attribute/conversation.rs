@@ -29,6 +29,7 @@ use crate::net::IpProtocol;
 use crate::net::PortRange;
 use crate::net::cidr::host_net;
 use crate::net::cidr::is_host;
+use crate::net::cidr::overlap;
 
 /// Which end of a conversation serves, as its cells are keyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -307,10 +308,6 @@ impl Unread {
         let kinds = self.kinds.iter().filter(|(kind, _)| fits(kind));
         kinds.map(|(_, records)| records).sum()
     }
-}
-
-fn overlap(one: IpNet, other: IpNet) -> bool {
-    one.contains(&other) || other.contains(&one)
 }
 
 /// A cell turned to local and peer.

@@ -24,6 +24,7 @@ use crate::model::SgRule;
 use crate::net::IpProtocol;
 use crate::net::PortRange;
 use crate::net::cidr::host_net;
+use crate::net::cidr::overlap;
 
 /// Traffic that a rule is asked about, at one interface.
 #[derive(Clone, Debug)]
@@ -107,7 +108,7 @@ pub fn local_fit(net: IpNet, local: &Eni, v4: bool) -> Fit {
     let (mut all, mut some) = (true, false);
     for own in own {
         all &= net.contains(&own);
-        some |= net.contains(&own) || own.contains(&net);
+        some |= overlap(net, own);
     }
     match (all, some) {
         (true, _) => Fit::Whole,

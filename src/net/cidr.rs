@@ -90,6 +90,12 @@ pub fn is_host(net: IpNet) -> bool {
     net.prefix_len() == net.max_prefix_len()
 }
 
+/// Whether two prefixes have an address in common: one then holds the other.
+#[must_use]
+pub fn overlap(one: IpNet, other: IpNet) -> bool {
+    one.contains(&other) || other.contains(&one)
+}
+
 /// Set of addresses of both families.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressSet {
