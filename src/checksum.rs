@@ -2,6 +2,7 @@
 
 use std::io;
 use std::io::Read;
+use std::io::Write;
 
 use sha2::Digest;
 use sha2::Sha256;
@@ -22,6 +23,44 @@ pub fn sha256_of(mut reader: impl Read) -> io::Result<String> {
             return Ok(hex(&hash.finalize()));
         }
         hash.update(block.get(..length).unwrap_or_default());
+    }
+}
+
+/// Hashes and counts what is written through it.
+#[derive(Debug)]
+pub struct Summing<W> {
+    inner: W,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl<W: Write> Summing<W> {
+    /// Nothing is written yet.
+    pub fn new(inner: W) -> Summing<W> {
+        Summing {
+            inner,
+            hash: Sha256::new(),
+            bytes: 0,
+        }
+    }
+
+    /// The writer, with the SHA-256 in hexadecimal of what it took, and how many
+    /// bytes that was.
+    pub fn finish(self) -> (W, String, u64) {
+        (self.inner, hex(&self.hash.finalize()), self.bytes)
+    }
+}
+
+impl<W: Write> Write for Summing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.inner.write(bytes)?;
+        self.hash.update(bytes.get(..taken).unwrap_or(bytes));
+        self.bytes += u64::try_from(taken).unwrap_or(0);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }
 
@@ -47,5 +86,29 @@ mod tests {
         assert_eq!(sha256_of(b"abc".as_slice()).unwrap(), known);
         let long = vec![7; 200_000];
         assert_eq!(sha256_of(long.as_slice()).unwrap(), sha256(&long));
+    }
+
+    #[test]
+    fn what_is_written_through_is_hashed_as_it_is_taken() {
+        // Takes half of what it is given.
+        struct Half(Vec<u8>);
+        impl Write for Half {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let taken = bytes.len().div_ceil(2);
+                self.0.extend_from_slice(&bytes[..taken]);
+                Ok(taken)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut summing = Summing::new(Half(Vec::new()));
+        summing.write_all(b"ab").unwrap();
+        summing.write_all(b"c").unwrap();
+        let (half, sum, bytes) = summing.finish();
+        assert_eq!(
+            (half.0.as_slice(), sum, bytes),
+            (b"abc".as_slice(), sha256(b"abc"), 3)
+        );
     }
 }

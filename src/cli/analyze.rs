@@ -7,7 +7,6 @@ use std::path::Path;
 use flowcinch::pipeline;
 use flowcinch::pipeline::certificate::Draft;
 use flowcinch::report::document::Analysis;
-use flowcinch::report::json;
 use flowcinch::report::review::Review;
 use flowcinch::report::text;
 
@@ -17,6 +16,8 @@ use crate::cli::args::Color;
 use crate::cli::args::Format;
 use crate::cli::config;
 use crate::cli::config::AnalyzeConfig;
+use crate::cli::document::DOCUMENT;
+use crate::cli::document::Document;
 use crate::cli::evidence;
 use crate::cli::evidence::Inputs;
 use crate::cli::evidence::Run;
@@ -25,10 +26,8 @@ use crate::cli::input;
 use crate::cli::messages;
 use crate::cli::outcome::Outcome;
 use crate::cli::output;
+use crate::cli::output::Beside;
 use crate::cli::progress::Bar;
-
-/// Name of the document in the folder.
-const DOCUMENT: &str = "analysis.json";
 
 /// Runs the command.
 pub(crate) fn run(args: &AnalyzeArgs, color: Color) -> Result<Outcome, Failure> {
@@ -54,6 +53,7 @@ pub(crate) fn run(args: &AnalyzeArgs, color: Color) -> Result<Outcome, Failure> 
             inputs: Inputs::of(&config.request, &args.gate),
             certificate: certificate.as_deref(),
             key: key.as_ref(),
+            threads: config.request.threads,
         };
         evidence::write(folder, &run, &analysis, &review)?;
     }
@@ -94,48 +94,61 @@ fn deliver(
     draft: Option<Draft>,
 ) -> Result<Option<Vec<u8>>, Failure> {
     let delivery = &config.delivery;
-    let document = json::to_bytes(analysis)?;
-    let certificate = match draft {
-        Some(draft) => Some(
-            draft
-                .sealed(&config.request, analysis, (DOCUMENT, &document))?
-                .to_bytes()?,
-        ),
+    let document = Document {
+        analysis,
+        threads: config.request.threads,
+    };
+    let beside = match &delivery.out {
+        Some(folder) => Some((folder, document.beside(folder)?)),
         None => None,
     };
-    if let Some(folder) = &delivery.out {
+    let certificate = match draft {
+        Some(draft) => {
+            let written = match &beside {
+                Some((_, (_, written))) => written.clone(),
+                None => document.identified()?,
+            };
+            let sealed = draft.sealed(&config.request, analysis, written)?;
+            Some(sealed.to_bytes()?)
+        }
+        None => None,
+    };
+    if let Some((folder, (beside, _))) = beside {
         if let Some(certificate) = &certificate {
             output::write_file(&folder.join("certificate.json"), certificate)?;
         }
-        write(folder, &document, analysis, review)?;
+        finish(folder, beside, analysis, review)?;
         if delivery.notes {
             let path = folder.join(DOCUMENT);
             messages::note(&format!("wrote {}", path.display()));
         }
     }
     match delivery.format {
-        Format::Json => output::print(&document)?,
+        Format::Json => document.print()?,
         Format::Text => output::print(text::reviewed(analysis, review, delivery.text).as_bytes())?,
     }
     Ok(certificate)
 }
 
 /// The text first, so that an analysis.json that is there has its report.
-fn write(
+fn finish(
     folder: &Path,
-    document: &[u8],
+    document: Beside,
     analysis: &Analysis,
     review: &Review,
 ) -> Result<(), Failure> {
     let report = text::reviewed(analysis, review, config::file_text(true));
     output::write_file(&folder.join("report.txt"), report.as_bytes())?;
-    output::write_file(&folder.join(DOCUMENT), document)?;
+    document.commit()?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+
+    use flowcinch::checksum;
+    use flowcinch::report::json;
 
     use super::*;
 
@@ -154,10 +167,18 @@ mod tests {
     fn the_folder_gets_the_document_and_the_plain_report() {
         let folder = tempfile::tempdir().unwrap();
         let analysis = json::from_slice(BARE.as_bytes()).unwrap();
-        let document = json::to_bytes(&analysis).unwrap();
-        write(folder.path(), &document, &analysis, &Review::default()).unwrap();
+        let document = Document {
+            analysis: &analysis,
+            threads: Some(2),
+        };
+        let (beside, known) = document.beside(folder.path()).unwrap();
+        assert_eq!(known, document.identified().unwrap());
+        assert!(!folder.path().join("analysis.json").exists());
+        finish(folder.path(), beside, &analysis, &Review::default()).unwrap();
         let written = |name: &str| fs::read(folder.path().join(name)).unwrap();
+        let document = json::to_bytes(&analysis).unwrap();
         assert_eq!(written("analysis.json"), document);
+        assert_eq!(known.sha256, checksum::sha256(&document));
         let report = String::from_utf8(written("report.txt")).unwrap();
         assert!(report.contains("ANSWER") && !report.contains('\u{1b}'));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);

@@ -17,7 +17,6 @@ use flowcinch::pipeline::Request;
 use flowcinch::report::csv;
 use flowcinch::report::document::Analysis;
 use flowcinch::report::escape;
-use flowcinch::report::json;
 use flowcinch::report::pseudonym::Key;
 use flowcinch::report::review::Review;
 use flowcinch::report::text;
@@ -31,6 +30,8 @@ use walkdir::WalkDir;
 use crate::cli::Failure;
 use crate::cli::args::GateArgs;
 use crate::cli::config;
+use crate::cli::document::DOCUMENT;
+use crate::cli::document::Document;
 use crate::cli::output;
 use crate::cli::output::OutputError;
 
@@ -66,8 +67,7 @@ impl From<OutputError> for EvidenceError {
 }
 
 const MANIFEST: &str = "manifest.json";
-const FILES: [&str; 5] = [
-    "analysis.json",
+const FILES: [&str; 4] = [
     "certificate.json",
     "report.txt",
     "findings.csv",
@@ -85,7 +85,7 @@ pub(crate) fn prepare(folder: &Path, logs: &[String]) -> Result<(), EvidenceErro
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let own = |name: &&str| entry.file_name() == **name;
-        if !FILES.iter().chain([&MANIFEST]).any(own) {
+        if !FILES.iter().chain([&DOCUMENT, &MANIFEST]).any(own) {
             return Err(EvidenceError::Foreign(entry.path()));
         }
     }
@@ -94,7 +94,7 @@ pub(crate) fn prepare(folder: &Path, logs: &[String]) -> Result<(), EvidenceErro
 
 /// An older pack goes, its manifest first: a pack is whole once that is there.
 fn clear(folder: &Path) -> Result<(), EvidenceError> {
-    for name in [MANIFEST].into_iter().chain(FILES) {
+    for name in [MANIFEST, DOCUMENT].into_iter().chain(FILES) {
         let path = folder.join(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -163,6 +163,7 @@ pub(crate) struct Run<'a> {
     pub(crate) inputs: Inputs<'a>,
     pub(crate) certificate: Option<&'a [u8]>,
     pub(crate) key: Option<&'a Key>,
+    pub(crate) threads: Option<usize>,
 }
 
 /// Writes the pack.
@@ -172,7 +173,10 @@ pub(crate) fn write(
     analysis: &Analysis,
     review: &Review,
 ) -> Result<(), Failure> {
-    let document = json::to_bytes(analysis)?;
+    let document = Document {
+        analysis,
+        threads: run.threads,
+    };
     let inputs = run.inputs.listed()?;
     let report = text::reviewed(analysis, review, config::file_text(true)).into_bytes();
     let findings = csv::render(review).into_bytes();
@@ -181,14 +185,15 @@ pub(crate) fn write(
         Some(_) => format!("{README}{HIDDEN}"),
     };
     clear(folder)?;
-    let written: [Option<&[u8]>; 5] = [
-        Some(&document),
+    let written: [Option<&[u8]>; 4] = [
         run.certificate,
         Some(&report),
         Some(&findings),
         Some(readme.as_bytes()),
     ];
-    let mut outputs = Vec::new();
+    let (beside, known) = document.beside(folder)?;
+    beside.commit().map_err(EvidenceError::from)?;
+    let mut outputs = vec![json!({"name": known.name, "sha256": known.sha256})];
     for (name, bytes) in FILES.into_iter().zip(written) {
         let Some(bytes) = bytes else {
             continue;

@@ -7,6 +7,7 @@
 mod analyze;
 mod args;
 mod config;
+mod document;
 mod evidence;
 mod explain;
 mod gate;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::fs::File;
 use std::io;
+use std::io::Stdout;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
@@ -24,10 +25,17 @@ pub(crate) enum OutputError {
     File(PathBuf, #[source] io::Error),
 }
 
-/// Writes to standard output. A reader that has gone has read enough.
+/// Writes to standard output.
 pub(crate) fn print(bytes: &[u8]) -> Result<(), OutputError> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+    printed(|stdout| stdout.write_all(bytes))
+}
+
+/// Has standard output written to. A reader that has gone has read enough.
+pub(crate) fn printed(
+    write: impl FnOnce(&mut Stdout) -> io::Result<()>,
+) -> Result<(), OutputError> {
+    let mut stdout = io::stdout();
+    match write(&mut stdout).and_then(|()| stdout.flush()) {
         Err(error) if !messages::is_broken_pipe(&error) => Err(OutputError::Stdout(error)),
         Ok(()) | Err(_) => Ok(()),
     }
@@ -39,29 +47,61 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), OutputError> {
 }
 
 /// Writes a file so that it is either the old one or the new one, whole, even
-/// if the disk fills up: into a neighbour first, then renamed.
+/// if the disk fills up.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
-    let failed = |error| OutputError::File(path.to_owned(), error);
-    let name = path.file_name().ok_or_else(|| failed(no_name()))?;
-    let neighbour = format!(".{}.{}.tmp", name.to_string_lossy(), process::id());
-    let neighbour = path.with_file_name(neighbour);
-    let written = write_new(&neighbour, bytes).and_then(|()| fs::rename(&neighbour, path));
-    written.map_err(|error| {
-        // What is left of it helps nobody; if it cannot be removed either,
-        // the first error is still the one to tell.
-        drop(fs::remove_file(&neighbour));
-        failed(error)
-    })
+    let (beside, ()) = Beside::written(path, |file| file.write_all(bytes))?;
+    beside.commit()
+}
+
+/// A file that is whole and lies beside the one that it will be. What is left of
+/// one that never came to that helps nobody and is removed.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    path: PathBuf,
+    neighbour: PathBuf,
+}
+
+impl Beside {
+    /// Writes it, and gives what the writing gave.
+    pub(crate) fn written<T>(
+        path: &Path,
+        write: impl FnOnce(&mut File) -> io::Result<T>,
+    ) -> Result<(Beside, T), OutputError> {
+        let failed = |error| OutputError::File(path.to_owned(), error);
+        let name = path.file_name().ok_or_else(|| failed(no_name()))?;
+        let neighbour = format!(".{}.{}.tmp", name.to_string_lossy(), process::id());
+        let beside = Beside {
+            path: path.to_owned(),
+            neighbour: path.with_file_name(neighbour),
+        };
+        let given = write_new(&beside.neighbour, write).map_err(failed)?;
+        Ok((beside, given))
+    }
+
+    /// Puts it in its place.
+    pub(crate) fn commit(self) -> Result<(), OutputError> {
+        fs::rename(&self.neighbour, &self.path)
+            .map_err(|error| OutputError::File(self.path.clone(), error))
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // Gone already where it is in its place; if it cannot be removed, the
+        // first error is still the one to tell.
+        drop(fs::remove_file(&self.neighbour));
+    }
 }
 
 fn no_name() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "the path names no file")
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_new<T>(path: &Path, write: impl FnOnce(&mut File) -> io::Result<T>) -> io::Result<T> {
     let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    let given = write(&mut file)?;
+    file.sync_all()?;
+    Ok(given)
 }
 
 #[cfg(test)]

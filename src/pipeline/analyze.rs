@@ -57,10 +57,22 @@ pub(super) fn in_pool<T: Send>(
     threads: Option<usize>,
     run: impl FnOnce() -> Result<T, PipelineError> + Send,
 ) -> Result<T, PipelineError> {
+    with_threads(threads, run)?
+}
+
+/// Does something with as many worker threads as were asked for; `None` takes one
+/// a core.
+///
+/// # Errors
+/// If the system does not give them.
+pub fn with_threads<T: Send>(
+    threads: Option<usize>,
+    run: impl FnOnce() -> T + Send,
+) -> Result<T, PipelineError> {
     let threads = threads.unwrap_or(0);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    pool.map_err(|_| PipelineError::Threads(threads))?
-        .install(run)
+    let pool = pool.map_err(|_| PipelineError::Threads(threads))?;
+    Ok(pool.install(run))
 }
 
 fn run(

@@ -49,7 +49,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// The certificate, beside the analysis as it is written.
+    /// The certificate, beside the analysis as it is `written`.
     ///
     /// # Errors
     /// A snapshot that can no longer be read.
@@ -57,7 +57,7 @@ impl Draft {
         self,
         request: &Request,
         analysis: &Analysis,
-        (name, written): (&str, &[u8]),
+        written: HashedFile,
     ) -> io::Result<Certificate> {
         let inputs = Inputs {
             window: analysis.window,
@@ -69,7 +69,7 @@ impl Draft {
             assign: assign(request).to_owned(),
             min_confidence: min_confidence(request).to_owned(),
             snapshots: hashed_snapshots(&request.snapshots)?,
-            analysis: hashed(name, written),
+            analysis: written,
         };
         Ok(Certificate::sealed(
             inputs,

@@ -32,6 +32,7 @@ pub mod verify;
 
 pub use analyze::analyze;
 pub use analyze::analyze_certified;
+pub use analyze::with_threads;
 pub use error::PipelineError;
 pub use request::Assign;
 pub use request::MinConfidence;

@@ -72,7 +72,7 @@ pub struct Analysis {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-fn is_aws(provider: &Provider) -> bool {
+pub(super) fn is_aws(provider: &Provider) -> bool {
     *provider == Provider::Aws
 }
 

@@ -5,6 +5,7 @@
 //! it does not know.
 
 use std::io;
+use std::io::Write;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use crate::report::document::Analysis;
 use crate::report::document::SCHEMA;
 use crate::report::escape;
+use crate::report::pieces::Pieces;
 
 /// Why a document cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,15 @@ pub fn to_bytes(document: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut text = escape::json(serde_json::to_string_pretty(document)?);
     text.push('\n');
     Ok(text.into_bytes())
+}
+
+/// Writes an analysis as [`to_bytes`] does, piece by piece, with all threads of the
+/// pool that it is called in.
+///
+/// # Errors
+/// That of the writer.
+pub fn write(analysis: &Analysis, out: &mut (dyn Write + Send)) -> io::Result<()> {
+    Pieces::of(analysis).write(out)
 }
 
 /// Reads a document, its schema first.

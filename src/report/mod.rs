@@ -25,6 +25,7 @@ pub mod listing;
 pub mod markdown;
 pub mod ocsf;
 mod page;
+mod pieces;
 pub mod posture;
 pub mod pseudonym;
 pub mod review;
