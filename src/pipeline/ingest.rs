@@ -52,12 +52,15 @@ const SAMPLES: usize = 10;
 /// Memory to stay within where none is asked for: 512 MiB.
 const MEMORY: u64 = 512 << 20;
 
-/// Memory that goes to what does not grow with the logs: 64 MiB.
+/// Memory that goes to what does not grow with the logs: 64 MiB, or, where little
+/// is asked for, so many eighths of it and 40 MiB at least.
 const FIXED: u64 = 64 << 20;
+const FIXED_EIGHTHS: u64 = 5;
+const FIXED_LEAST: u64 = 40 << 20;
 
-/// Sixteenths of it that objects may take which are held whole while they are
+/// The part of the rest that objects may take which are held whole while they are
 /// read. What comes of evidence takes more than that later, when they are gone.
-const TEXTS: u64 = 7;
+const TEXTS: u64 = 2;
 
 /// Threads that share it, where no memory is asked for; further ones get as much.
 const FEW: u64 = 4;
@@ -103,8 +106,7 @@ impl Reading<'_> {
     }
 
     fn bound(&self) -> Bound {
-        let bytes = self.limit().saturating_sub(FIXED);
-        let units = usize::try_from(bytes / UNIT).unwrap_or(usize::MAX);
+        let units = usize::try_from(growing(self.limit()) / UNIT).unwrap_or(usize::MAX);
         Bound {
             units: units.max(LEAST),
             inside: self.memory.is_some(),
@@ -112,12 +114,19 @@ impl Reading<'_> {
     }
 }
 
+/// Bytes of some memory that go to what grows with the logs.
+fn growing(memory: u64) -> u64 {
+    let fixed = memory / 8 * FIXED_EIGHTHS;
+    memory.saturating_sub(fixed.clamp(FIXED_LEAST, FIXED))
+}
+
 /// Room for objects that are held whole, where so much memory is asked for. More
 /// than a few threads get more of it, unless it is.
 pub(super) fn texts(memory: Option<u64>) -> Texts {
     let threads = u64::try_from(rayon::current_num_threads()).unwrap_or(1);
-    let usual = MEMORY / FEW * threads.max(FEW);
-    let bytes = memory.unwrap_or(usual) / 16 * TEXTS;
+    let usual = growing(MEMORY) / FEW * threads.max(FEW);
+    let asked = |memory: u64| growing(memory).max(memory / 8);
+    let bytes = memory.map_or(usual, asked) / TEXTS;
     Texts::up_to(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
@@ -610,4 +619,38 @@ pub(super) fn begins(row: &Row) -> Option<Timestamp> {
     };
     let both = start.zip(end).map(|(start, end)| start.min(end));
     both.or(start).or(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    proptest! {
+        #[test]
+        fn more_memory_leaves_more_for_what_grows(memory in 0_u64..4_096, more in 0_u64..64) {
+            let [memory, more] = [memory * MIB, (memory + more) * MIB];
+            prop_assert!(growing(memory) <= growing(more));
+            prop_assert!(growing(memory) <= memory);
+        }
+    }
+
+    #[test]
+    fn of_much_memory_64_mib_are_kept_from_it_and_of_little_40() {
+        let leaves = [
+            (32, 0),
+            (40, 0),
+            (48, 8),
+            (64, 24),
+            (80, 30),
+            (128, 64),
+            (512, 448),
+        ];
+        for (memory, left) in leaves {
+            assert_eq!(growing(memory * MIB), left * MIB);
+        }
+    }
 }
