@@ -99,7 +99,7 @@ fn deliver(
         threads: config.request.threads,
     };
     let beside = match &delivery.out {
-        Some(folder) => Some((folder, document.beside(folder)?)),
+        Some(folder) => Some((folder, document.beside(folder)??)),
         None => None,
     };
     let certificate = match draft {
@@ -171,7 +171,7 @@ mod tests {
             analysis: &analysis,
             threads: Some(2),
         };
-        let (beside, known) = document.beside(folder.path()).unwrap();
+        let (beside, known) = document.beside(folder.path()).unwrap().unwrap();
         assert_eq!(known, document.identified().unwrap());
         assert!(!folder.path().join("analysis.json").exists());
         finish(folder.path(), beside, &analysis, &Review::default()).unwrap();

@@ -13,6 +13,7 @@ use flowcinch::tighten::proof::certificate::HashedFile;
 use crate::cli::Failure;
 use crate::cli::output;
 use crate::cli::output::Beside;
+use crate::cli::output::OutputError;
 
 /// Name of the document in a folder.
 pub(crate) const DOCUMENT: &str = "analysis.json";
@@ -31,21 +32,19 @@ impl Document<'_> {
         Ok(())
     }
 
-    /// To a folder, where it lies beside its place.
-    pub(crate) fn beside(self, folder: &Path) -> Result<(Beside, HashedFile), Failure> {
+    /// To a folder, where it lies beside its place; or why the folder does not take
+    /// it.
+    pub(crate) fn beside(
+        self,
+        folder: &Path,
+    ) -> Result<Result<(Beside, HashedFile), OutputError>, Failure> {
         let path = folder.join(DOCUMENT);
-        let write = || Beside::written(&path, |file| self.hashed(file));
-        Ok(self.with_threads(write)??)
+        self.with_threads(|| Beside::written(&path, |file| self.hashed(file)))
     }
 
     /// Nowhere: what it would be.
     pub(crate) fn identified(self) -> Result<HashedFile, Failure> {
         Ok(self.with_threads(|| self.hashed(io::sink()))??)
-    }
-
-    /// To a file, or anything else that takes it.
-    pub(crate) fn write(self, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
-        Ok(self.with_threads(|| json::write(self.analysis, out))??)
     }
 
     fn hashed(self, out: impl Write + Send) -> io::Result<HashedFile> {

@@ -36,7 +36,7 @@ use crate::cli::output;
 use crate::cli::output::OutputError;
 
 /// Flags whose value says nothing about the result.
-const NO_MATTER: [&str; 5] = ["--evidence", "--out", "--threads", "--memory", "--color"];
+const NO_MATTER: [&str; 4] = ["--evidence", "--out", "--threads", "--color"];
 
 /// Why no evidence can be kept of a run.
 #[derive(Debug, thiserror::Error)]
@@ -84,18 +84,31 @@ pub(crate) fn prepare(folder: &Path, logs: &[String]) -> Result<(), EvidenceErro
     let failed = |error| EvidenceError::Read(folder.to_owned(), error);
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        let own = |name: &&str| entry.file_name() == **name;
-        if !FILES.iter().chain([&DOCUMENT, &MANIFEST]).any(own) {
+        if !is_of_pack(&entry.file_name().to_string_lossy()) {
             return Err(EvidenceError::Foreign(entry.path()));
         }
     }
     Ok(())
 }
 
-/// An older pack goes, its manifest first: a pack is whole once that is there.
+/// Whether a pack has a file of this name, or one that was stopped left it.
+fn is_of_pack(name: &str) -> bool {
+    let mut all = FILES.iter().chain([&DOCUMENT, &MANIFEST]);
+    all.any(|own| name == *own || output::is_left_of(name, own))
+}
+
+/// An older pack goes, its manifest first: a pack is whole once that is there. So
+/// does what one left that was stopped.
 fn clear(folder: &Path) -> Result<(), EvidenceError> {
-    for name in [MANIFEST, DOCUMENT].into_iter().chain(FILES) {
-        let path = folder.join(name);
+    let failed = |error| EvidenceError::Read(folder.to_owned(), error);
+    let mut paths = vec![folder.join(MANIFEST)];
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if is_of_pack(&entry.file_name().to_string_lossy()) {
+            paths.push(entry.path());
+        }
+    }
+    for path in paths {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(EvidenceError::Write(path, error));
@@ -191,7 +204,7 @@ pub(crate) fn write(
         Some(&findings),
         Some(readme.as_bytes()),
     ];
-    let (beside, known) = document.beside(folder)?;
+    let (beside, known) = document.beside(folder)?.map_err(EvidenceError::from)?;
     beside.commit().map_err(EvidenceError::from)?;
     let mut outputs = vec![json!({"name": known.name, "sha256": known.sha256})];
     for (name, bytes) in FILES.into_iter().zip(written) {
@@ -201,6 +214,13 @@ pub(crate) fn write(
         output::write_file(&folder.join(name), bytes).map_err(EvidenceError::from)?;
         outputs.push(json!({"name": name, "sha256": checksum::sha256(bytes)}));
     }
+    let text = manifest(run, analysis, &inputs, &outputs);
+    output::write_file(&folder.join(MANIFEST), text.as_bytes()).map_err(EvidenceError::from)?;
+    Ok(())
+}
+
+/// What was read and written, and by what.
+fn manifest(run: &Run<'_>, analysis: &Analysis, inputs: &Value, outputs: &[Value]) -> String {
     let mut manifest = json!({
         "schema": "flowcinch.evidence.v1",
         "program": {"name": "flowcinch", "version": env!("CARGO_PKG_VERSION")},
@@ -215,9 +235,7 @@ pub(crate) fn write(
     if let Some(key) = run.key {
         key.value(&mut manifest);
     }
-    let text = escape::json(format!("{manifest:#}\n"));
-    output::write_file(&folder.join(MANIFEST), text.as_bytes()).map_err(EvidenceError::from)?;
-    Ok(())
+    escape::json(format!("{manifest:#}\n"))
 }
 
 const README: &str = "\
@@ -317,5 +335,27 @@ mod tests {
         let typed = "analyze logs --evidence e --out=o --threads 4 --since 30d --snapshot s";
         let kept = command(typed.split(' ').map(OsString::from));
         assert_eq!(kept.join(" "), "analyze logs --since 30d --snapshot s");
+        // How coarse evidence is depends on it.
+        let typed = "analyze logs --memory 64M --evidence e";
+        let kept = command(typed.split(' ').map(OsString::from));
+        assert_eq!(kept.join(" "), "analyze logs --memory 64M");
+    }
+
+    #[test]
+    fn a_pack_replaces_an_older_one_and_what_a_stopped_one_left_and_claims_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name| folder.path().join(name);
+        let left = [".analysis.json.7-0.tmp", "manifest.json", "report.txt"];
+        for name in left {
+            fs::write(path(name), "old").unwrap();
+        }
+        prepare(folder.path(), &[]).unwrap();
+        clear(folder.path()).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        fs::write(path("notes.txt"), "mine").unwrap();
+        let refused = prepare(folder.path(), &[]).unwrap_err();
+        assert!(matches!(refused, EvidenceError::Foreign(file) if file == path("notes.txt")));
+        clear(folder.path()).unwrap();
+        assert!(path("notes.txt").exists());
     }
 }

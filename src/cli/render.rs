@@ -7,6 +7,7 @@ use flowcinch::report::cloudformation;
 use flowcinch::report::csv;
 use flowcinch::report::document::Analysis;
 use flowcinch::report::html;
+use flowcinch::report::json;
 use flowcinch::report::markdown;
 use flowcinch::report::ocsf;
 use flowcinch::report::review::Review;
@@ -26,7 +27,6 @@ use crate::cli::args::RenderFormat;
 use crate::cli::args::TerraformStage;
 use crate::cli::args::Trust;
 use crate::cli::config;
-use crate::cli::document::Document;
 use crate::cli::gate::Gate;
 use crate::cli::input;
 use crate::cli::input::InputError;
@@ -84,12 +84,7 @@ fn write(
 ) -> Result<Vec<u8>, Failure> {
     let least = least(args.change.include);
     let text = match args.format {
-        RenderFormat::Json => {
-            let mut bytes = Vec::new();
-            let threads = None;
-            Document { analysis, threads }.write(&mut bytes)?;
-            return Ok(bytes);
-        }
+        RenderFormat::Json => return Ok(json::to_bytes(analysis)?),
         RenderFormat::Text => as_text(analysis, review, args, color),
         RenderFormat::Html => html::render(analysis, review)?,
         RenderFormat::Terraform => terraform::render(analysis, &terraform_options(&args.change)?),

@@ -72,6 +72,15 @@ pub enum PipelineError {
         limit: u64,
     },
     /// The worker threads could not be started.
-    #[error("cannot start {0} worker threads; give fewer with `--threads`")]
+    #[error("cannot start {}; give fewer with `--threads`", threads(*.0))]
     Threads(usize),
+}
+
+/// So many worker threads in words; 0 stands for one a core.
+fn threads(number: usize) -> String {
+    match number {
+        0 => "a worker thread for each core".to_owned(),
+        1 => "a worker thread".to_owned(),
+        _ => format!("{number} worker threads"),
+    }
 }

@@ -1,7 +1,7 @@
 //! The document as JSON, and back: what `analysis.json` holds.
 //!
-//! There is one writer, so the file and the printed document are the same
-//! bytes. Reading refuses a document of another schema and ignores keys that
+//! What is printed and what the file holds are made by one writer, [`write()`], so
+//! they are the same bytes; [`to_bytes`] makes the same at once. Reading refuses a document of another schema and ignores keys that
 //! it does not know.
 
 use std::io;

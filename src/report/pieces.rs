@@ -18,10 +18,12 @@ use crate::report::document::Analysis;
 use crate::report::document::is_aws;
 use crate::report::escape;
 
-/// Elements of a list made together: a group with its hundred rules is 100 kB.
-const ELEMENTS: usize = 16;
-/// Pieces of each thread that wait to be written.
-const A_THREAD: usize = 8;
+/// Elements of a list made together: a group with its hundred rules, or its
+/// proposals, are 100 kB and more; of all else an element is below 1 kB.
+const LARGE: usize = 1;
+const SMALL: usize = 64;
+/// Pieces of each thread that are made while as many are written.
+const A_THREAD: usize = 4;
 /// How deep the value of a key lies, and an element of a list.
 const OF_KEY: usize = 1;
 const OF_LIST: usize = 2;
@@ -63,12 +65,12 @@ impl<'a> Pieces<'a> {
         pieces.key("window", window);
         pieces.key("ingest", ingest);
         pieces.key("coverage", coverage);
-        pieces.list("caveats", caveats);
-        pieces.list("security_groups", security_groups);
-        pieces.list("rejects", rejects);
-        pieces.list("proposals", proposals);
+        pieces.list("caveats", caveats, SMALL);
+        pieces.list("security_groups", security_groups, LARGE);
+        pieces.list("rejects", rejects, SMALL);
+        pieces.list("proposals", proposals, LARGE);
         pieces.key("verification", verification);
-        pieces.list("talks", talks);
+        pieces.list("talks", talks, SMALL);
         pieces.all.push(Box::new(|| Ok("\n}\n".to_owned())));
         pieces
     }
@@ -80,13 +82,13 @@ impl<'a> Pieces<'a> {
         self.all.push(Box::new(piece));
     }
 
-    /// A key with a list.
-    fn list(&mut self, key: &'static str, elements: &'a [impl Serialize + Sync]) {
+    /// A key with a list, so many elements a piece.
+    fn list(&mut self, key: &'static str, elements: &'a [impl Serialize + Sync], together: usize) {
         if elements.is_empty() {
             return self.key(key, &[(); 0]);
         }
         let mut before = self.before(key) + "[";
-        for chunk in elements.chunks(ELEMENTS) {
+        for chunk in elements.chunks(together) {
             let indent = if before.is_empty() {
                 ",\n    "
             } else {
@@ -178,10 +180,16 @@ mod tests {
         analysis
     }
 
+    fn in_pool<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap().install(run)
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn pieces_come_to_the_document_as_one(
-            caveats in 0_usize..600,
+            caveats in 0_usize..2_000,
             text in any::<String>(),
             pseudonymised in any::<bool>(),
             alibaba in any::<bool>(),
@@ -191,12 +199,15 @@ mod tests {
             if alibaba {
                 analysis.provider = Provider::Alibaba;
             }
-            let mut written = Vec::new();
-            Pieces::of(&analysis).write(&mut written).unwrap();
-            prop_assert_eq!(
-                String::from_utf8(written).unwrap(),
-                String::from_utf8(json::to_bytes(&analysis).unwrap()).unwrap()
-            );
+            let whole = json::to_bytes(&analysis).unwrap();
+            for threads in [1, 3] {
+                let mut written = Vec::new();
+                in_pool(threads, || Pieces::of(&analysis).write(&mut written)).unwrap();
+                prop_assert_eq!(
+                    String::from_utf8_lossy(&written),
+                    String::from_utf8_lossy(&whole)
+                );
+            }
         }
     }
 
@@ -221,9 +232,9 @@ mod tests {
 
     #[test]
     fn a_writer_that_is_full_ends_it() {
-        let analysis = analysis(1_000, "some text");
+        let analysis = analysis(2_000, "some text");
         let whole = json::to_bytes(&analysis).unwrap().len();
-        let write = |room| Pieces::of(&analysis).write(&mut Full(room));
+        let write = |room| in_pool(2, || Pieces::of(&analysis).write(&mut Full(room)));
         assert!(write(whole).is_ok());
         for room in [0, 1, 5_000, whole - 1] {
             assert_eq!(write(room).unwrap_err().kind(), io::ErrorKind::StorageFull);

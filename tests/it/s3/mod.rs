@@ -284,7 +284,8 @@ fn objects_that_do_not_fit_in_memory_together_do_not_wait_for_ever() {
         let key = |number: u32| format!("org/{number}.log");
         let objects = (0..count).map(|number| (key(number), large.clone()));
         let server = Server::start(objects.collect(), Manners::default());
-        let flags = ["--memory", "64M", "--threads", "3"];
+        // 7 MiB of it are for what is fetched ahead.
+        let flags = ["--memory", "120M", "--threads", "3"];
         let document = cloud::json(&analyze(&cloud, &server, &flags));
         assert_eq!(document["ingest"]["records"], alone * u64::from(count));
     }
