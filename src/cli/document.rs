@@ -50,7 +50,7 @@ impl Document<'_> {
     fn hashed(self, out: impl Write + Send) -> io::Result<HashedFile> {
         let mut out = Summing::new(out);
         json::write(self.analysis, &mut out)?;
-        let (_, sha256, bytes) = out.finish();
+        let (sha256, bytes) = out.finish();
         Ok(HashedFile {
             name: DOCUMENT.to_owned(),
             bytes,

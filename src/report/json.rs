@@ -1,8 +1,8 @@
 //! The document as JSON, and back: what `analysis.json` holds.
 //!
 //! What is printed and what the file holds are made by one writer, [`write()`], so
-//! they are the same bytes; [`to_bytes`] makes the same at once. Reading refuses a document of another schema and ignores keys that
-//! it does not know.
+//! they are the same bytes; [`to_bytes`] makes the same at once. Reading refuses a
+//! document of another schema and ignores keys that it does not know.
 
 use std::io;
 use std::io::Write;

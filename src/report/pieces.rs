@@ -87,15 +87,12 @@ impl<'a> Pieces<'a> {
         if elements.is_empty() {
             return self.key(key, &[(); 0]);
         }
-        let mut before = self.before(key) + "[";
-        for chunk in elements.chunks(together) {
-            let indent = if before.is_empty() {
-                ",\n    "
-            } else {
-                "\n    "
+        for (number, chunk) in elements.chunks(together).enumerate() {
+            let before = match number {
+                0 => self.before(key) + "[\n    ",
+                _ => ",\n    ".to_owned(),
             };
-            let front = std::mem::take(&mut before) + indent;
-            let piece = move || text(front.clone(), chunk, OF_LIST, ",\n    ");
+            let piece = move || text(before.clone(), chunk, OF_LIST, ",\n    ");
             self.all.push(Box::new(piece));
         }
         self.all.push(Box::new(|| Ok("\n  ]".to_owned())));
@@ -157,27 +154,31 @@ mod tests {
     use super::*;
     use crate::model::Provider;
     use crate::report::document::Caveat;
+    use crate::report::document::Coverage;
+    use crate::report::document::Ingest;
+    use crate::report::document::SCHEMA;
+    use crate::report::document::Verification;
     use crate::report::json;
 
     fn analysis(caveats: usize, text: &str) -> Analysis {
-        let bare = r#"{"schema": "flowcinch.analysis.v1", "window": null,
-            "ingest": {"objects": 0, "compressed_bytes": 0, "text_bytes": 0, "records": 0,
-                "accepted": 0, "rejected": 0, "other": 0, "no_data": 0, "skip_data": 0,
-                "malformed": 0, "malformed_samples": [], "unreadable": []},
-            "coverage": {"interfaces_in_snapshot": 0, "interfaces_logged": 0,
-                "unknown_interfaces": [], "unlogged_interfaces": [],
-                "interface_hours_observed": 0, "interface_hours_lost": 0, "unresolved": {}},
-            "security_groups": [], "rejects": [], "proposals": [],
-            "verification": {"connections": 0, "broken": 0, "witnesses": 0, "widened": 0,
-                "unexplained": 0, "per_group": []}}"#;
-        let mut analysis = json::from_slice(bare.as_bytes()).unwrap();
-        analysis.caveats = (0..caveats)
-            .map(|number| Caveat {
-                code: format!("code-{number}"),
-                text: text.to_owned(),
-            })
-            .collect();
-        analysis
+        let caveat = |number| Caveat {
+            code: format!("code-{number}"),
+            text: text.to_owned(),
+        };
+        Analysis {
+            schema: SCHEMA.to_owned(),
+            pseudonymised: false,
+            provider: Provider::Aws,
+            window: None,
+            ingest: Ingest::default(),
+            coverage: Coverage::default(),
+            caveats: (0..caveats).map(caveat).collect(),
+            security_groups: Vec::new(),
+            rejects: Vec::new(),
+            proposals: Vec::new(),
+            verification: Verification::default(),
+            talks: Vec::new(),
+        }
     }
 
     fn in_pool<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
